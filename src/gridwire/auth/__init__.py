@@ -1,0 +1,1 @@
+"""The shared auth layer: conversations with identity providers as flows, and the caches in front of them."""

@@ -1,0 +1,42 @@
+"""Open enumerations: known values by name, unknown ones passed through.
+
+A venue adds a status or a type without asking its clients; a stream must not die of it. Values that decide about an
+order's fate are not open: they stay strict where they are read.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Self
+
+
+class OpenEnum(str, Enum):
+    """A string enumeration that also takes values it does not know.
+
+    ``Direction("BUY") is Direction.BUY``; ``Direction("SWAP")`` is a member-like value with ``known`` False that compares
+    equal to ``"SWAP"``. Matching is case-sensitive, as the wires are.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = value
+        member._value_ = value
+        return member
+
+    @property
+    def known(self) -> bool:
+        """Whether this is one of the documented values."""
+        return self._name_ in type(self).__members__
+
+    def __str__(self) -> str:
+        """The wire value."""
+        return str(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other) if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)

@@ -1,0 +1,1 @@
+"""What can be seen from outside: events, timings, and the redaction every output passes through."""

@@ -1,0 +1,1 @@
+"""Wires: sans-I/O codecs and thin asyncio shells around them."""

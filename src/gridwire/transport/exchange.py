@@ -1,0 +1,63 @@
+"""One HTTP exchange as plain values, and conversations written as generators.
+
+A *flow* is a generator that yields `Request` objects, is sent the matching `Response` objects, and returns what the
+conversation was for. It does no I/O, so a test drives it with plain values and any shell can run it::
+
+    def login(...) -> Flow[str]:
+        response = yield Request("POST", url, content=body)
+        return ticket_in(response)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from gridwire.errors import TransportError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request ready for the wire. ``url`` may hold a ticket in its path, so it stays out of ``repr``."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer. Header names are lower case; bodies may hold tickets, so they stay out of ``repr``."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes = field(default=b"", repr=False)
+
+    @property
+    def media_type(self) -> str:
+        """The media type alone, lower case, without parameters; empty if the answer named none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+Flow: TypeAlias = Generator[Request, Response, T]
+Send: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+async def run_flow(flow: Flow[T], send: Send) -> T:
+    """Run ``flow`` over ``send``. A `TransportError` of the shell is thrown into the flow, which may handle it."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                response = await send(request)
+            except TransportError as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(response)
+    except StopIteration as done:
+        result: T = done.value
+        return result

@@ -1,0 +1,39 @@
+"""Fixtures of the whole suite: virtual time by default, real time where a module asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gridwire import clock
+from tests.support.virtual_loop import VirtualLoop
+
+EPOCH = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
+"""Wall time at second 0 of every virtual loop: 09:00 in Istanbul, an hour into gas day GG20261201."""
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Async tests run on virtual time; a module that needs real time overrides this with ``real_time_backend``."""
+    return ("asyncio", {"loop_factory": VirtualLoop})
+
+
+@pytest.fixture(autouse=True)
+def virtual_wall_clock() -> Iterator[None]:
+    """While a virtual loop runs, wall time follows it."""
+
+    def read() -> datetime:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None  # type: ignore[assignment]
+        if isinstance(loop, VirtualLoop):
+            return EPOCH + timedelta(seconds=loop.time())
+        return datetime.now(UTC)
+
+    with clock.use(read):
+        yield
