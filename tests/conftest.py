@@ -30,7 +30,7 @@ def virtual_wall_clock() -> Iterator[None]:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            loop = None  # type: ignore[assignment]
+            loop = None
         if isinstance(loop, VirtualLoop):
             return EPOCH + timedelta(seconds=loop.time())
         return datetime.now(UTC)

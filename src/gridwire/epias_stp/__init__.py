@@ -1,0 +1,1 @@
+"""EPİAŞ STP: the Turkish spot market for natural gas."""

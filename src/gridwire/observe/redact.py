@@ -1,0 +1,72 @@
+"""Keep secrets out of every output.
+
+Two rules. Text that we write ourselves never holds a secret in the first place; `mask` is the net below for text that
+comes from elsewhere (an identity provider's error page, an exception of a library). Loggers of libraries are put on an
+allow-list: of their records only what is known to be harmless gets through, because a CAS ticket sits in the URL path
+and a service ticket in a header.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from urllib.parse import urlsplit
+
+_TICKETS = re.compile(r"\b(TGT|ST|PGT|PT)-[A-Za-z0-9._-]{3,}")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?")
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{6,}")
+_FIELDS = re.compile(
+    r"""(?ix)(["']?\b(?:username|password|passwd|secret|client_secret|client_assertion|assertion|access_token|
+    refresh_token|id_token|token|authorization|stp-service-ticket|tgt|st)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;<>}\]]+)"""
+)
+
+
+def mask(text: str) -> str:
+    """``text`` with tickets, tokens and the values of secret fields replaced by ``***``."""
+    text = _TICKETS.sub(r"\1-***", text)
+    text = _JWT.sub("***", text)
+    text = _BEARER.sub(r"\1 ***", text)
+    return _FIELDS.sub(r"\1***", text)
+
+
+def safe_url(url: str) -> str:
+    """``url`` as scheme, host and masked path: no user information, no query, no fragment."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{mask(parts.path)}"
+
+
+class _AllowList(logging.Filter):
+    """Lets through what is known to be harmless of a library's record and drops the rest of its text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "httpx" and isinstance(record.args, tuple) and len(record.args) == 5:
+            method, url, version, status, _phrase = record.args
+            record.msg, record.args = "%s %s %s %s", (method, safe_url(str(url)), version, status)
+        else:
+            words = str(record.msg).split()
+            record.msg, record.args = (words[0] if words else ""), ()
+        record.exc_info = None
+        record.exc_text = None
+        return True
+
+
+_GUARDED = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+    "websockets.client",
+    "websockets.server",
+)
+
+
+def guard_loggers() -> None:
+    """Put the loggers of the HTTP and WebSocket libraries on the allow-list. Done once per process, when first used."""
+    for name in _GUARDED:
+        logger = logging.getLogger(name)
+        if not any(isinstance(f, _AllowList) for f in logger.filters):
+            logger.addFilter(_AllowList())

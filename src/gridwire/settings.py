@@ -1,0 +1,170 @@
+"""Settings: arguments outrank the environment, which outranks ``gridwire.toml``, which outranks the keyring.
+
+Nothing has a silent default that could move money: the environment must be named, and facts whose source is uncertain
+must be confirmed by name before a password or a write relies on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from gridwire.errors import ConfigurationError, Unconfirmed
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+ENVIRONMENTS = ("sandbox", "test", "production")
+FILE_NAME = "gridwire.toml"
+
+M = TypeVar("M", bound="BaseModel")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """How sure we are of one profile field, why not surer, and who can tell."""
+
+    confidence: Literal["medium", "low"]
+    why: str
+    ask: str
+
+
+def check_environment(value: str | None, *, setting: str) -> str:
+    """Return ``value`` if it names an environment; raise `ConfigurationError` that lists the choices if not."""
+    if value is None or value == "":
+        raise ConfigurationError(
+            f"No environment is chosen, and there is no default. Set {setting} to sandbox (a venue on this machine), "
+            "test (the venue's test system) or production (real money)."
+        )
+    if value not in ENVIRONMENTS:
+        raise ConfigurationError(f"{setting} is {value!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
+    return value
+
+
+def require_confirmed(
+    *,
+    venue: str,
+    environment: str,
+    facts: Mapping[str, Fact],
+    fields: Iterable[str],
+    confirmed: Collection[str],
+    use: str,
+) -> None:
+    """Raise `Unconfirmed` if a production call would rely on an uncertain field that ``confirmed`` does not list.
+
+    ``use`` names what was about to happen ("send a bid").
+    """
+    if environment != "production":
+        return
+    for name in fields:
+        fact = facts.get(name)
+        if fact is not None and name not in confirmed:
+            raise Unconfirmed(
+                f"Refused to {use} at {venue} production: {name!r} is only of {fact.confidence} confidence, because "
+                f"{fact.why}. Ask {fact.ask}; then pass confirmed=[{name!r}, …]. Nothing was sent."
+            )
+
+
+def known_fields(confirmed: Collection[str], facts: Mapping[str, Fact]) -> frozenset[str]:
+    """Check that every name in ``confirmed`` is one of the uncertain fields, so that a typing error is not a silent no."""
+    unknown = sorted(set(confirmed) - set(facts))
+    if unknown:
+        names = ", ".join(sorted(facts)) or "none in this environment"
+        raise ConfigurationError(
+            f"confirmed= names {', '.join(unknown)}; the fields that can be confirmed are: {names}."
+        )
+    return frozenset(confirmed)
+
+
+def find_file(start: Path | None = None) -> Path | None:
+    """The nearest ``gridwire.toml`` in ``start`` (the current folder) or above, or None."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        candidate = folder / FILE_NAME
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _table_of(path: Path | None, table: str) -> dict[str, Any]:
+    if path is None:
+        return {}
+    import tomllib
+
+    try:
+        whole = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}.") from None
+    part = whole.get(table, {})
+    if not isinstance(part, dict):
+        raise ConfigurationError(f"{table} in {path} must be a table, written as [{table}].")
+    return part
+
+
+def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, Any], file: Path | None = None) -> M:
+    """Read the settings of one venue.
+
+    ``schema`` is a pydantic model class whose fields name the settings; the environment variables are ``prefix`` plus
+    the field's name in capitals; ``table`` is the table of ``gridwire.toml`` (``file``, or the nearest one from the
+    current folder upwards); ``overrides`` are the caller's arguments (None means not given). Raises
+    `ConfigurationError` naming the setting.
+    """
+    from pydantic import ValidationError, create_model
+    from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+    path = file or find_file()
+    from_file = _table_of(path, table)
+
+    class _Reader(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix=prefix, extra="ignore", env_ignore_empty=True)
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
+
+    reader = create_model("Settings", __base__=(_Reader, schema))
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return reader(**given)
+    except (ValidationError, ValueError) as error:
+        name, what = _first_complaint(error)
+        raise ConfigurationError(
+            f"The setting {name} (environment variable {prefix}{name.upper()}, or {name} in the table [{table}] of "
+            f"{path or FILE_NAME}) cannot be used: {what}."
+        ) from None
+
+
+def _first_complaint(error: ValueError) -> tuple[str, str]:
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        return ".".join(str(part) for part in first["loc"]) or "?", str(first["msg"])
+    if isinstance(error, SettingsError):
+        # 'error parsing value for field "confirmed" from source "EnvSettingsSource"'
+        return str(error).partition('"')[2].partition('"')[0] or "?", 'a list is written as JSON, like ["engine_path"]'
+    return "?", type(error).__name__
+
+
+def password_from_keyring(table: str, username: str) -> str | None:
+    """The password stored in the system keyring for this venue and user, if the ``keyring`` extra is installed."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return None
+    try:
+        found = keyring.get_password(f"gridwire.{table}", username)
+    except KeyringError:
+        return None
+    return str(found) if found is not None else None
