@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from gridwire.errors import ConfigurationError, Unconfirmed
 
@@ -134,7 +134,7 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
     reader = create_model("Settings", __base__=(_Reader, schema))
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return reader(**given)
+        return cast("M", reader(**given))
     except (ValidationError, ValueError) as error:
         name, what = _first_complaint(error)
         raise ConfigurationError(

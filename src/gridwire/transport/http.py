@@ -1,0 +1,183 @@
+"""HTTP for everything but the order lane; the only module that imports httpx.
+
+What this shell adds to httpx is certainty: after a failure it knows whether a byte of the request had left
+(`NotSent` or `NoAnswer`), because it watches the moment at which httpcore begins to write. It never retries, never
+follows a redirect, never reads an answer without a size limit, and bounds each attempt as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from gridwire.errors import NoAnswer, NotSent, WrongLoop
+from gridwire.observe.redact import guard_loggers, safe_url
+from gridwire.transport.exchange import Request, Response
+from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+KEEPALIVE_S = 15.0
+"""Idle connections are closed by us before a server is likely to: a POST on a half-closed one ends as unknown."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one attempt came. ``written`` is set before the first byte is handed to the connection."""
+
+    written: bool = False
+
+
+class HttpTransport:
+    """One connection pool to one venue. An async context manager, bound to the loop it was opened on."""
+
+    def __init__(
+        self, network: Network | None = None, *, max_body_bytes: int = MAX_BODY_BYTES, connections: int = 20
+    ) -> None:
+        self.network = network or Network()
+        self._max_body_bytes = max_body_bytes
+        self._limits = httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S
+        )
+        self._client: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Self:
+        guard_loggers()
+        context = await ssl_context(self.network)
+        self._loop = asyncio.get_running_loop()
+        self._client = httpx.AsyncClient(
+            verify=context,
+            proxy=self.network.proxy,
+            trust_env=self.network.trust_env,
+            timeout=None,  # noqa: S113 - each attempt is bounded as a whole in send()
+            limits=self._limits,
+            follow_redirects=False,
+            headers={"accept-encoding": "identity", "user-agent": "gridwire"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def send(
+        self, request: Request, *, progress: Progress | None = None, timeout_s: float | None = None
+    ) -> Response:
+        """One attempt. Raises `NotSent` or `NoAnswer`; any HTTP status is a `Response`.
+
+        ``progress.written`` tells, also while this call is being cancelled, whether bytes have left.
+        """
+        client = self._usable()
+        refuse_cleartext(request.url)
+        progress = progress if progress is not None else Progress()
+        where = safe_url(request.url)
+        limit_s = timeout_s if timeout_s is not None else self.network.timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._exchange(client, request, progress)
+        except TimeoutError:
+            raise _failure(where, progress, "timeout", f"no whole answer within {limit_s:g} s") from None
+        except httpx.InvalidURL as error:
+            raise NotSent(f"{where} is not an address that can be called: {error}", reason="refused") from None
+        except httpx.HTTPError as error:
+            raise _failure(where, progress, _reason(error), _describe(error)) from None
+
+    def _usable(self) -> httpx.AsyncClient:
+        if self._client is None:
+            raise WrongLoop("This client is not open: use it inside `async with`. Nothing was sent.")
+        if asyncio.get_running_loop() is not self._loop:
+            raise WrongLoop(
+                "This client was opened on another event loop. Open one client per loop, or use gridwire.sync from "
+                "code without a loop. Nothing was sent."
+            )
+        return self._client
+
+    async def _exchange(self, client: httpx.AsyncClient, request: Request, progress: Progress) -> Response:
+        async def trace(name: str, info: Mapping[str, Any]) -> None:
+            # CONNECT to a proxy carries nothing of the request.
+            if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+                progress.written = True
+
+        outgoing = client.build_request(
+            request.method,
+            request.url,
+            headers=dict(request.headers),
+            content=request.content or None,
+            extensions={"trace": trace},
+        )
+        answer = await client.send(outgoing, stream=True)
+        try:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                raise NoAnswer(
+                    f"{safe_url(request.url)} answered in an encoding nobody asked for; it was not read.",
+                    reason="garbage",
+                )
+            body = bytearray()
+            async for chunk in answer.aiter_raw():
+                body += chunk
+                if len(body) > self._max_body_bytes:
+                    raise NoAnswer(
+                        f"{safe_url(request.url)} answered with more than {self._max_body_bytes} bytes; the rest was "
+                        "not read.",
+                        reason="too_large",
+                    )
+            return Response(answer.status_code, headers, bytes(body))
+        finally:
+            await answer.aclose()
+
+
+def _failure(where: str, progress: Progress, reason: str, what: str) -> NotSent | NoAnswer:
+    if not progress.written:
+        return NotSent(f"{where}: {what}. Nothing was sent.", reason=reason)
+    if reason not in ("timeout", "garbage"):
+        reason = "disconnected"
+    return NoAnswer(f"{where}: {what}. The request had left, so the venue may have acted on it.", reason=reason)
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.PoolTimeout):
+        return "pool"
+    if isinstance(error, httpx.TimeoutException):
+        return "timeout"
+    if isinstance(error, httpx.RemoteProtocolError) and "disconnect" not in str(error).lower():
+        return "garbage"
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "dns"
+        if isinstance(cause, ssl.SSLError):
+            return "tls"
+    return "refused"
+
+
+def _describe(error: httpx.HTTPError) -> str:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate cannot be trusted ({cause.verify_message}); if your company inspects TLS, give its "
+                "authority with ca_bundle="
+            )
+        if isinstance(cause, socket.gaierror):
+            return "its name cannot be resolved"
+        if isinstance(cause, ConnectionRefusedError):
+            return "nothing listens there"
+    words = str(error).strip().rstrip(".") or type(error).__name__
+    return f"the connection failed ({words})"
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
