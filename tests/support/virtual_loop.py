@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import selectors
+import socket
 from typing import Any
 
 
@@ -29,6 +30,8 @@ class _Selector(selectors.DefaultSelector):
 
 class _Address:
     """Stands where a listening TCP socket would be asked for its address."""
+
+    family = socket.AF_INET
 
     def __init__(self, host: str, port: int) -> None:
         self._name = (host, port)

@@ -8,6 +8,7 @@ follows a redirect, never reads an answer without a size limit, and bounds each 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -150,8 +151,8 @@ def _reason(error: httpx.HTTPError) -> str:
         return "pool"
     if isinstance(error, httpx.TimeoutException):
         return "timeout"
-    if isinstance(error, httpx.RemoteProtocolError) and "disconnect" not in str(error).lower():
-        return "garbage"
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "disconnected" if re.search("disconnected|closed", str(error)) else "garbage"
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return "dns"

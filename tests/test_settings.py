@@ -1,0 +1,131 @@
+"""settings.py: what outranks what, and errors that name the setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from gridwire import settings
+from gridwire.errors import ConfigurationError, Unconfirmed
+from gridwire.settings import Fact
+
+
+class _Schema(BaseModel):
+    environment: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    timeout_s: float = 10.0
+    confirmed: list[str] = []
+
+
+def _load(file: Path | None = None, **overrides: object) -> _Schema:
+    return settings.load(_Schema, prefix="GW_T_", table="epias_stp", overrides=overrides, file=file)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "gridwire.toml"
+    path.write_text('[epias_stp]\nenvironment = "test"\nusername = "FILE"\ntimeout_s = 3\n', encoding="utf-8")
+    return path
+
+
+def test_arguments_outrank_environment_which_outranks_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _load(file).username == "FILE"
+    monkeypatch.setenv("GW_T_USERNAME", "ENV")
+    monkeypatch.setenv("GW_T_CONFIRMED", '["engine_path"]')
+    loaded = _load(file)
+    assert (loaded.username, loaded.environment, loaded.timeout_s, loaded.confirmed) == (
+        "ENV", "test", 3.0, ["engine_path"],
+    )  # fmt: skip
+    assert _load(file, username="ARG", password=None).username == "ARG"
+
+
+def test_nearest_file_upwards_is_found(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = file.parent / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert settings.find_file() == file
+    assert _load().username == "FILE"
+    assert settings.find_file(Path("/")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[epias_stp]\ntimeout_s = 'x'", r"timeout_s .*GW_T_TIMEOUT_S.*cannot be used"),
+        ("epias_stp = 3", "must be a table"),
+        ("[epias_stp", "cannot be read"),
+    ],
+)
+def test_bad_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "gridwire.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=sentence):
+        _load(path)
+
+
+def test_bad_environment_variables_name_themselves_without_their_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GW_T_CONFIRMED", "engine_path")
+    with pytest.raises(ConfigurationError, match=r"confirmed .*written as JSON"):
+        _load()
+    monkeypatch.setenv("GW_T_CONFIRMED", "")
+    monkeypatch.setenv("GW_T_TIMEOUT_S", "hunter2")
+    with pytest.raises(ConfigurationError) as caught:
+        _load()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_environment_has_no_default() -> None:
+    assert settings.check_environment("test", setting="X") == "test"
+    for value in (None, ""):
+        with pytest.raises(ConfigurationError, match=r"no default.*sandbox.*test.*production"):
+            settings.check_environment(value, setting="X")
+    with pytest.raises(ConfigurationError, match="'prod'; it must be one of"):
+        settings.check_environment("prod", setting="X")
+
+
+_FACTS = {"engine_path": Fact("medium", "the document contradicts itself", "EPİAŞ support")}
+
+
+def test_uncertain_facts_must_be_confirmed_in_production_only() -> None:
+    def check(environment: str, confirmed: list[str]) -> None:
+        settings.require_confirmed(
+            venue="EPİAŞ STP",
+            environment=environment,
+            facts=_FACTS,
+            fields=("engine_path", "stp_url"),
+            confirmed=confirmed,
+            use="send a bid",
+        )
+
+    check("test", [])
+    check("production", ["engine_path"])
+    with pytest.raises(Unconfirmed, match=r"send a bid.*'engine_path'.*contradicts itself.*Ask EPİAŞ support"):
+        check("production", [])
+
+
+def test_confirming_a_field_that_does_not_exist_is_refused() -> None:
+    assert settings.known_fields(["engine_path"], _FACTS) == {"engine_path"}
+    with pytest.raises(ConfigurationError, match="engin_path; the fields that can be confirmed are: engine_path"):
+        settings.known_fields(["engin_path"], _FACTS)
+    with pytest.raises(ConfigurationError, match="none in this environment"):
+        settings.known_fields(["x"], {})
+
+
+def test_keyring_is_asked_only_when_it_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keyring
+    from keyring.backends import fail, null
+
+    before = keyring.get_keyring()
+    try:
+        keyring.set_keyring(null.Keyring())  # type: ignore[no-untyped-call]
+        assert settings.password_from_keyring("epias_stp", "AYSE") is None
+        keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
+        assert settings.password_from_keyring("epias_stp", "AYSE") is None
+    finally:
+        keyring.set_keyring(before)

@@ -1,0 +1,188 @@
+"""transport/http.py: after a failure it is certain whether a byte of the request had left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from gridwire.errors import ConfigurationError, NoAnswer, NotSent, WrongLoop
+from gridwire.transport.exchange import Request
+from gridwire.transport.http import HttpTransport, Progress
+from gridwire.transport.tls import Network, is_loopback
+from tests.support.raw_server import answering, http_answer, raw_server, read_request
+
+
+async def test_answer_of_any_status_comes_back_whole() -> None:
+    async with raw_server(answering(http_answer(b"no", "503 Busy", "X-A: 1"))) as server, HttpTransport() as http:
+        response = await http.send(Request("POST", server.url + "/x", {"content-type": "text/plain"}, b"hello"))
+    assert (response.status, response.content, response.headers["x-a"]) == (503, b"no", "1")
+
+
+async def test_refused_connection_is_not_sent() -> None:
+    progress = Progress()
+    async with HttpTransport() as http:
+        with pytest.raises(NotSent, match=r"nothing listens there.*Nothing was sent") as caught:
+            await http.send(Request("POST", "http://127.0.0.1:9/x", content=b"x"), progress=progress)
+    assert caught.value.reason == "refused"
+    assert not progress.written
+
+
+async def test_silence_after_the_request_is_no_answer_and_takes_the_time_allowed() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.sleep(3600)
+
+    loop = asyncio.get_running_loop()
+    async with raw_server(silent) as server, HttpTransport(Network(timeout_s=7)) as http:
+        before = loop.time()
+        with pytest.raises(NoAnswer, match="no whole answer within 7 s") as caught:
+            await http.send(Request("POST", server.url, content=b"x"))
+    assert caught.value.reason == "timeout"
+    assert loop.time() - before == pytest.approx(7, abs=0.01)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 20, 38, 42])
+async def test_answer_cut_anywhere_is_no_answer(cut: int) -> None:
+    whole = http_answer(b"body!")
+    assert cut < len(whole)
+    async with raw_server(answering(whole[:cut])) as server, HttpTransport() as http:
+        with pytest.raises(NoAnswer, match="may have acted") as caught:
+            await http.send(Request("POST", server.url, content=b"x"))
+    assert caught.value.reason == "disconnected"
+
+
+async def test_garbage_instead_of_http_is_no_answer() -> None:
+    async with raw_server(answering(b"\x00\x01\x02 garbage\r\n\r\n")) as server, HttpTransport() as http:
+        with pytest.raises(NoAnswer) as caught:
+            await http.send(Request("POST", server.url, content=b"x"))
+    assert caught.value.reason == "garbage"
+
+
+async def test_answer_over_the_limit_is_cut_off() -> None:
+    async with raw_server(answering(http_answer(b"x" * 5000))) as server, HttpTransport(max_body_bytes=1000) as http:
+        with pytest.raises(NoAnswer, match="more than 1000 bytes") as caught:
+            await http.send(Request("GET", server.url))
+    assert caught.value.reason == "too_large"
+
+
+async def test_compressed_answer_nobody_asked_for_is_not_unpacked() -> None:
+    bomb = http_answer(b"\x1f\x8b", "200 OK", "Content-Encoding: gzip")
+    async with raw_server(answering(bomb)) as server, HttpTransport() as http:
+        with pytest.raises(NoAnswer, match="encoding nobody asked for"):
+            await http.send(Request("GET", server.url))
+
+
+async def test_redirects_are_answers_and_not_followed() -> None:
+    hop = http_answer(b"", "302 Found", "Location: http://127.0.0.1:9/elsewhere")
+    async with raw_server(answering(hop)) as server, HttpTransport() as http:
+        response = await http.send(Request("POST", server.url, content=b"x"))
+        assert (response.status, server.connections) == (302, 1)
+
+
+async def test_connection_is_kept_and_one_seen_closed_is_replaced() -> None:
+    async def twice_then_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await read_request(reader)
+            writer.write(http_answer(b"ok"))
+
+    async with raw_server(twice_then_close) as server, HttpTransport() as http:
+        for _ in range(4):
+            assert (await http.send(Request("POST", server.url, content=b"x"))).content == b"ok"
+            await asyncio.sleep(0.01)
+        assert server.connections == 2
+
+
+async def test_cancelled_call_knows_whether_bytes_had_left() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.sleep(3600)
+
+    progress = Progress()
+    async with raw_server(silent) as server, HttpTransport() as http:
+        task = asyncio.create_task(http.send(Request("POST", server.url, content=b"x"), progress=progress))
+        assert not progress.written
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert progress.written
+
+
+async def test_connect_through_a_dead_proxy_is_not_sent() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad gateway\r\nContent-Length: 0\r\n\r\n")
+
+    async with raw_server(refuse) as proxy, HttpTransport(Network(proxy=proxy.url)) as http:
+        with pytest.raises(NotSent):
+            await http.send(Request("POST", "https://venue.invalid/x", content=b"x"))
+
+
+async def test_cleartext_off_this_machine_is_refused() -> None:
+    async with HttpTransport() as http:
+        with pytest.raises(ConfigurationError, match="not encrypted"):
+            await http.send(Request("POST", "http://venue.invalid/x"))
+
+
+async def test_use_outside_its_context_or_loop_is_refused() -> None:
+    http = HttpTransport()
+    with pytest.raises(WrongLoop, match="not open"):
+        await http.send(Request("GET", "http://127.0.0.1:9"))
+
+    async with HttpTransport() as opened:
+
+        def elsewhere() -> None:
+            asyncio.run(opened.send(Request("GET", "http://127.0.0.1:9")))
+
+        with pytest.raises(WrongLoop, match="another event loop"):
+            await asyncio.to_thread(elsewhere)
+
+
+async def test_tickets_in_urls_and_headers_reach_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore.http11", "httpcore.connection"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    async with raw_server(answering(http_answer(b"ST-1-secretsecret"))) as server, HttpTransport() as http:
+        await http.send(
+            Request("POST", server.url + "/cas/TGT-9-topsecret?x=pw", {"stp-service-ticket": "ST-7-abcdefg"}, b"pw=abc")
+        )
+        with pytest.raises(NotSent) as caught:
+            await http.send(Request("POST", "http://127.0.0.1:9/cas/TGT-9-topsecret"))
+    everything = caplog.text + str(caught.value)
+    assert "TGT-***" in everything
+    for secret in ("topsecret", "abcdefg", "secretsecret", "x=pw"):
+        assert secret not in everything
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"timeout_s": 0}, "seconds above 0"),
+        ({"ca_bundle": "/nonexistent.pem"}, "not a file"),
+        ({"client_cert": "/nonexistent.pem"}, "not a file"),
+        ({"proxy": "socks5://127.0.0.1"}, "http:// or https://"),
+    ],
+)
+def test_network_settings_that_cannot_work_are_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        Network(**changes)
+
+
+async def test_unreadable_certificates_are_a_setting_error(tmp_path: Any) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("no certificate")
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        async with HttpTransport(Network(ca_bundle=str(bundle))):
+            pass
+
+
+def test_loopback_is_an_address_or_localhost_and_nothing_else() -> None:
+    assert is_loopback("127.0.0.1")
+    assert is_loopback("::1")
+    assert is_loopback("localhost")
+    assert not is_loopback("localhost.example.org")
+    assert not is_loopback("10.0.0.1")
+    assert not is_loopback(None)
