@@ -47,6 +47,11 @@ def test_a_venue_can_be_had_both_ways() -> None:
         assert in_a_new_process(code.format(name)) == "True"
 
 
+def test_dir_shows_names_that_were_not_used_yet() -> None:
+    assert {*gridwire.__all__, *gridwire._SUBMODULES} <= set(dir(gridwire))
+    assert gridwire.__getattr__("epias_stp").__name__ == "gridwire.epias_stp"
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error_with_the_name() -> None:
     assert in_a_new_process("import gridwire; print(hasattr(gridwire, 'nordpool'))") == "False"
 

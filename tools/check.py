@@ -16,7 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-COVERAGE = ".cache/coverage.json"
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ CHECKS: dict[str, tuple[Step, ...]] = {
         Step("pyright, public types", ("pyright", "--verifytypes", "gridwire", "--ignoreexternal")),
     ),
     "tests": (
-        Step("pytest", ("pytest", "-n", "2", "--cov", f"--cov-report=json:{COVERAGE}", "--cov-report="), live=True),
-        Step("coverage", ("python", "tools/check_coverage.py", COVERAGE)),
+        Step("pytest", ("pytest", "-n", "2", "--cov", "--cov-report="), live=True),
+        Step("coverage", ("python", "tools/check_coverage.py")),
     ),
     "docs": (Step("documentation", ("zensical", "build", "--strict", "--clean")),),
 }
@@ -84,7 +83,6 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"gridwire: no check named {', '.join(unknown)}; there are: {', '.join(CHECKS)}")
         return 2
-    (ROOT / ".cache").mkdir(exist_ok=True)
     failed: list[str] = []
     counts = ""
     for name in names or CHECKS:
