@@ -41,7 +41,7 @@ class HttpTransport:
     def __init__(
         self, network: Network | None = None, *, max_body_bytes: int = MAX_BODY_BYTES, connections: int = 20
     ) -> None:
-        self.network = network or Network()
+        self.network: Network = network or Network()
         self._max_body_bytes = max_body_bytes
         self._limits = httpx.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S

@@ -1,0 +1,104 @@
+"""Run the project's checks and say in one line each what they found.
+
+``python tools/check.py`` runs all of them in order; names of checks run only those. Every check runs even if an earlier one
+failed, the output of a failing one is shown whole, and the last line is the verdict.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command. ``live`` ones show their output while they run."""
+
+    label: str
+    command: tuple[str, ...]
+    live: bool = False
+
+
+CHECKS: dict[str, tuple[Step, ...]] = {
+    "style": (
+        Step("ruff check", ("ruff", "check", ".")),
+        Step("ruff format", ("ruff", "format", "--check", ".")),
+    ),
+    "imports": (Step("import contracts", ("lint-imports",)),),
+    "types": (
+        Step("mypy --strict", ("mypy",)),
+        Step("pyright", ("pyright",)),
+        Step("pyright, public types", ("pyright", "--verifytypes", "gridwire", "--ignoreexternal")),
+    ),
+    "tests": (
+        Step("pytest", ("pytest", "-n", "2", "--cov", "--cov-report="), live=True),
+        Step("coverage", ("python", "tools/check_coverage.py")),
+    ),
+    "docs": (Step("documentation", ("zensical", "build", "--strict", "--clean")),),
+}
+
+
+def environment() -> dict[str, str]:
+    """The tools of this interpreter's environment first; pyright on its bundled node, asking no registry for news."""
+    return {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+        "VIRTUAL_ENV": str(BIN.parent),
+        "NO_COLOR": "1",
+        "PYRIGHT_PYTHON_GLOBAL_NODE": "0",
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+    }
+
+
+def run(step: Step) -> tuple[bool, str]:
+    """Run one step. Returns whether it passed and its last line of output."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        step.command, cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None  # noqa: S101
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if step.live:
+            print(line, end="", flush=True)
+    passed = process.wait() == 0
+    if not passed and not step.live:
+        print("".join(lines), end="")
+    print(f"{'ok  ' if passed else 'FAIL'}  {step.label:<24}{time.monotonic() - started:6.1f} s", flush=True)
+    return passed, lines[-1].strip() if lines else ""
+
+
+def main(names: list[str]) -> int:
+    """Run the named checks, or all. Returns the process's exit status."""
+    unknown = [name for name in names if name not in CHECKS]
+    if unknown:
+        print(f"gridwire: no check named {', '.join(unknown)}; there are: {', '.join(CHECKS)}")
+        return 2
+    failed: list[str] = []
+    counts = ""
+    for name in names or CHECKS:
+        for step in CHECKS[name]:
+            passed, last = run(step)
+            if not passed:
+                failed.append(step.label)
+            if step.label == "pytest":
+                counts = ", ".join(re.findall(r"\d+ (?:passed|failed|errors?|skipped)", last))
+    if failed:
+        print(f"gridwire: FAILED: {', '.join(failed)}{f' ({counts})' if counts else ''}")
+        return 1
+    what = "all checks passed" if not names else f"{', '.join(names)} passed"
+    print(f"gridwire: {what}{f' ({counts})' if counts else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
