@@ -1,0 +1,232 @@
+"""The order lanes to one host: always some standing ready, replaced before the server lets them go.
+
+Connecting, TLS and the look-up of the name happen ahead of need. Overlapping orders take different lanes, so none waits
+for another's answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from gridwire.errors import NotSent
+from gridwire.transport.lane import Answer, Lane
+from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+
+RESOLVE_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """``standing`` lanes are ready at all times; under load there may be up to ``most``.
+
+    An idle lane is replaced after ``idle_s``, before the server is likely to close it.
+    """
+
+    standing: int = 2
+    most: int = 8
+    idle_s: float = 12.0
+    connect_timeout_s: float = 5.0
+    answer_timeout_s: float = 10.0
+
+
+class Lanes:
+    """An async context manager, bound to the loop it was opened on.
+
+    ``on_trouble`` is told, in a sentence, when a lane could not be replaced.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        network: Network,
+        limits: LaneLimits | None = None,
+        *,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> None:
+        refuse_cleartext(url)
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._secure = parts.scheme == "https"
+        self._port = parts.port or (443 if self._secure else 80)
+        self._network = network
+        self._limits = limits or LaneLimits()
+        self._on_trouble = on_trouble
+        self._context: ssl.SSLContext | None = None
+        self._free: list[Lane] = []
+        self._all: set[Lane] = set()
+        self._current: Lane | None = None
+        self._changed = asyncio.Event()
+        self._waiting = 0
+        self._address: str | None = None
+        self._address_until = 0.0
+        self._keeper: asyncio.Task[None] | None = None
+        self.handshakes = 0
+        """Connections made since opening."""
+        self.found_closed = 0
+        """Lanes that were found half-closed just before an order would have used them."""
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._context = await ssl_context(self._network) if self._secure else None
+        await self._fill()
+        self._keeper = self._loop.create_task(self._keep(), name="gridwire-lanes")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+        for lane in list(self._all):
+            lane.retire()
+
+    # the order path: nothing here waits
+
+    def ready(self) -> bool:
+        """Whether a lane can take a request now. Lanes found half-closed are retired here, unused."""
+        free = self._free
+        while free:
+            lane = free[-1]
+            if not lane.dead:
+                if lane.silent():
+                    return True
+                self.found_closed += 1
+                lane.retire()  # takes itself out of the list
+            else:
+                free.pop()
+        return False
+
+    def expect(self) -> asyncio.Future[Answer]:
+        """Take the lane that `ready` found; the future is its answer. `write` must follow without an await."""
+        self._current = lane = self._free.pop()
+        return lane.expect()
+
+    def write(self, payload: bytes) -> None:
+        """Write to the lane taken. Raises `NotSent` if it closed meanwhile."""
+        lane, self._current = self._current, None
+        if lane is None:
+            raise RuntimeError("expect() must come before write()")
+        lane.write(payload, self._limits.answer_timeout_s)
+
+    # off the order path
+
+    async def open_one(self) -> None:
+        """Bring up one more lane, or wait for one to come free where the most are open already. Raises `NotSent`."""
+        if len(self._all) < self._limits.most:
+            await self._open()
+            return
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                while not self.ready():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise NotSent(
+                f"All {self._limits.most} order connections are waiting for answers. Nothing was sent.", reason="pool"
+            ) from None
+        finally:
+            self._waiting -= 1
+
+    def lane_idle(self, lane: Lane) -> None:
+        """Called by a lane whose answer has come."""
+        self._free.append(lane)
+        if self._waiting:
+            self._changed.set()
+
+    def lane_dead(self, lane: Lane) -> None:
+        """Called by a lane that ended."""
+        self._all.discard(lane)
+        if lane in self._free:
+            self._free.remove(lane)
+        self._changed.set()
+
+    async def _open(self) -> Lane:
+        address = await self._resolve()
+        lane = Lane(self._loop, self, context=self._context, host=self._host)
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                await self._loop.create_connection(lambda: lane, address, self._port)
+                await lane.up
+        except (OSError, TimeoutError) as error:
+            lane.retire()
+            self._address = None
+            raise _not_sent(error, self._host, self._port) from None
+        except asyncio.CancelledError:
+            lane.retire()
+            raise
+        self.handshakes += 1
+        self._all.add(lane)
+        self._free.append(lane)
+        return lane
+
+    async def _resolve(self) -> str:
+        if self._address is None or self._address_until < self._loop.time():
+            try:
+                found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            except OSError:
+                raise NotSent(f"The name {self._host} cannot be resolved. Nothing was sent.", reason="dns") from None
+            self._address = str(found[0][4][0])
+            self._address_until = self._loop.time() + RESOLVE_EVERY_S
+        return self._address
+
+    async def _fill(self) -> None:
+        while len(self._all) < self._limits.standing:
+            await self._open()
+
+    async def _keep(self) -> None:
+        pause_s = 0.2
+        while True:
+            await self._until_due()
+            try:
+                await self._fill()
+                await self._replace_idle()
+                pause_s = 0.2
+            except NotSent as error:
+                if self._on_trouble is not None:
+                    self._on_trouble(str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 5.0)
+                self._changed.set()
+
+    async def _replace_idle(self) -> None:
+        """Make before break; lanes over the standing number are let go without a successor."""
+        for lane in list(self._free):
+            if lane.used_at + self._limits.idle_s > self._loop.time():
+                continue
+            if len(self._all) <= self._limits.standing:
+                await self._open()
+            if lane.pending is None:
+                lane.retire()
+
+    async def _until_due(self) -> None:
+        oldest = min((lane.used_at for lane in self._free), default=None)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(None if oldest is None else oldest + self._limits.idle_s):
+                await self._changed.wait()
+        self._changed.clear()
+
+
+def _not_sent(error: BaseException, host: str, port: int) -> NotSent:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason, what = "tls", f"its certificate cannot be trusted ({error.verify_message})"
+    elif isinstance(error, ssl.SSLError):
+        reason, what = "tls", "the TLS handshake failed"
+    elif isinstance(error, TimeoutError):
+        reason, what = "timeout", "no connection within the time allowed"
+    elif isinstance(error, ConnectionRefusedError):
+        reason, what = "refused", "nothing listens there"
+    else:
+        reason, what = "refused", f"the connection failed ({type(error).__name__})"
+    return NotSent(f"{host}:{port}: {what}. Nothing was sent.", reason=reason)
