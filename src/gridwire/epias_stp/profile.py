@@ -99,7 +99,9 @@ class Account:
 
 
 class StpSettings(BaseModel):
-    """What can be set from outside: in the environment with the prefix ``GRIDWIRE_EPIAS_STP_``, in ``gridwire.toml``
+    """What can be set from outside.
+
+    In the environment with the prefix ``GRIDWIRE_EPIAS_STP_``, in ``gridwire.toml``
     in the table ``[epias_stp]``, or as arguments of ``EpiasStp.from_env``.
     """
 
