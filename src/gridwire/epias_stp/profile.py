@@ -7,12 +7,15 @@ venue's own document contradicts itself about them (see "Open questions" in docs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from gridwire.settings import Fact
+from gridwire.errors import ConfigurationError
+from gridwire.settings import Fact, check_environment, password_from_keyring
+from gridwire.transport.tls import is_loopback
 
 Environment: TypeAlias = Literal["sandbox", "test", "production"]
 
@@ -93,3 +96,88 @@ class Account:
     username: str
     password: SecretStr = field(repr=False)
     ca_pem: str | None = field(default=None, repr=False)
+
+
+class StpSettings(BaseModel):
+    """What can be set from outside.
+
+    In the environment with the prefix ``GRIDWIRE_EPIAS_STP_``, in ``gridwire.toml``
+    in the table ``[epias_stp]``, or as arguments of ``EpiasStp.from_env``.
+    """
+
+    environment: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    cas_url: str | None = None
+    stp_url: str | None = None
+    service: str | None = None
+    engine_path: str | None = None
+    broadcaster_path: str | None = None
+    st_ttl_s: float | None = None
+    application: str = "gridwire"
+    language: Literal["tr-tr", "en-us"] = "tr-tr"
+    message_format: Literal["json", "xml"] = "json"
+    proxy: str | None = None
+    ca_bundle: str | None = None
+    client_cert: str | None = None
+    timeout: float = 10.0
+    read_only: bool = False
+    confirmed: list[str] = []
+    ticket_file: bool | str = False
+
+
+PREFIX = "GRIDWIRE_EPIAS_STP_"
+TABLE = "epias_stp"
+
+
+def account_of(settings: StpSettings) -> Account:
+    """The account that ``settings`` describe. Raises `ConfigurationError` that names what is missing or contradictory."""
+    environment = check_environment(settings.environment, setting=PREFIX + "ENVIRONMENT")
+    named = {f.name: getattr(settings, f.name) for f in fields(Profile) if getattr(settings, f.name, None) is not None}
+    named.pop("environment", None)
+    if environment == "sandbox":
+        missing = [name for name in ("cas_url", "stp_url", "service") if name not in named]
+        if missing:
+            raise ConfigurationError(
+                f"The sandbox has no fixed address: set {', '.join(PREFIX + name.upper() for name in missing)}. "
+                "`gridwire sandbox epias` prints the lines to export."
+            )
+        profile = Profile(environment="sandbox", **named)
+    else:
+        profile = replace(PRESETS[environment], **named)
+    check_profile(profile)
+    if not settings.username:
+        raise ConfigurationError(f"No user is named: set {PREFIX}USERNAME to the DGPYS user name.")
+    password = settings.password
+    if password is None:
+        stored = password_from_keyring(TABLE, settings.username)
+        if stored is None:
+            raise ConfigurationError(
+                f"No password is set for {settings.username}: set {PREFIX}PASSWORD, or store it in the system keyring "
+                f"under the service gridwire.{TABLE}."
+            )
+        password = SecretStr(stored)
+    return Account(profile, settings.username, password)
+
+
+def check_profile(profile: Profile) -> None:
+    """Refuse a mix of environments: a test ticket service with the production venue, a sandbox off this machine."""
+    places = {"cas_url": profile.cas_url, "stp_url": profile.stp_url, "service": profile.service}
+    for name, url in places.items():
+        host = urlsplit(url).hostname
+        if name != "service" and host is None:
+            raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
+        if profile.environment == "sandbox":
+            if name != "service" and not is_loopback(host):
+                raise ConfigurationError(
+                    f"environment is sandbox, but {name} names {host}: a sandbox is on this machine."
+                )
+            continue
+        for other, preset in PRESETS.items():
+            theirs = {urlsplit(u).hostname for u in (preset.cas_url, preset.stp_url, preset.service)}
+            if other != profile.environment and host in theirs:
+                raise ConfigurationError(
+                    f"{name} names {host}, which belongs to {other}, while environment is {profile.environment}. A mix "
+                    f"would carry the tickets or orders of one into the other; nothing was sent. Set all of cas_url, "
+                    f"stp_url and service for {profile.environment}."
+                )
