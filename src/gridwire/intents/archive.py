@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from gridwire.intents.records import JournalError, Row, microseconds, moment
+from gridwire.intents.records import ENDED, JournalError, Row, microseconds, moment
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -45,7 +45,7 @@ class Archive:
         return connection
 
     def store(self, rows: Iterable[Row]) -> None:
-        """Add ``rows``, replacing those with the same key."""
+        """Add ``rows``. One that is here already is replaced unless it has ended: an end is never taken back."""
         values = [
             (
                 row.key,
@@ -66,7 +66,10 @@ class Archive:
         with closing(self._connect()) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
-                f"INSERT OR REPLACE INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 12)})",  # noqa: S608 - constants
+                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 12)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
+                + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
+                + f" WHERE state NOT IN ({', '.join(repr(state) for state in sorted(ENDED))})"
+                + " AND excluded.changed_us >= changed_us",
                 values,
             )
             connection.execute("COMMIT")
@@ -82,13 +85,14 @@ class Archive:
             for values in connection.execute(query, wanted).fetchall():
                 yield _row(values)
 
-    def get(self, key: str) -> Row | None:
-        """The row of ``key``, if it is here."""
+    def some(self, keys: Iterable[str]) -> dict[str, Row]:
+        """Those of ``keys`` that are here."""
         if not self._path.exists():
-            return None
+            return {}
         with closing(self._connect()) as connection:
-            found = connection.execute(f"SELECT {_COLUMNS} FROM intents WHERE key = ?", (key,)).fetchone()  # noqa: S608
-        return _row(found) if found is not None else None
+            query = f"SELECT {_COLUMNS} FROM intents WHERE key = ?"  # noqa: S608 - constants
+            found = (connection.execute(query, (key,)).fetchone() for key in keys)
+            return {row.key: row for row in map(_row, filter(None, found))}
 
 
 def _row(values: tuple[object, ...]) -> Row:

@@ -106,7 +106,7 @@ class Journal:
     # reading
 
     def own(self) -> dict[str, Row]:
-        """This run's rows that are not ended, by key."""
+        """The rows of this run that are not ended, by key."""
         reading, unread = self._reading, self._unread
         if unread:
             reading.take(unread, self.run)
@@ -169,10 +169,15 @@ class Journal:
         try:
             if not try_lock(descriptor) or not path.exists():
                 return []
-            reading = read(self.directory, only=path)
+            reading = Reading()
+            lines = list(split(path.read_bytes()))
+            reading.rows = self._archive.some({str(record["k"]) for record in map(decode, lines) if record is not None})
+            reading.take(lines, path.stem)
+            if reading.settle():  # it settles rows of a run that is still alive: wait for that one
+                return []
             crashed = [row for row in reading.rows.values() if row.state == "sending" and row.run == path.stem]
             for row in crashed:
-                reading.rows[row.key] = replace(row, state="unknown", changed=clock.now(), note=CRASHED)
+                reading.rows[row.key] = replace(row, state="unknown", note=CRASHED)
             self._archive.store(reading.rows.values())
             path.unlink()
             return [reading.rows[row.key] for row in crashed]
@@ -180,27 +185,13 @@ class Journal:
             os.close(descriptor)
 
 
-def read(directory: Path, *, only: Path | None = None) -> Reading:
-    """The rows in ``directory``, or those that the log ``only`` touches. Changes nothing."""
-    reading = Reading()
-    archive = Archive(directory / "archive.sqlite")
-    logs = [only] if only is not None else sorted((directory / "runs").glob("*.log"))
-    if only is None:
-        reading.rows = {row.key: row for row in archive.rows()}
-    for path in logs:
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:  # its rows went into the archive between the listing and now
-            continue
-        lines = list(split(data))
-        if only is not None:
-            for line in lines:
-                record = decode(line)
-                if record is not None and record["s"] != "sending" and record["k"] not in reading.rows:
-                    row = archive.get(str(record["k"]))
-                    if row is not None:
-                        reading.rows[row.key] = row
-        reading.take(lines, path.stem)
+def read(directory: Path) -> Reading:
+    """Everything in ``directory`` as one, changing nothing: the archive, then dead and live runs."""
+    reading = Reading({row.key: row for row in Archive(directory / "archive.sqlite").rows()})
+    for path in sorted((directory / "runs").glob("*.log")):
+        with contextlib.suppress(FileNotFoundError):  # its rows went into the archive between the listing and now
+            reading.take(split(path.read_bytes()), path.stem)
+    reading.damaged += reading.settle()
     return reading
 
 

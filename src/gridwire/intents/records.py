@@ -50,7 +50,7 @@ class JournalError(GridwireError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One intent and what is known of it. ``fields`` restates the call: contract, direction, price, quantity …"""
+    """One intent and what is known of it. ``fields`` restates the call: contract, direction, price, quantity."""
 
     key: str
     state: str
@@ -132,24 +132,44 @@ def apply(row: Row | None, record: Mapping[str, Any], run: str) -> Row | None:
 
 @dataclass(slots=True)
 class Reading:
-    """What lines said. ``damaged`` counts lines that could not be read or were not allowed."""
+    """What logs said. ``damaged`` counts lines that could not be read or that the table does not allow."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     damaged: int = 0
+    _early: list[tuple[dict[str, Any], str]] = field(default_factory=list)
 
     def take(self, lines: Iterable[bytes], run: str) -> None:
-        """Apply the lines of one run, in order."""
+        """Apply the lines of one run, in order. What speaks of a row not seen yet waits for `settle`."""
         for line in lines:
             record = decode(line)
-            row = apply(self.rows.get(record["k"]), record, run) if record is not None else None
-            if row is None:
+            if record is None:
                 self.damaged += 1
+            elif record["s"] != "sending" and record["k"] not in self.rows:
+                self._early.append((record, run))
             else:
-                self.rows[row.key] = row
+                self._apply(record, run)
+
+    def settle(self) -> int:
+        """Apply what waited, after all logs were taken; returns how many records speak of rows that are nowhere."""
+        early, self._early = self._early, []
+        missing = 0
+        for record, run in sorted(early, key=lambda item: int(item[0]["t"])):
+            if record["k"] in self.rows:
+                self._apply(record, run)
+            else:
+                missing += 1
+        return missing
+
+    def _apply(self, record: Mapping[str, Any], run: str) -> None:
+        row = apply(self.rows.get(record["k"]), record, run)
+        if row is None:
+            self.damaged += 1
+        else:
+            self.rows[row.key] = row
 
 
 def split(data: bytes) -> Iterator[bytes]:
-    """The lines of a log, with their line feeds; a torn last one comes without."""
+    """The lines of a log with their line feeds; a torn last one comes without."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start) + 1 or len(data)
