@@ -89,7 +89,9 @@ class _LocalDay:
             raise InvalidInput(f"resolution_minutes={resolution_minutes!r} is not a number of minutes (15, 30 or 60).")
         start, length, step = self.start, self.end - self.start, timedelta(minutes=resolution_minutes)
         if length % step:
-            raise InvalidInput(f"A day of {self.hours} hours cannot be cut into periods of {resolution_minutes} minutes.")
+            raise InvalidInput(
+                f"A day of {self.hours} hours cannot be cut into periods of {resolution_minutes} minutes."
+            )
         return tuple(DeliveryPeriod(start + i * step, start + (i + 1) * step) for i in range(length // step))
 
 

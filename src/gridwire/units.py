@@ -45,33 +45,47 @@ def price(
         return _from_cents(price_cents, unit, places, name)
     if price is None:
         return None
-    if isinstance(price, str):
-        if not _PLAIN.fullmatch(price):
-            raise InvalidInput(_not_plain(price, unit, name))
-        exact = Decimal(price)
-    elif isinstance(price, Decimal):
-        exact = price
-    else:
-        raise InvalidInput(_wrong_type(price, unit, name))
-    return _checked(exact, unit, places, name)
+    return exact(price, unit=unit, places=places, name=name, or_else=f" or {name}_cents=1200050 (an int in hundredths)")
 
 
-def count(quantity: SupportsIndex | Decimal, *, unit: str, name: str = "quantity") -> int:
-    """``quantity`` as an int greater than 0: a count of ``unit``.
+def exact(value: Decimal | str, *, unit: str, places: int | None, name: str, or_else: str = "") -> Decimal:
+    """``value`` as an exact Decimal that is not negative, with ``places`` decimals as in `price`.
+
+    Raises `InvalidInput`; ``or_else`` is added to the spelling it recommends.
+    """
+    if isinstance(value, str):
+        if value.strip().startswith("-"):
+            raise InvalidInput(f"{name}={value!r} is negative, which a number of {unit} is not.")
+        if not _PLAIN.fullmatch(value):
+            raise InvalidInput(
+                f"{name}={value!r} is not a plain number; write the digits with a point for the decimals and nothing "
+                f'else ({name}="12000.50", in {unit}).'
+            )
+        return _checked(Decimal(value), unit, places, name)
+    if isinstance(value, Decimal):
+        return _checked(value, unit, places, name)
+    raise InvalidInput(
+        f"{name}={value!r} is a {type(value).__name__}: what it counts and how it rounds cannot be seen. "
+        f'Write {name}="12000.50" (a str or a Decimal in {unit}){or_else}.'
+    )
+
+
+def count(quantity: SupportsIndex | Decimal, *, unit: str, name: str = "quantity", least: int = 1) -> int:
+    """``quantity`` as an int, a count of ``unit``, not less than ``least``.
 
     Takes ints, integer types of other libraries, and a Decimal without a fraction. Raises `InvalidInput` for a bool, a
-    float, a fraction, zero, a negative number, and more than a 64-bit integer holds.
+    float, a fraction, too small a number, and more than a 64-bit integer holds.
     """
     number = _integer(quantity)
     if number is None:
         raise InvalidInput(
-            f"{name}={quantity!r} is a {type(quantity).__name__}; {name} is a whole count of {unit}, "
+            f"{name}={quantity!r} is a {type(quantity).__name__}; {name} is a whole number of {unit}, "
             f"given as an int: {name}=155."
         )
-    if number <= 0:
-        raise InvalidInput(f"{name}={number} is not more than zero; {name} is a count of {unit}.")
+    if number < least:
+        raise InvalidInput(f"{name}={number} is less than {least}; {name} is a number of {unit}.")
     if number > INT64_MAX:
-        raise InvalidInput(f"{name}={number} is larger than the venue can hold (a 64-bit integer).")
+        raise InvalidInput(f"{name} is larger than the venue can hold (a 64-bit integer).")
     return number
 
 
@@ -106,36 +120,17 @@ def _from_cents(cents: int, unit: str, places: int | None, name: str) -> Decimal
     return _checked(Decimal(f"{number // 100}.{number % 100:02d}"), unit, places, f"{name}_cents")
 
 
-def _checked(exact: Decimal, unit: str, places: int | None, name: str) -> Decimal:
-    if not exact.is_finite():
-        raise InvalidInput(f"{name}={exact} is not a number; a price in {unit} is needed.")
-    if exact.is_signed():
-        raise InvalidInput(f"{name}={exact} is negative; a price in {unit} is not.")
-    if not -2 * MAX_DIGITS < exact.adjusted() < MAX_DIGITS:
-        raise InvalidInput(f"{name}={exact} has more than {MAX_DIGITS} digits; check the unit, which is {unit}.")
-    whole, _, fraction = plain(exact).partition(".")
+def _checked(number: Decimal, unit: str, places: int | None, name: str) -> Decimal:
+    if not number.is_finite():
+        raise InvalidInput(f"{name}={number} is not a number of {unit}.")
+    if number.is_signed():
+        raise InvalidInput(f"{name}={number} is negative, which a number of {unit} is not.")
+    if not -2 * MAX_DIGITS < number.adjusted() < MAX_DIGITS:
+        raise InvalidInput(f"{name}={number:.3E} is out of any range; check the unit, which is {unit}.")
+    whole, _, fraction = plain(number).partition(".")
     fraction = fraction.rstrip("0")
-    if places is not None and len(fraction) > places:
-        raise InvalidInput(f"{name}={exact} has more than {places} decimals; a price in {unit} has at most {places}.")
-    if len(fraction) > MAX_DIGITS:
-        raise InvalidInput(f"{name}={exact} has more than {MAX_DIGITS} decimals, which is no price in {unit}.")
+    if len(fraction) > (MAX_DIGITS if places is None else places):
+        raise InvalidInput(f"{name}={number} has too many decimals; in {unit} it may have {places or MAX_DIGITS}.")
     fraction = fraction.ljust(places or 0, "0")
     whole = whole.lstrip("0") or "0"
     return Decimal(f"{whole}.{fraction}" if fraction else whole)
-
-
-def _not_plain(text: str, unit: str, name: str) -> str:
-    if text.strip().startswith("-"):
-        return f"{name}={text!r} is negative; a price in {unit} is not."
-    return (
-        f"{name}={text!r} is not a plain number; write the digits with a point for the decimals and nothing else "
-        f'({name}="12000.50", in {unit}).'
-    )
-
-
-def _wrong_type(value: object, unit: str, name: str) -> str:
-    return (
-        f"{name}={value!r} is a {type(value).__name__}, and whether it means {unit} or hundredths of it, and how it "
-        f'rounds, cannot be seen. Write {name}="12000.50" (a str or a Decimal in {unit}) or {name}_cents=1200050 '
-        "(an int in hundredths)."
-    )

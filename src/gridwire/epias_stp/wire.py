@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from gridwire.epias_stp import wire_json, wire_xml
 from gridwire.epias_stp.enums import ResultType
 from gridwire.epias_stp.errors import Facts, StpProtocolError
-from gridwire.epias_stp.models.base import StpModel, StpRequest, Wire, check_text
+from gridwire.epias_stp.models.base import StpModel, StpRequest, Wire, check_text, digits
 from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.observe.redact import mask
 from gridwire.transport.classify import BodyKind, body_kind
@@ -31,6 +31,9 @@ Format: TypeAlias = Literal["json", "xml"]
 
 MEDIA_TYPES: Mapping[Format, str] = {"json": "application/json", "xml": "application/xml"}
 """For ``Content-Type`` and ``Accept`` alike; mixing them is not documented."""
+
+MAX_TEXT = 2000
+"""Most characters kept of a code or a description: they end up in errors and logs."""
 
 _ROOTS = {operation.response_root.lower() for operation in OPERATIONS.values()}
 
@@ -136,7 +139,7 @@ def decode(operation: Operation, response: Response, *, transaction_id: str) -> 
             _check_root(root, operation)
         else:
             message = wire_json.read(response.content)
-        return _envelope(operation, message, facts, fmt)
+        return _envelope(operation, message, transaction_id, response.status, fmt)
     except XmlRefused as error:
         raise StpProtocolError(str(error), facts, kind="unreadable") from None
     except ValueError as error:
@@ -151,17 +154,17 @@ def _check_root(root: str, operation: Operation) -> None:
         raise ValueError(f"it is a {root}, the answer of another operation")
 
 
-def _envelope(operation: Operation, message: object, facts: Facts, fmt: Format) -> Envelope:
+def _envelope(operation: Operation, message: object, transaction_id: str, status: int, fmt: Format) -> Envelope:
     if not isinstance(message, dict) or not ("resultType" in message or "resultCode" in message):
         raise ValueError("it has neither a resultType nor a resultCode")
     raw_type = _scalar(message, "resultType")
     return Envelope(
         operation=operation,
-        transaction_id=facts.transaction_id,
+        transaction_id=transaction_id,
         echoed_transaction_id=_scalar(message, "transactionId"),
-        http_status=facts.http_status or 0,
+        http_status=status,
         result_code=_scalar(message, "resultCode"),
-        result_description=mask(_scalar(message, "resultDescription") or ""),
+        result_description=_scalar(message, "resultDescription") or "",
         result_type=ResultType(raw_type) if raw_type in _RESULT_TYPES else None,
         raw_result_type=raw_type,
         body=message.get("body"),
@@ -174,13 +177,11 @@ _RESULT_TYPES = {kind.value for kind in ResultType}
 
 def _scalar(message: Mapping[str, Any], name: str) -> str | None:
     value = message.get(name)
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        value = int(value)
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        value = str(value)
+        value = digits(value)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"its {name} is a {type(value).__name__}")
-    return (value.strip() or None) if value is not None else None
+    return mask(value.strip()[:MAX_TEXT]) or None if value is not None else None
 
 
 def _reason(error: ValueError) -> str:

@@ -239,6 +239,6 @@ def build() -> None:
     """Build every model's validator now (about 100 ms), so that the first answer of a session does not pay for it."""
     for carrier in DEFINITIONS.values():
         body = carrier.body if isinstance(carrier, (RequestOf, AnswerOf)) else carrier
-        if body is not Header:
+        if issubclass(body, (StpModel, StpRequest)):
             body.model_rebuild()
     BroadcastEndpoint.model_rebuild()

@@ -122,7 +122,7 @@ class RegionalContractSummary(_ActiveContract):
 
     direction: Text | None = None
     """BUY or SELL: the side the transmission company takes."""
-    locations: Many[Text] = []
+    locations: Many[Text] = Field(default_factory=list)
     total_amount: Count = None
     """Counts of 1000 Sm3."""
     remaining_amount: Count = None
@@ -132,13 +132,13 @@ class RegionalContractSummary(_ActiveContract):
 class Contracts(StpModel):
     """The answer of the standard and the weekly contract list."""
 
-    contracts: Many[ContractSummary] = []
+    contracts: Many[ContractSummary] = Field(default_factory=list)
 
 
 class RegionalContracts(StpModel):
     """The answer of the regional contract list."""
 
-    contracts: Many[RegionalContractSummary] = []
+    contracts: Many[RegionalContractSummary] = Field(default_factory=list)
 
 
 class ContractDepth(StpModel):
@@ -194,7 +194,7 @@ class Match(StpModel):
 class Matchings(StpModel):
     """The matches of the contracts asked for."""
 
-    matchings: Many[Match] = []
+    matchings: Many[Match] = Field(default_factory=list)
 
 
 class BidReference(StpModel):
@@ -226,7 +226,7 @@ class ContractDetails(StpModel):
     create_date: Instant = None
     activation_date: Instant = None
     close_date: Instant = None
-    physical_point_ids: Many[Whole] = []
+    physical_point_ids: Many[Whole] = Field(default_factory=list)
     gas_days: GasDays = _also_many("gasDays", "gasDay")
 
 
@@ -281,7 +281,7 @@ class ContractConfiguration(StpModel):
 class ContractStatuses(StpModel):
     """The venue's list of contract states."""
 
-    contract_statuses: Many[NamedCode] = []
+    contract_statuses: Many[NamedCode] = Field(default_factory=list)
 
 
 class GrpPrices(StpModel):
@@ -330,7 +330,7 @@ class PaymentOrderResult(StpModel):
 class PaymentResults(StpModel):
     """What became of the payment orders of one call."""
 
-    results: Many[PaymentOrderResult] = []
+    results: Many[PaymentOrderResult] = Field(default_factory=list)
 
 
 class Nothing(StpModel):
@@ -349,5 +349,4 @@ class BroadcastEndpoint(StpModel):
 
     broadcast_address: Text = Field(default="", repr=False)
     broadcast_base: Text | None = None
-    headers: Many[HttpParameter] = []
-
+    headers: Many[HttpParameter] = Field(default_factory=list)

@@ -110,10 +110,11 @@ def _spellings(model: type[BaseModel]) -> frozenset[str]:
 
 
 def _text(value: object) -> object:
-    return _digits(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
+    return digits(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
 
 
-def _digits(value: int | Decimal) -> str:
+def digits(value: int | Decimal) -> str:
+    """A number that came where text belongs, as text. A hostile exponent stays one instead of becoming a million zeros."""
     return format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) <= 2 * MAX_DIGITS else str(value)
 
 
