@@ -19,7 +19,7 @@ from gridwire.epias_stp import judgement, rules, wire
 from gridwire.epias_stp.judgement import BEFORE_FIRST_BYTE, Attempt, Failure
 from gridwire.epias_stp.models import StpModel, StpRequest
 from gridwire.epias_stp.operations import OPERATIONS, Operation
-from gridwire.epias_stp.outcomes import VENUE, again, error_of, outcome_of, read_again
+from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, write_again
 from gridwire.epias_stp.profile import Profile
 from gridwire.errors import AuthError, ConfigurationError, NoAnswer, NotSent, ReadOnly
 from gridwire.observe.events import Events
@@ -51,9 +51,8 @@ class Policy:
     retry_cancel: bool
 
 
-class _Failed(Exception):  # noqa: N818 - carries a judged attempt to the retry rule; never leaves this module
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
+class _Failed(Exception):
+    """Tells the retry rule that an attempt of a write failed; never leaves this module."""
 
 
 class Caller:
@@ -135,18 +134,18 @@ class Caller:
                 raise
             attempts.append(attempt)
             if attempt.failure is not None:
-                raise _Failed(attempt)
+                raise _Failed
 
         def rule(error: BaseException) -> Again | None:
-            if not isinstance(error, _Failed) or error.attempt.failure is None:
+            if not isinstance(error, _Failed):
                 return None
-            return again(
-                operation,
-                error.attempt.failure,
-                ticket_age_s=error.attempt.ticket_age_s,
+            allowed = write_again(
+                attempts,
                 resend_on_security_error=self._policy.resend_on_security_error,
                 retry_cancel=self._policy.retry_cancel,
             )
+            # That function has counted; here one more attempt is all that is asked for.
+            return None if allowed is None else replace(allowed, most=len(attempts))
 
         try:
             await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota)
@@ -162,9 +161,7 @@ class Caller:
         age_s = ticket.age_s
         try:
             response = await self._http.send(self._request(operation, payload, ticket.value), progress=progress)
-            attempt = judgement.answered(
-                operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now()
-            )
+            attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
         if attempt.failure is Failure.SECURITY_ERROR:

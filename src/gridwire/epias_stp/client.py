@@ -76,7 +76,7 @@ class EpiasStp:
     ) -> None:
         if not isinstance(account, Account):
             raise ConfigurationError(
-                "EpiasStp takes an account: Sandbox(...).epias_stp, or EpiasStp.from_env(environment=\"test\", …) for a "
+                'EpiasStp takes an account: Sandbox(...).epias_stp, or EpiasStp.from_env(environment="test", …) for a '
                 f"real one. This is a {type(account).__name__}."
             )
         check_profile(account.profile)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from gridwire.epias_stp.enums import PriceDirection
 from gridwire.epias_stp.models.base import Count, Day, Flag, Instant, Many, Number, StpModel, Text, Whole, many
@@ -91,12 +91,20 @@ def _gas_days(value: object) -> object:
 GasDays: TypeAlias = Annotated[list[GasDay], BeforeValidator(_gas_days)]
 
 
+def _no_price(value: AmountPrice | None) -> AmountPrice | None:
+    # The definition requires the object, so an empty side of the book comes as one without a price.
+    return None if value is not None and value.price is None and value.amount is None else value
+
+
+BestPrice: TypeAlias = Annotated[AmountPrice | None, AfterValidator(_no_price)]
+
+
 class _ActiveContract(StpModel):
     name: Text = ""
     """The contract's name, as calls take it: ``GG20261201``."""
-    best_buy: AmountPrice | None = _also("bestAmountPriceBuying")
+    best_buy: BestPrice = _also("bestAmountPriceBuying")
     """Highest price somebody buys at; None if nobody does."""
-    best_sell: AmountPrice | None = _also("bestAmountPriceSelling")
+    best_sell: BestPrice = _also("bestAmountPriceSelling")
     """Lowest price somebody sells at; None if nobody does."""
     status: LabelledCode | None = None
     type: LabelledCode | None = None

@@ -72,9 +72,7 @@ class Bids:
             "bid_status": str(body.bid_status),
             "expire_time": body.expire_time,
         }
-        return await self._caller.write(
-            "bid_save", body, restated=restated, transaction_id=transaction_id
-        )
+        return await self._caller.write("bid_save", body, restated=restated, transaction_id=transaction_id)
 
     async def update(
         self,
@@ -114,9 +112,7 @@ class Bids:
             "quantity": body.quantity,
             "bid_status": str(body.bid_status),
         }
-        return await self._caller.write(
-            "bid_update", body, restated=restated, transaction_id=transaction_id
-        )
+        return await self._caller.write("bid_update", body, restated=restated, transaction_id=transaction_id)
 
     async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
         """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
@@ -126,9 +122,7 @@ class Bids:
         bid_id, state = _known(bid)
         body = rules.bid_cancel(bid_id)
         restated = {**state, "bid_id": bid_id}
-        return await self._caller.write(
-            "bid_cancel", body, restated=restated, transaction_id=transaction_id
-        )
+        return await self._caller.write("bid_cancel", body, restated=restated, transaction_id=transaction_id)
 
 
 def _known(bid: OrderRef | str) -> tuple[str, dict[str, Any]]:
@@ -153,4 +147,3 @@ def _needed(name: str, value: Any) -> Any:
             "the reference from outcome.order instead of the id."
         )
     return value
-

@@ -11,8 +11,6 @@ from gridwire.epias_stp.enums import Direction
 from gridwire.epias_stp.models import (
     ContractDepth,
     ContractDetails,
-    Contracts as ContractList,
-    ContractStatuses as ContractStatusList,
     ContractSummary,
     DepthSummary,
     DepthSummaryRow,
@@ -21,6 +19,12 @@ from gridwire.epias_stp.models import (
     NamedCode,
     RegionalContracts,
     RegionalContractSummary,
+)
+from gridwire.epias_stp.models import (
+    Contracts as ContractList,
+)
+from gridwire.epias_stp.models import (
+    ContractStatuses as ContractStatusList,
 )
 from gridwire.outcome import Outcome
 from gridwire.periods import GasDay
@@ -88,7 +92,9 @@ class ContractStatuses:
 
     async def all(self) -> list[NamedCode]:
         """Every state a contract can be in, with its name in the language asked for."""
-        return (await self._caller.read("contract_status_list", EmptyRequestBody(), ContractStatusList)).contract_statuses
+        return (
+            await self._caller.read("contract_status_list", EmptyRequestBody(), ContractStatusList)
+        ).contract_statuses
 
 
 class MarketPrices:
