@@ -81,7 +81,6 @@ class EpiasStp:
             )
         check_profile(account.profile)
         self.profile = account.profile
-        self._events = Events(on_event)
         self._network = Network(
             proxy=proxy,
             ca_bundle=ca_bundle,
@@ -91,41 +90,26 @@ class EpiasStp:
             trust_env=trust_env,
         )
         self._http = HttpTransport(self._network)
-        self._tickets = TicketManager(
-            self._http.send,
-            cas_url=account.profile.cas_url,
-            username=account.username,
-            password=account.password,
-            service=account.profile.service,
-            st_ttl_s=account.profile.st_ttl_s,
-            tgt_idle_s=account.profile.tgt_idle_s,
-            ticket_file=_file(ticket_file),
-            on_event=on_event,
+        self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
+        policy = Policy(
+            application=application,
+            language=language,
+            message_format=message_format,
+            read_only=read_only,
+            confirmed=settings.known_fields(confirmed, account.profile.facts),
+            resend_on_security_error=resend_on_security_error,
+            retry_cancel=retry_cancel,
         )
-        self._caller = Caller(
-            self._http,
-            self._tickets,
-            account.profile,
-            Policy(
-                application=application,
-                language=language,
-                message_format=message_format,
-                read_only=read_only,
-                confirmed=settings.known_fields(confirmed, account.profile.facts),
-                resend_on_security_error=resend_on_security_error,
-                retry_cancel=retry_cancel,
-            ),
-            self._events,
-        )
+        self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, Events(on_event))
         self._streams: list[Stream[Message]] = []
-        self.bids = Bids(self._caller)
-        self.contracts = Contracts(self._caller)
-        self.contract_configuration = ContractConfigurations(self._caller)
-        self.contract_gates = ContractGates(self._caller)
-        self.contract_statuses = ContractStatuses(self._caller)
-        self.market_prices = MarketPrices(self._caller)
-        self.matches = Matches(self._caller)
-        self.payments = Payments(self._caller)
+        self.bids = Bids(caller)
+        self.contracts = Contracts(caller)
+        self.contract_configuration = ContractConfigurations(caller)
+        self.contract_gates = ContractGates(caller)
+        self.contract_statuses = ContractStatuses(caller)
+        self.market_prices = MarketPrices(caller)
+        self.matches = Matches(caller)
+        self.payments = Payments(caller)
 
     @classmethod
     def from_env(cls, *, file: Path | None = None, **arguments: Any) -> Self:
@@ -195,6 +179,22 @@ class EpiasStp:
         stream: Stream[Message] = Stream(dial, lambda: BroadcastSession(silence_s), self._network)
         self._streams.append(stream)
         return stream
+
+
+def _tickets(
+    http: HttpTransport, account: Account, file: TicketFile | None, on_event: Listener | None
+) -> TicketManager:
+    return TicketManager(
+        http.send,
+        cas_url=account.profile.cas_url,
+        username=account.username,
+        password=account.password,
+        service=account.profile.service,
+        st_ttl_s=account.profile.st_ttl_s,
+        tgt_idle_s=account.profile.tgt_idle_s,
+        ticket_file=file,
+        on_event=on_event,
+    )
 
 
 def _file(choice: bool | str | Path) -> TicketFile | None:
