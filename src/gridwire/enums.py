@@ -29,7 +29,7 @@ class OpenEnum(str, Enum):
     @property
     def known(self) -> bool:
         """Whether this is one of the documented values."""
-        return self._name_ in type(self).__members__
+        return self._value_ in type(self)._value2member_map_
 
     def __str__(self) -> str:
         """The wire value."""

@@ -71,7 +71,7 @@ class OrderRef:
 
     venue: str
     id: str | None
-    intent: Intent
+    intent: Intent = field(repr=False)
     restated: Mapping[str, Any] = field(default_factory=dict)
     """The order's state as last stated by us, for calls that must restate it in full."""
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import httpx
 
-from gridwire.errors import NoAnswer, NotSent, WrongLoop
+from gridwire.errors import GridwireError, NoAnswer, NotSent, WrongLoop
 from gridwire.observe.redact import guard_loggers, safe_url
 from gridwire.transport.exchange import Request, Response
 from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
@@ -92,6 +92,16 @@ class HttpTransport:
             raise NotSent(f"{where} is not an address that can be called: {error}", reason="refused") from None
         except httpx.HTTPError as error:
             raise _failure(where, progress, _reason(error), _describe(error)) from None
+        except GridwireError:
+            raise
+        except Exception as error:  # a library's surprise must not lose a request that may have left
+            what = f"the connection failed ({type(error).__name__})"
+            raise _failure(where, progress, "refused", what) from error
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is not open."""
+        return self._client is None
 
     def _usable(self) -> httpx.AsyncClient:
         if self._client is None:

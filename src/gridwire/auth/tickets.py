@@ -1,0 +1,506 @@
+"""Service tickets: one for each call, ready before it is needed, and never a stale or a used one.
+
+Where a ticket is in its life:
+
+=========  =============================================  ==========================================================
+state      entered by                                     left by
+=========  =============================================  ==========================================================
+asked for  `TicketManager.take`, or the pool's own need   the answer of CAS; its age counts from before the request
+pooled     the answer, while armed                        being handed out, or the age ``ttl - margin``
+handed out `TicketManager.take`, `take_ready`             nothing: it is never returned, shared or handed out again
+dropped    the age ``ttl - margin``                       nothing
+=========  =============================================  ==========================================================
+
+How often CAS is asked, while armed:
+
+* Idle, the pool replaces its tickets before they get too old. All calls for that, logins included, stay within
+  ``cas_calls_per_minute`` in any minute; two tickets replaced at the age of 21 s need 5.7.
+* A ticket that was handed out is replaced at once, outside that limit, up to ``replacements_per_s``.
+* Whoever finds the pool empty asks for a ticket of his own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from bisect import insort
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from gridwire.auth import cas
+from gridwire.auth.budget import MINUTE_S, CallWindow, LoginBudget, idle_plan
+from gridwire.auth.cas_session import CasSession, retry_unavailable
+from gridwire.auth.errors import CasCredentialsError, CasProtocolError, CasTicketExpired, CasUnavailable
+from gridwire.auth.login_store import LoginStore, MemoryStore
+from gridwire.auth.ticket_file import TicketFile
+from gridwire.auth.tokens import LoopBound
+from gridwire.errors import AuthThrottled, InvalidInput, LoginBudgetExceeded
+from gridwire.observe.events import Events, Listener
+from gridwire.observe.redact import mask
+from gridwire.transport.exchange import Send
+
+LARGEST_POOL = 4
+PATIENCE_S = 10.0
+"""A failed ticket request is not repeated later than this after the first one was sent."""
+
+LOGOUT_WAIT_S = 30.0
+"""Longest wait for ticket requests under way before the session is ended."""
+
+LONGEST_REFILL_PAUSE_S = 60.0
+
+RHYTHM_S = 1.0
+"""Taken from the session's margin, so that a program that works every 40 minutes does not log in for a late timer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A service ticket, good for one call. ``value`` is the header's value."""
+
+    value: str = field(repr=False)
+    issued_at: float
+    """Loop time just before the request for it was sent, the earliest moment its life can have begun."""
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it may have been issued."""
+        return asyncio.get_running_loop().time() - self.issued_at
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStats:
+    """Counts since the manager was made, and its state now."""
+
+    logins: int
+    fetched: int
+    """Service tickets CAS has issued."""
+    wasted: int
+    """Tickets dropped unused because of their age."""
+    pooled: int
+    ttl_s: float
+    """The life a ticket is believed to have; lower than configured after rejections of young tickets."""
+    armed: bool
+    latched: bool
+    """CAS refused the credentials, and nothing is asked before they change."""
+    paused_s: float
+    """What is left of a pause CAS asked for."""
+    logins_left: int
+    """Logins left in this hour, as of the last one this manager knows of."""
+
+
+class TicketManager(LoopBound):
+    """The tickets of one user for one service. Bound to the event loop of its first use.
+
+    ``service`` is the name CAS knows the service by. A ticket is handed out up to an age of ``st_ttl_s - margin_s``; a
+    session is used up to ``tgt_idle_s - tgt_margin_s`` after its last use. ``ticket_file`` keeps session and login
+    budget beyond the process; without it they end with this object. Raises `InvalidInput` for what cannot work.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        cas_url: str,
+        username: str,
+        password: SecretStr,
+        service: str,
+        st_ttl_s: float = 30.0,
+        margin_s: float = 5.0,
+        tgt_idle_s: float = 2700.0,
+        tgt_margin_s: float = 300.0,
+        login_budget: LoginBudget | None = None,
+        cas_calls_per_minute: int = 6,
+        replacements_per_s: int = 10,
+        pool_size: int = 2,
+        on_event: Listener | None = None,
+        ticket_file: TicketFile | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        _check_address(cas_url)
+        _check_credentials(username, password)
+        if not service:
+            raise InvalidInput("service is empty; it is the address CAS knows the venue by.")
+        if not (0 < 2 * margin_s <= st_ttl_s and 0 <= tgt_margin_s < tgt_idle_s):
+            raise InvalidInput(
+                "margin_s must be above 0, st_ttl_s at least twice that, and tgt_idle_s more than tgt_margin_s."
+            )
+        if not 1 <= pool_size <= LARGEST_POOL or cas_calls_per_minute < 2 or replacements_per_s < 1:
+            raise InvalidInput(
+                f"pool_size is 1 to {LARGEST_POOL}, cas_calls_per_minute at least 2 (a login and a ticket), "
+                "replacements_per_s at least 1."
+            )
+        self._cas_url = cas_url
+        self._service = service
+        self._ttl_s = st_ttl_s
+        self._margin_s = margin_s
+        self._pool_size = pool_size
+        self._calls_per_minute = cas_calls_per_minute
+        self._idle_calls = CallWindow(cas_calls_per_minute, MINUTE_S)
+        self._replacements = CallWindow(replacements_per_s, 1.0)
+        self._events = Events(on_event)
+        self._rng = rng or random.Random()  # noqa: S311 - spreads repetitions, keeps no secret
+        self._session = CasSession(
+            send,
+            cas_url=cas_url,
+            username=username,
+            password=password,
+            life_s=tgt_idle_s - tgt_margin_s + min(RHYTHM_S, tgt_margin_s),
+            budget=login_budget or LoginBudget(),
+            store_for=lambda user: _store(ticket_file, cas_url, user, self._events),
+            calls=self._idle_calls,
+            events=self._events,
+            rng=self._rng,
+        )
+        self._pool: list[Ticket] = []  # oldest first
+        self._owed = 0  # tickets handed out of the pool and not yet replaced
+        self._epoch = 0  # a ticket asked for in an older epoch belongs to another user
+        self._idle_not_before = 0.0
+        self._armed = False
+        self._refill: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._running = 0
+        self._quiet = asyncio.Event()
+        self._fetched = 0
+        self._wasted = 0
+        self._warn_of_case(username)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Handing out
+
+    async def take(self) -> Ticket:
+        """A ticket for one call: a pooled one, else one asked for now (with a login where there is no session).
+
+        A session CAS has forgotten costs exactly one new login and one new request. Raises `CasCredentialsError`,
+        `CasThrottledError`, `CasLoginBudgetExceeded`, `CasUnavailable` or `CasProtocolError`; no byte of the call has
+        left then.
+        """
+        self._bound()
+        self._session.refuse_if_latched()
+        ticket = self.pop_ready()
+        if ticket is not None:
+            return ticket
+        return await self._fetch(urgent=True)
+
+    def take_ready(self) -> bytes | None:
+        """The value of a pooled ticket, without waiting; None if there is none. For the path of an order."""
+        ticket = self.pop_ready()
+        return ticket.value.encode("ascii") if ticket is not None else None
+
+    def pop_ready(self) -> Ticket | None:
+        """A pooled ticket, the freshest one, without waiting; None if there is none."""
+        if not self._pool or self._loop is None or self._session.latched:
+            return None
+        if self._loop.time() - self._pool[-1].issued_at > self._usable_s:
+            self._drop(len(self._pool))
+            return None
+        ticket = self._pool.pop()
+        if self._armed:
+            self._owed += 1
+            self._wake.set()
+        return ticket
+
+    def pop_retiring(self) -> Ticket | None:
+        """A pooled ticket that has been replaced already and is about to be dropped; None if there is none.
+
+        For calls that keep a connection warm: they must not cost CAS a call of their own.
+        """
+        if self._loop is None or len(self._pool) <= self._pool_size:
+            return None
+        ticket = self._pool[0]
+        if self._loop.time() - ticket.issued_at > self._usable_s:
+            return None
+        return self._pool.pop(0)
+
+    def report_rejected(self, ticket_age_s: float) -> None:
+        """The venue refused a ticket of this age for what may have been its age.
+
+        If it was younger than the life we believe in, that life is halved for the rest of this manager's time, down to
+        twice the margin. A ticket younger than that floor was refused for another reason (a missing right, most
+        likely), and nothing changes.
+        """
+        floor_s = 2 * self._margin_s
+        if not floor_s <= ticket_age_s < self._ttl_s or self._ttl_s == floor_s:
+            return
+        self._ttl_s = max(floor_s, self._ttl_s / 2)
+        self._events.emit(
+            "ticket.ttl_lowered",
+            f"The venue refused a ticket of {ticket_age_s:.1f} s, so tickets are now believed to live {self._ttl_s:g} s and "
+            f"are dropped at {self._usable_s:g} s.",
+            level=logging.WARNING,
+            ttl_s=self._ttl_s,
+        )
+        self._wake.set()
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # State
+
+    async def arm(self) -> None:
+        """Keep the pool filled from now on. Returns when the first ticket is there; raises what `take` would raise.
+
+        After an error nothing is armed.
+        """
+        loop = self._bound()
+        if self._armed:
+            return
+        self._session.refuse_if_latched()
+        self._armed = True
+        try:
+            if not self._fresh(loop.time()):
+                self._idle_calls.note(loop.time())
+                epoch = self._epoch
+                self._add(await self._fetch(urgent=True), epoch)
+        except BaseException:
+            self._armed = False
+            raise
+        if self._armed:
+            self._start_refill(loop)
+
+    async def disarm(self) -> None:
+        """Stop filling the pool. Tickets already in it can still be taken until they are too old."""
+        self._armed = False
+        self._owed = 0
+        refill, self._refill = self._refill, None
+        if refill is not None:
+            refill.cancel()
+            await asyncio.wait([refill])
+
+    def update_credentials(self, username: str, password: SecretStr) -> None:
+        """Use these credentials from now on, and try them even if CAS has refused the last ones.
+
+        Pooled tickets of the old ones are dropped; calls of `take` under way may still end with one. Corrected
+        credentials need not wait 60 s after the refused login; the hourly budget holds for them too.
+        """
+        _check_credentials(username, password)
+        self._session.update_credentials(username, password)
+        self._drop(len(self._pool))
+        self._epoch += 1
+        self._warn_of_case(username)
+        if self._armed and self._loop is not None:
+            self._start_refill(self._loop)
+
+    def stats(self) -> TicketStats:
+        """Counts and state. Call it on the manager's loop."""
+        return TicketStats(
+            logins=self._session.logins,
+            fetched=self._fetched,
+            wasted=self._wasted,
+            pooled=len(self._pool),
+            ttl_s=self._ttl_s,
+            armed=self._armed,
+            latched=self._session.latched,
+            paused_s=self._session.paused_s(),
+            logins_left=self._session.budget_left(),
+        )
+
+    async def logout(self) -> None:
+        """Stop the pool, wait for ticket requests under way (up to 30 s), end the session at CAS, and close.
+
+        Every ticket of the session becomes void: finish the calls that hold one first. Whatever CAS answers is the end
+        of it. Programs that share the session through a ticket file have to log in anew.
+        """
+        self._bound()
+        self._closed = True
+        await self.disarm()
+        self._drop(len(self._pool))
+        if self._running:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOGOUT_WAIT_S):
+                    await self._quiet.wait()
+        await self._session.log_out()
+        await self._session.aclose()
+
+    async def aclose(self) -> None:
+        """Stop what is under way and close. The session at CAS is left to the next program, or to end by itself."""
+        self._closed = True
+        await self.disarm()
+        self._drop(len(self._pool))
+        await self._session.aclose()
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # Asking CAS
+
+    @property
+    def _usable_s(self) -> float:
+        return self._ttl_s - self._margin_s
+
+    async def _fetch(self, *, urgent: bool) -> Ticket:
+        """A new ticket. ``urgent`` repeats what failed and mends a forgotten session; else the first failure is raised."""
+        self._running += 1
+        self._quiet.clear()
+        try:
+            if not urgent:
+                return await self._request(await self._session.tgt(), urgent=False)
+            with self._session.urgency(), suppress(CasTicketExpired):
+                return await self._request(await self._session.tgt(), urgent=True)
+            with self._session.urgency():
+                return await self._request(await self._session.tgt(), urgent=True)
+        except CasTicketExpired:
+            if not urgent:
+                raise
+            raise CasProtocolError(
+                "CAS opened a session and at once did not know it any more. No order left this machine. Try again later; "
+                "if it comes back, look for another program that logs this user out, and tell the venue."
+            ) from None
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self._quiet.set()
+
+    async def _request(self, tgt: str, *, urgent: bool) -> Ticket:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE_S
+
+        async def attempt() -> Ticket:
+            issued_at = loop.time()
+            value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
+            self._session.used(tgt, issued_at)
+            return Ticket(value, issued_at)
+
+        try:
+            ticket = await retry_unavailable(attempt, lambda _: urgent and loop.time() < end, self._rng)
+        except CasTicketExpired:
+            self._session.dead(tgt)
+            raise
+        self._fetched += 1
+        if ticket.age_s > self._usable_s:
+            self._wasted += 1
+            raise CasUnavailable(
+                f"CAS took {ticket.age_s:.0f} s to issue a ticket, which is then too old to be used. No order left this "
+                "machine. Try again later.",
+                reason="failed",
+            )
+        return ticket
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # The pool
+
+    def _start_refill(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._refill is not None:
+            self._refill.cancel()
+        self._refill = loop.create_task(self._keep_filled(loop))
+
+    async def _keep_filled(self, loop: asyncio.AbstractEventLoop) -> None:
+        failures = 0
+        while True:
+            self._wake.clear()
+            count, urgent, wait_s = self._plan(loop.time())
+            if count == 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(wait_s, 0.001)):
+                        await self._wake.wait()
+                continue
+            try:
+                await self._fetch_many(count, urgent=urgent)
+                failures = 0
+            except CasTicketExpired:
+                self._idle_not_before = 0.0  # the plan now asks for room for a login too
+            except CasCredentialsError:
+                return  # update_credentials() starts this task again
+            except Exception as error:  # noqa: BLE001 - a pool that dies silently leaves the desk without tickets
+                failures += 1
+                pause_s = self._pause_after(error, failures)
+                self._events.emit(
+                    "ticket.pool_failed",
+                    f"The ticket pool could not be filled and tries again in {pause_s:.0f} s. {mask(str(error))}",
+                    level=logging.WARNING,
+                    pause_s=pause_s,
+                )
+                await asyncio.sleep(pause_s)
+
+    def _plan(self, now: float) -> tuple[int, bool, float]:
+        """How many tickets to fetch now, whether orders wait for them, and how long to wait where there are none."""
+        self._drop(sum(now - ticket.issued_at > self._usable_s for ticket in self._pool))
+        target, refresh_s = idle_plan(self._pool_size, self._usable_s, self._calls_per_minute)
+        fresh = self._fresh(now, refresh_s)
+        self._owed = max(0, min(self._owed, self._pool_size - len(fresh)))
+        if self._owed > 0:
+            count = min(self._owed, self._replacements.room(now))
+            return count, True, self._replacements.wait_s(now, 1)
+        missing = target - len(fresh)
+        if missing <= 0:
+            return 0, False, fresh[0].issued_at + refresh_s - now
+        login = 0 if self._session.has_tgt else 1
+        if now < self._idle_not_before:
+            return 0, False, self._idle_not_before - now
+        count = min(missing, self._idle_calls.room(now) - login)
+        return max(count, 0), False, self._idle_calls.wait_s(now, 1 + login)
+
+    async def _fetch_many(self, count: int, *, urgent: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if not urgent:
+            # Spread over the minute, so that a pool the calls hardly suffice for is not empty for half of it.
+            self._idle_not_before = now + count * MINUTE_S / self._calls_per_minute
+        epoch = self._epoch
+        for _ in range(count):
+            (self._replacements if urgent else self._idle_calls).note(now)
+        results = await asyncio.gather(*(self._fetch(urgent=urgent) for _ in range(count)), return_exceptions=True)
+        failed: BaseException | None = None
+        for result in results:
+            if isinstance(result, BaseException):
+                failed = result
+            else:
+                self._add(result, epoch)
+                self._owed = max(0, self._owed - urgent)
+        if failed is not None:
+            raise failed
+
+    def _pause_after(self, error: Exception, failures: int) -> float:
+        if isinstance(error, AuthThrottled | LoginBudgetExceeded):
+            return error.retry_after_s
+        if isinstance(error, CasUnavailable):
+            return self._rng.uniform(1.0, min(2.0**failures, LONGEST_REFILL_PAUSE_S))
+        return LONGEST_REFILL_PAUSE_S
+
+    def _fresh(self, now: float, refresh_s: float | None = None) -> list[Ticket]:
+        limit_s = self._usable_s if refresh_s is None else refresh_s
+        return [ticket for ticket in self._pool if now - ticket.issued_at < limit_s]
+
+    def _add(self, ticket: Ticket, epoch: int) -> None:
+        if epoch != self._epoch or self._closed:
+            self._wasted += 1
+            return
+        insort(self._pool, ticket, key=lambda pooled: pooled.issued_at)
+        self._drop(len(self._pool) - LARGEST_POOL)
+
+    def _drop(self, count: int) -> None:
+        """Drop the ``count`` oldest tickets of the pool."""
+        if count > 0:
+            del self._pool[:count]
+            self._wasted += count
+
+    def _warn_of_case(self, username: str) -> None:
+        if any(letter.islower() for letter in username):
+            self._events.emit(
+                "cas.username_case",
+                "The user name holds lower-case letters. The venue's user names are in capitals; it is sent as given, "
+                "because changing case would break names with a dotted or dotless i.",
+                level=logging.WARNING,
+            )
+
+
+def _store(file: TicketFile | None, cas_url: str, username: str, events: Events) -> LoginStore:
+    return MemoryStore() if file is None else file.store(cas_url, username, events)
+
+
+def _check_address(cas_url: str) -> None:
+    try:
+        parts = urlsplit(cas_url)
+        usable = (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and not (parts.query or parts.fragment or "@" in parts.netloc)
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidInput(
+            "cas_url must be an http(s) address without user, query or fragment, like https://host/cas/v1."
+        )
+
+
+def _check_credentials(username: str, password: SecretStr) -> None:
+    if not username or not password.get_secret_value():
+        raise InvalidInput("The user name or the password is empty. CAS was not asked.")

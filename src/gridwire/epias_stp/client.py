@@ -1,0 +1,203 @@
+"""The async client of EPİAŞ STP. It wires the pieces together and groups the calls by noun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from gridwire import settings
+from gridwire.auth.ticket_file import TicketFile
+from gridwire.auth.tickets import TicketManager
+from gridwire.epias_stp import models
+from gridwire.epias_stp.broadcast import BroadcastSession, Message
+from gridwire.epias_stp.calls import Caller, Policy
+from gridwire.epias_stp.models import BroadcastEndpoint, EmptyRequestBody
+from gridwire.epias_stp.profile import PREFIX, TABLE, Account, StpSettings, account_of, check_profile
+from gridwire.epias_stp.services import (
+    Bids,
+    ContractConfigurations,
+    ContractGates,
+    Contracts,
+    ContractStatuses,
+    MarketPrices,
+    Matches,
+    Payments,
+)
+from gridwire.errors import ConfigurationError, ProtocolError, WrongLoop
+from gridwire.observe.events import Events, Listener
+from gridwire.outcome import Unknown
+from gridwire.transport.http import HttpTransport
+from gridwire.transport.tls import Network
+from gridwire.transport.websocket import Stream
+
+SILENCE_S = 60.0
+"""The broadcaster's heart-beat period is not documented; a minute without a frame counts as a dead connection."""
+
+
+class EpiasStp:
+    """A session with STP, as an async context manager bound to the event loop it was opened on.
+
+    ``account`` says where and who: from a `Sandbox`, or built by `from_env`. Nothing is asked of the venue before the
+    first call.
+
+    ``application`` is the name the venue's log will show; ``language`` (``tr-tr`` or ``en-us``) is that of its texts;
+    ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
+    lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
+    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`;
+    proxies from the environment are used only with ``trust_env=True``.
+
+    ``resend_on_security_error`` and ``retry_cancel`` are the only ways in which gridwire sends a write twice, and are
+    off: the first repeats a write once after a SECURITYERROR that drew a ticket older than 10 s, the second repeats a
+    cancellation once after an answer got lost. ``ticket_file`` lets session and login budget survive the process
+    (True for the usual place, or a path). ``on_event`` is told what happens.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        application: str = "gridwire",
+        language: Literal["tr-tr", "en-us"] = "tr-tr",
+        message_format: Literal["json", "xml"] = "json",
+        proxy: str | None = None,
+        ca_bundle: str | None = None,
+        client_cert: str | None = None,
+        timeout: float = 10.0,
+        trust_env: bool = False,
+        read_only: bool = False,
+        confirmed: Collection[str] = (),
+        resend_on_security_error: bool = False,
+        retry_cancel: bool = False,
+        ticket_file: bool | str | Path = False,
+        on_event: Listener | None = None,
+    ) -> None:
+        if not isinstance(account, Account):
+            raise ConfigurationError(
+                'EpiasStp takes an account: Sandbox(...).epias_stp, or EpiasStp.from_env(environment="test", …) for a '
+                f"real one. This is a {type(account).__name__}."
+            )
+        check_profile(account.profile)
+        self.profile = account.profile
+        self._network = Network(
+            proxy=proxy,
+            ca_bundle=ca_bundle,
+            ca_pem=account.ca_pem,
+            client_cert=client_cert,
+            timeout_s=timeout,
+            trust_env=trust_env,
+        )
+        self._http = HttpTransport(self._network)
+        self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
+        policy = Policy(
+            application=application,
+            language=language,
+            message_format=message_format,
+            read_only=read_only,
+            confirmed=settings.known_fields(confirmed, account.profile.facts),
+            resend_on_security_error=resend_on_security_error,
+            retry_cancel=retry_cancel,
+        )
+        self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, Events(on_event))
+        self._streams: list[Stream[Message]] = []
+        self.bids = Bids(caller)
+        self.contracts = Contracts(caller)
+        self.contract_configuration = ContractConfigurations(caller)
+        self.contract_gates = ContractGates(caller)
+        self.contract_statuses = ContractStatuses(caller)
+        self.market_prices = MarketPrices(caller)
+        self.matches = Matches(caller)
+        self.payments = Payments(caller)
+
+    @classmethod
+    def from_env(cls, *, file: Path | None = None, **arguments: Any) -> Self:
+        """A client from settings: ``arguments`` outrank the environment, which outranks ``gridwire.toml`` and the keyring.
+
+        Settings are named as in `StpSettings`, and in the environment with the prefix ``GRIDWIRE_EPIAS_STP_``. Other
+        arguments of the constructor pass through. The environment must be named: there is no default. Raises
+        `ConfigurationError` naming the setting.
+        """
+        known = {name: arguments.pop(name) for name in list(arguments) if name in StpSettings.model_fields}
+        found = settings.load(StpSettings, prefix=PREFIX, table=TABLE, overrides=known, file=file)
+        options = {
+            name: getattr(found, name)
+            for name in ("application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout")
+        }
+        return cls(
+            account_of(found),
+            read_only=found.read_only,
+            confirmed=found.confirmed,
+            ticket_file=found.ticket_file,
+            **options,
+            **arguments,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stream in self._streams:
+            await stream.aclose()
+        try:
+            await self._tickets.aclose()
+        finally:
+            await self._http.__aexit__(kind, error, trace)
+
+    async def warm_up(self) -> None:
+        """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
+        await asyncio.to_thread(models.build)
+        await self._tickets.arm()
+
+    async def logout(self) -> None:
+        """End the CAS session. Tickets not yet used die with it; the next call logs in again."""
+        await self._tickets.logout()
+
+    def unknown(self) -> list[Unknown]:
+        """The calls of this client whose outcome is not known, oldest first. They live in memory only."""
+        return list(self._caller.unknown)
+
+    def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:
+        """What the market tells as it happens, as an endless async iterator of `Message` and `Connection` events.
+
+        Each (re)connection asks for the address anew, with a new ticket. ``silence_s`` without any frame, not even a
+        heart-beat, is a lost connection; the venue documents no period.
+        """
+
+        async def dial() -> tuple[str, dict[str, str]]:
+            endpoint = await self._caller.read("broadcaster_endpoint_get", EmptyRequestBody(), BroadcastEndpoint)
+            if not endpoint.broadcast_address:
+                raise ProtocolError("STP named no address for its broadcast; it is asked again.")
+            return endpoint.broadcast_address, {header.name: header.value for header in endpoint.headers}
+
+        if self._http.closed:
+            raise WrongLoop("This client is not open: use it inside `async with`.")
+        stream: Stream[Message] = Stream(dial, lambda: BroadcastSession(silence_s), self._network)
+        self._streams.append(stream)
+        return stream
+
+
+def _tickets(
+    http: HttpTransport, account: Account, file: TicketFile | None, on_event: Listener | None
+) -> TicketManager:
+    return TicketManager(
+        http.send,
+        cas_url=account.profile.cas_url,
+        username=account.username,
+        password=account.password,
+        service=account.profile.service,
+        st_ttl_s=account.profile.st_ttl_s,
+        tgt_idle_s=account.profile.tgt_idle_s,
+        ticket_file=file,
+        on_event=on_event,
+    )
+
+
+def _file(choice: bool | str | Path) -> TicketFile | None:
+    if choice is False:
+        return None
+    return TicketFile() if choice is True else TicketFile(Path(choice))

@@ -1,0 +1,84 @@
+"""Dates as STP writes them, and as its answers may come.
+
+Written: ``yyyy-MM-dd'T'HH:mm:ss.SSSXXX`` on the clock of Istanbul, three digits of milliseconds and an offset with a
+colon (STP document 4.3). The document says that winter is +02:00; Turkey has stayed on +03:00 since September 2016, as
+the document's own samples show, so the tz database decides and not a rule about seasons.
+
+Read: the same, and whatever the sister services are known to write: ``Z``, an offset without a colon, one to nine or no
+digits of a second's fraction, a date alone, and milliseconds since 1970. **A time without an offset is taken as
+Istanbul's**, as EPİAŞ's intraday market means it; gridwire itself never sends such a time and takes none from its user.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from gridwire.errors import InvalidInput
+from gridwire.periods import GasDay, aware
+
+ISTANBUL = ZoneInfo("Europe/Istanbul")
+
+_FORM = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?",
+    re.ASCII,
+)
+_MILLISECONDS = re.compile(r"-?\d{1,15}", re.ASCII)
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def write(value: datetime, name: str) -> str:
+    """``value`` in STP's form. Microseconds below a millisecond are cut off, so an expiry never moves later.
+
+    Raises `InvalidInput` for a time without a zone and for one before 1970; ``name`` is the argument's name.
+    """
+    instant = aware(value, name)
+    if instant < _FIRST:
+        raise InvalidInput(f"{name}={value!r} lies before 1970, long before this market.")
+    try:
+        return instant.astimezone(ISTANBUL).isoformat(timespec="milliseconds")
+    except OverflowError:
+        raise InvalidInput(f"{name}={value!r} lies outside the calendar.") from None
+
+
+def gas_day(value: date | GasDay | datetime, name: str) -> datetime:
+    """A gas day as the instant that STP names it by: midnight in Istanbul at the start of its date (inferred).
+
+    An aware datetime is sent as it is. Raises `InvalidInput` for a naive one.
+    """
+    if isinstance(value, datetime):
+        return aware(value, name)
+    day = value.day if isinstance(value, GasDay) else value
+    if not isinstance(day, date):
+        raise InvalidInput(f"{name}={value!r} is a {type(value).__name__}; a date or a GasDay is needed.")
+    return aware(datetime.combine(day, time(), ISTANBUL), name)
+
+
+def read(value: object) -> datetime | None:
+    """``value`` of an answer as a UTC datetime; None for null and for an empty element.
+
+    Raises `ValueError` for what is no date. A datetime object passes if it is aware.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return _read_text(value.strip())
+    if isinstance(value, datetime):
+        return aware(value, "value")
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return _read_text(str(value))
+    raise ValueError(f"a date cannot be a {type(value).__name__}")
+
+
+def _read_text(text: str) -> datetime:
+    try:
+        if _MILLISECONDS.fullmatch(text):
+            return _FIRST + timedelta(milliseconds=int(text))
+        if not _FORM.fullmatch(text):
+            raise ValueError("not a date")
+        moment = datetime.fromisoformat(text.upper())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=ISTANBUL)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]!r} is not a date in any form that STP is known to write") from None

@@ -1,0 +1,149 @@
+"""Bids: enter, change, cancel (STP document 5, ``bid/save``, ``bid/update``, ``bid/cancel``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from gridwire.epias_stp import rules
+from gridwire.epias_stp.calls import Caller
+from gridwire.epias_stp.enums import BidStatus, BidType, Direction
+from gridwire.errors import InvalidInput
+from gridwire.outcome import OrderRef, Outcome
+
+
+class Bids:
+    """``stp.bids``. Each method is one request at most, and returns an `Outcome`.
+
+    All raise `InvalidInput` for an argument that cannot be right and `ReadOnly` on a read-only client; nothing is sent
+    then. ``raw`` of an `Accepted` is the answer's `Envelope`.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def save(
+        self,
+        contract: str,
+        *,
+        direction: Direction | str,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str = BidType.STANDARD_MATCH,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+        point_name: str | None = None,
+        bid_process_name: str | None = None,
+        allow_no_price: bool = False,
+        allow_any_status: bool = False,
+        transaction_id: str | UUID | None = None,
+    ) -> Outcome:
+        """Enter a bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` a count of 1000 Sm3.
+
+        `Accepted.order` names the bid. `Unknown` means that the bid may be resting or filled: look at
+        ``contracts.depth`` (levels marked ``owner``) and ``matches.of`` (``my_own_matching``) before entering it again.
+        ``expire_time`` (aware) belongs to MATCH_WITH_TIME_LIMIT alone. ``transaction_id`` is yours to give, a new one
+        otherwise; nothing says that STP recognises a repeated one.
+        """
+        body = rules.bid_save(
+            contract,
+            direction=direction,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_type=bid_type,
+            bid_status=bid_status,
+            expire_time=expire_time,
+            point_name=point_name,
+            bid_process_name=bid_process_name,
+            allow_no_price=allow_no_price,
+            allow_any_status=allow_any_status,
+            places=self._caller.profile.price_places,
+        )
+        restated = {
+            "contract": body.contract_name,
+            "direction": str(body.direction),
+            "price": body.price,
+            "quantity": body.quantity,
+            "bid_type": str(body.bid_type),
+            "bid_status": str(body.bid_status),
+            "expire_time": body.expire_time,
+        }
+        return await self._caller.write("bid_save", body, restated=restated, transaction_id=transaction_id)
+
+    async def update(
+        self,
+        bid: OrderRef | str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int | None = None,
+        bid_status: BidStatus | str | None = None,
+        allow_no_price: bool = False,
+        allow_any_status: bool = False,
+        transaction_id: str | UUID | None = None,
+    ) -> Outcome:
+        """Restate a bid in full: STP has no partial change.
+
+        With a reference from `Accepted.order`, what is left out keeps the state that reference restates; with a bare
+        id, ``price``, ``quantity`` and ``bid_status`` are all needed. STP keeps no version: a change made elsewhere in
+        between is overwritten. Whether ``quantity`` means the whole bid or its rest is not documented by the venue.
+        """
+        bid_id, state = _known(bid)
+        if price is None and price_cents is None:
+            price = state.get("price")
+        body = rules.bid_update(
+            bid_id,
+            price=price,
+            price_cents=price_cents,
+            quantity=_needed("quantity", quantity if quantity is not None else state.get("quantity")),
+            bid_status=_needed("bid_status", bid_status if bid_status is not None else state.get("bid_status")),
+            allow_no_price=allow_no_price,
+            allow_any_status=allow_any_status,
+            places=self._caller.profile.price_places,
+        )
+        restated = {
+            **state,
+            "bid_id": bid_id,
+            "price": body.price,
+            "quantity": body.quantity,
+            "bid_status": str(body.bid_status),
+        }
+        return await self._caller.write("bid_update", body, restated=restated, transaction_id=transaction_id)
+
+    async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
+        """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
+
+        A second cancellation of the same bid draws a BUSINESSERROR from the venue, which is `Rejected`.
+        """
+        bid_id, state = _known(bid)
+        body = rules.bid_cancel(bid_id)
+        restated = {**state, "bid_id": bid_id}
+        return await self._caller.write("bid_cancel", body, restated=restated, transaction_id=transaction_id)
+
+
+def _known(bid: OrderRef | str) -> tuple[str, dict[str, Any]]:
+    if isinstance(bid, str):
+        return bid, {}
+    if not isinstance(bid, OrderRef):
+        raise InvalidInput(
+            f"bid= takes the reference of an accepted bid (outcome.order) or its id as text, not a {type(bid).__name__}."
+        )
+    if bid.id is None:
+        raise InvalidInput(
+            "This bid's id is not known, and STP has no call that would tell it. Cancel it on the STP screen, quoting the "
+            f"transactionId {bid.intent.key}."
+        )
+    return bid.id, {name: value for name, value in bid.restated.items() if name != "bid_id"}
+
+
+def _needed(name: str, value: Any) -> Any:
+    if value is None:
+        raise InvalidInput(
+            f"{name}= is missing: a change restates the whole bid, and a bare id does not say what it was. Pass it, or pass "
+            "the reference from outcome.order instead of the id."
+        )
+    return value

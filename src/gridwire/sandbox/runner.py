@@ -1,0 +1,91 @@
+"""Starts and stops the venues of one sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from gridwire.epias_stp.profile import Account
+from gridwire.errors import InvalidInput
+from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.sandbox.serving import Authority
+
+_VENUES = {"epias_stp": EpiasStpVenue}
+_SHORT = {"epias": "epias_stp"}
+
+
+def _full_name(name: str) -> str:
+    full = _SHORT.get(name, name)
+    if full not in _VENUES:
+        known = ", ".join(sorted({*_VENUES, *_SHORT}))
+        raise InvalidInput(f"The sandbox has no venue {name!r}; it has {known}. Nothing was started.")
+    return full
+
+
+class Sandbox:
+    """Venues on loopback for as long as its ``async with`` block runs.
+
+    ``tls`` serves HTTPS from a throw-away authority, whose certificate the accounts carry. ``seed`` fixes tickets,
+    passwords and tokens. ``ports`` maps a venue to the port of its main service (STP; its ticket service takes the next
+    one); any free ports otherwise. Raises `InvalidInput` for a venue that is not there, `OSError` for a port in use.
+    """
+
+    def __init__(self, *venues: str, tls: bool = False, seed: int = 1, ports: Mapping[str, int] | None = None) -> None:
+        self._names = list(dict.fromkeys(_full_name(name) for name in venues or _VENUES))
+        self._ports = {_full_name(name): port for name, port in (ports or {}).items()}
+        self._tls = tls
+        self._seed = seed
+        self._venues: dict[str, EpiasStpVenue] = {}
+        self._ca_bundle: str | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            authority = await asyncio.to_thread(Authority) if self._tls else None
+            if authority is not None:
+                self._ca_bundle = await asyncio.to_thread(_write_private, authority.pem)
+                stack.push_async_callback(asyncio.to_thread, os.unlink, self._ca_bundle)
+            for name in self._names:
+                venue = _VENUES[name](seed=self._seed, authority=authority)
+                await venue.open(self._ports.get(name, 0))
+                stack.push_async_callback(venue.close)
+                self._venues[name] = venue
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        self._ca_bundle = None
+
+    def venue(self, name: str) -> EpiasStpVenue:
+        """The simulator itself: accounts, faults, log, knobs."""
+        full = _full_name(name)
+        if full not in self._venues:
+            raise InvalidInput(f"{full} is not running in this sandbox; name it when it is made: Sandbox({full!r}).")
+        return self._venues[full]
+
+    @property
+    def epias_stp(self) -> Account:
+        """The account of STP's default participant, as ``EpiasStp(...)`` takes it."""
+        return self.venue("epias_stp").account()
+
+    def describe(self) -> dict[str, Any]:
+        """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""
+        described = {name: venue.describe() for name, venue in self._venues.items()}
+        if self._ca_bundle is not None:
+            for name, venue in described.items():
+                venue["env"][f"GRIDWIRE_{name.upper()}_CA_BUNDLE"] = self._ca_bundle
+        return {"venues": described}
+
+
+def _write_private(pem: str) -> str:
+    """A new file that only this user can read."""
+    handle, path = tempfile.mkstemp(prefix="gridwire-sandbox-", suffix=".pem")
+    os.close(handle)
+    Path(path).write_text(pem, encoding="ascii")
+    return path
