@@ -1,0 +1,173 @@
+"""The guard: what an order must not break before a byte of it leaves.
+
+A breach is `Rejected` with ``origin="guard"`` and the rule's name as its code. Cancelling takes risk away, so the kill
+switch, the rate and the limits do not stand in its way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from gridwire.errors import ConfigurationError
+
+Rule: TypeAlias = Literal[
+    "halted",  # the kill switch was thrown, by halt() or by its file
+    "contract_not_allowed",
+    "side_not_allowed",
+    "max_quantity",
+    "min_price",
+    "max_price",
+    "max_open_notional",
+    "orders_per_second",
+    "client_ref",  # an intent with this reference is in the journal already
+]
+
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+"""The caller's decimal context must not decide about a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a desk may do. None means no limit of that kind.
+
+    ``max_quantity`` is per order, in the venue's unit; ``min_price`` and ``max_price`` are the collar, in the venue's
+    major unit; ``max_open_notional`` bounds price times quantity of everything that may be resting: accepted orders and
+    unknown ones count until evidence closes them. ``halt_file`` is a kill switch: while that file exists, no order
+    leaves.
+    """
+
+    max_quantity: int | None = None
+    min_price: Decimal | str | None = None
+    max_price: Decimal | str | None = None
+    max_open_notional: Decimal | str | None = None
+    orders_per_second: int = 10
+    sides: Collection[str] = ("BUY", "SELL")
+    halt_file: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits that cannot be meant."""
+        for name in ("min_price", "max_price", "max_open_notional"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, (Decimal, str)) or not _is_amount(value)):
+                raise ConfigurationError(f'{name}={value!r} must be an amount as Decimal or str, like "12000.50".')
+        if self.max_quantity is not None and (type(self.max_quantity) is not int or self.max_quantity < 1):
+            raise ConfigurationError(f"max_quantity={self.max_quantity!r} must be an int of at least 1.")
+        if type(self.orders_per_second) is not int or self.orders_per_second < 1:
+            raise ConfigurationError(f"orders_per_second={self.orders_per_second!r} must be an int of at least 1.")
+        if not self.sides or not set(self.sides) <= {"BUY", "SELL"}:
+            raise ConfigurationError(f"sides={self.sides!r} must name BUY, SELL, or both.")
+
+
+def _is_amount(value: Decimal | str) -> bool:
+    try:
+        number = Decimal(value)
+    except ArithmeticError:
+        return False
+    return number.is_finite() and number >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule that an order would break, and the sentence about it."""
+
+    rule: Rule
+    text: str
+
+
+class Guard:
+    """The limits of one desk, and what stands open against them. Times are the loop's, in seconds."""
+
+    def __init__(self, limits: Limits, contracts: Collection[str] | None) -> None:
+        self.limits = limits
+        self._contracts = None if contracts is None else frozenset(contracts)
+        self._sides = frozenset(limits.sides)
+        self._min = None if limits.min_price is None else Decimal(limits.min_price)
+        self._max = None if limits.max_price is None else Decimal(limits.max_price)
+        self._most_open = None if limits.max_open_notional is None else Decimal(limits.max_open_notional)
+        self._sent: deque[float] = deque(maxlen=limits.orders_per_second)
+        self._open: dict[str, Decimal] = {}
+        self._total = Decimal(0)
+        self._halted: str | None = None
+
+    @property
+    def open_notional(self) -> Decimal:
+        """Price times quantity of everything that may be resting."""
+        return self._total
+
+    @property
+    def halted(self) -> str | None:
+        """Why no order leaves at present; None if they may."""
+        if self._halted is None and self.limits.halt_file is not None and os.path.lexists(self.limits.halt_file):
+            return f"the file {self.limits.halt_file} exists"
+        return self._halted
+
+    def halt(self, reason: str) -> None:
+        """Throw the kill switch: no new order or change leaves, cancellations still do."""
+        self._halted = reason or "halt() was called"
+
+    def resume(self) -> None:
+        """Take `halt` back. A halt file has to be removed by who made it."""
+        self._halted = None
+
+    def check(
+        self, contract: str | None, side: str | None, price: Decimal | None, quantity: int, now: float, *, key: str
+    ) -> Breach | None:
+        """The first rule that this order would break. ``key`` is the order it replaces, or its own new key."""
+        limits = self.limits
+        if (self._halted is not None or limits.halt_file is not None) and (why := self.halted) is not None:
+            return Breach("halted", f"The desk is halted because {why}; no order was sent.")
+        if self._contracts is not None and contract is not None and contract not in self._contracts:
+            return Breach("contract_not_allowed", f"{contract} is not one of the contracts this desk was opened for.")
+        if side is not None and side not in self._sides:
+            return Breach("side_not_allowed", f"This desk may not {side}.")
+        if limits.max_quantity is not None and quantity > limits.max_quantity:
+            return Breach("max_quantity", f"Quantity {quantity} is above the limit of {limits.max_quantity}.")
+        if price is not None:
+            if self._min is not None and price < self._min:
+                return Breach("min_price", f"Price {price} is below the collar's {self._min}.")
+            if self._max is not None and price > self._max:
+                return Breach("max_price", f"Price {price} is above the collar's {self._max}.")
+        if self._most_open is not None and (breach := self._too_much(price, quantity, key)) is not None:
+            return breach
+        sent = self._sent
+        if len(sent) == limits.orders_per_second and now - sent[0] < 1.0:
+            return Breach("orders_per_second", f"This desk sends at most {limits.orders_per_second} orders a second.")
+        return None
+
+    def _too_much(self, price: Decimal | None, quantity: int, key: str) -> Breach | None:
+        if price is None:
+            return Breach("max_open_notional", "An order without a price cannot be held against max_open_notional.")
+        after = _EXACT.add(
+            _EXACT.subtract(self._total, self._open.get(key, Decimal(0))), _EXACT.multiply(price, Decimal(quantity))
+        )
+        if self._most_open is not None and after > self._most_open:
+            return Breach(
+                "max_open_notional",
+                f"With this order {after} would be open; the limit is {self._most_open}. Accepted and unknown orders count "
+                "until they are known to be closed.",
+            )
+        return None
+
+    def sent(self, now: float) -> None:
+        """An order or a cancellation leaves."""
+        self._sent.append(now)
+
+    def opened(self, key: str, price: Decimal | None, quantity: int) -> None:
+        """This order may be resting from now on. ``key`` names it until it is closed."""
+        self.closed(key)
+        if price is not None:
+            amount = _EXACT.multiply(price, Decimal(quantity))
+            self._open[key] = amount
+            self._total = _EXACT.add(self._total, amount)
+
+    def closed(self, key: str) -> None:
+        """This order is certainly not resting any more."""
+        amount = self._open.pop(key, None)
+        if amount is not None:
+            self._total = _EXACT.subtract(self._total, amount)
