@@ -16,13 +16,16 @@ from gridwire.intents.records import ENDED, JournalError, Row, microseconds, mom
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
-  key TEXT PRIMARY KEY, state TEXT NOT NULL, run TEXT NOT NULL, venue TEXT NOT NULL, operation TEXT NOT NULL,
+  key TEXT PRIMARY KEY, state TEXT NOT NULL, run TEXT NOT NULL, venue TEXT NOT NULL, account TEXT NOT NULL,
+  operation TEXT NOT NULL,
   created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, client_ref TEXT, attempts INTEGER NOT NULL,
   order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS intents_by_state ON intents (state, created_us);
 """
-_COLUMNS = "key, state, run, venue, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields"
+_COLUMNS = (
+    "key, state, run, venue, account, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields"
+)
 BUSY_TIMEOUT_S = 10.0
 
 
@@ -52,6 +55,7 @@ class Archive:
                 row.state,
                 row.run,
                 row.venue,
+                row.account,
                 row.operation,
                 microseconds(row.created),
                 microseconds(row.changed),
@@ -66,7 +70,7 @@ class Archive:
         with closing(self._connect()) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
-                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 12)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
+                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 13)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
                 + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
                 + f" WHERE state NOT IN ({', '.join(repr(state) for state in sorted(ENDED))})"
                 + " AND excluded.changed_us >= changed_us",
@@ -96,12 +100,13 @@ class Archive:
 
 
 def _row(values: tuple[object, ...]) -> Row:
-    key, state, run, venue, operation, created, changed, ref, attempts, order_id, note, fields = values
+    key, state, run, venue, account, operation, created, changed, ref, attempts, order_id, note, fields = values
     return Row(
         key=str(key),
         state=str(state),
         run=str(run),
         venue=str(venue),
+        account=str(account),
         operation=str(operation),
         created=moment(int(str(created))),
         changed=moment(int(str(changed))),

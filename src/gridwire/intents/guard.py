@@ -159,7 +159,7 @@ class Guard:
         self._sent.append(now)
 
     def opened(self, key: str, price: Decimal | None, quantity: int) -> None:
-        """This order may be resting from now on. ``key`` names it until it is closed."""
+        """Count an order that may be resting from now on. ``key`` names it until it is closed."""
         self.closed(key)
         if price is not None:
             amount = _EXACT.multiply(price, Decimal(quantity))
@@ -167,7 +167,7 @@ class Guard:
             self._total = _EXACT.add(self._total, amount)
 
     def closed(self, key: str) -> None:
-        """This order is certainly not resting any more."""
+        """Forget an order that is certainly not resting any more."""
         amount = self._open.pop(key, None)
         if amount is not None:
             self._total = _EXACT.subtract(self._total, amount)

@@ -11,13 +11,17 @@ Rules, written first:
 from           to
 =============  ==============================================================================================
 (nothing)      sending
-sending        sending (another attempt), accepted, rejected, unknown
-unknown        accepted, rejected (a late answer); resolved_live, resolved_done, resolved_absent, resolved_by_person
-accepted       closed (cancelled, filled or expired, as far as we know), accepted (restated by a change)
+sending        sending (another attempt), accepted, done, rejected, unknown
+unknown        accepted, done, rejected (a late answer);
+               resolved_live, resolved_done, resolved_absent, resolved_by_person
+accepted       accepted (restated by a change), closed
+resolved_live  accepted (restated by a change), closed
 others         (nothing)
 =============  ==============================================================================================
 
-A record that the table does not allow is kept out and reported; it never overwrites what is there.
+``accepted`` and ``resolved_live`` orders may be resting until they are ``closed`` (cancelled, filled or expired, as far as
+we know). ``done`` is for what the venue took and nothing rests of: cancellations, changes, immediate-or-cancel orders,
+operator writes. A record that the table does not allow is kept out and reported; it never overwrites what is there.
 """
 
 from __future__ import annotations
@@ -33,14 +37,15 @@ from gridwire.errors import GridwireError
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"sending"}),
-    "sending": frozenset({"sending", "accepted", "rejected", "unknown"}),
+    "sending": frozenset({"sending", "accepted", "done", "rejected", "unknown"}),
     "unknown": frozenset(
-        {"accepted", "rejected", "resolved_live", "resolved_done", "resolved_absent", "resolved_by_person"}
+        {"accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent", "resolved_by_person"}
     ),
     "accepted": frozenset({"accepted", "closed"}),
-    "resolved_live": frozenset({"closed"}),
+    "resolved_live": frozenset({"accepted", "closed"}),
 }
-ENDED = frozenset({"rejected", "closed", "resolved_done", "resolved_absent", "resolved_by_person"})
+LIVE = frozenset({"accepted", "resolved_live"})
+ENDED = frozenset({"done", "rejected", "closed", "resolved_done", "resolved_absent", "resolved_by_person"})
 STATES = frozenset(state for states in _ALLOWED.values() for state in states)
 
 
@@ -56,6 +61,8 @@ class Row:
     state: str
     run: str
     venue: str
+    account: str
+    """Environment and user, as ``test/AYSE``."""
     operation: str
     created: datetime
     changed: datetime
@@ -113,6 +120,7 @@ def apply(row: Row | None, record: Mapping[str, Any], run: str) -> Row | None:
             state=state,
             run=run,
             venue=str(record.get("v", "")),
+            account=str(record.get("a", "")),
             operation=str(record.get("o", "")),
             created=at,
             changed=at,

@@ -1,0 +1,343 @@
+"""The order path, the same for every venue: guard, credential, journal, message, one write, an honest outcome.
+
+An order's stations, and what a failure at each means:
+
+==========  =====================================================  ================================================
+station     what happens                                           if it fails
+==========  =====================================================  ================================================
+encode      values become bytes                                    `InvalidInput` is raised
+guard       limits, kill switch, ``client_ref``                    `Rejected` by ``guard``
+credential  a ready one is taken, or one is fetched                `Rejected` by ``security`` or ``wire``
+wire        a connection stands, or one is opened                  `Rejected` by ``wire``
+journal     the ``sending`` line is on its way to the disk         `Rejected` by ``guard``
+write       bytes go to an open connection: **the line**           `Rejected` by ``wire`` if it was closed before
+answer      the venue's answer is awaited                          `Unknown`
+parse       the answer is judged by the venue's table              as that table says
+==========  =====================================================  ================================================
+
+After the line the caller's task may be cancelled: the intent then stays in the journal as unknown, and `CancelledError`
+goes on. The outcome is written to the journal right after it was handed to the caller.
+
+This room knows neither tickets nor HTTP: a venue hands it `Credentials`, an `OrderWire` and compiled `Form` objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from time import perf_counter_ns
+from typing import Any, Generic, Literal, Protocol, TypeVar
+from uuid import UUID
+
+from gridwire import clock
+from gridwire.errors import AuthError, NoAnswer, NotSent
+from gridwire.intents.guard import Guard
+from gridwire.intents.journal import Journal
+from gridwire.intents.records import JournalError, microseconds
+from gridwire.observe.timings import Timings
+from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
+
+A = TypeVar("A")
+"""What a venue's order wire answers with."""
+C = TypeVar("C")
+"""A venue's single-use credential."""
+C_co = TypeVar("C_co", covariant=True)
+A_contra = TypeVar("A_contra", contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
+
+_KEYS_AHEAD = 256
+
+
+class Credentials(Protocol[C_co]):
+    """Single-use credentials, ready ahead of need."""
+
+    def take(self) -> C_co | None:
+        """A ready one, without waiting; None if there is none."""
+        ...
+
+    async def fetch(self) -> C_co:
+        """One fetched now. Raises `AuthError`."""
+        ...
+
+
+class OrderWire(Protocol[A]):
+    """Where orders go. Between `expect` and `write` nothing is awaited."""
+
+    def ready(self) -> bool:
+        """Whether a message can be written now."""
+        ...
+
+    async def make_ready(self) -> None:
+        """Bring a connection up. Raises `NotSent`."""
+        ...
+
+    def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[A]]:
+        """Register for the answers to these intents, which one write will carry."""
+        ...
+
+    def write(self, payload: bytes) -> None:
+        """Hand the message to the connection. Raises `NotSent` if none of it can have left."""
+        ...
+
+
+class Form(Protocol[A_contra, C_contra]):
+    """A compiled kind of order of one venue."""
+
+    operation: str
+
+    def record(self, key: str, at_us: int, encoded: Sequence[bytes], client_ref: str | None) -> bytes:
+        """The journal's ``sending`` record, as JSON."""
+        ...
+
+    def render(self, key: str, credential: C_contra | None, encoded: Sequence[bytes]) -> bytes:
+        """The whole message."""
+        ...
+
+    def answered(self, answer: A_contra, intent: Intent, credential_age_s: float | None) -> Outcome:
+        """Judge an answer by the venue's table."""
+        ...
+
+    def failed(self, error: NotSent | NoAnswer | AuthError, intent: Intent) -> Outcome:
+        """Judge the lack of one."""
+        ...
+
+    def cancelled(self, intent: Intent) -> Outcome:
+        """Judge a request whose caller went away after its first byte had left."""
+        ...
+
+
+@dataclass(slots=True)
+class Draft(Generic[A, C]):
+    """An order about to be sent."""
+
+    form: Form[A, C]
+    encoded: Sequence[bytes]
+    restated: Mapping[str, Any]
+    kind: Literal["new", "change", "cancel"]
+    contract: str | None
+    side: str | None
+    price: Decimal | None
+    quantity: int
+    rests: bool = True
+    """Whether anything of it can rest once it was accepted."""
+    of: str | None = None
+    """Key of the order that a change or a cancellation is about, where the journal knows it."""
+    before: tuple[Decimal | None, int] | None = None
+    """Price and quantity of that order as last stated."""
+    client_ref: str | None = None
+    key: str | None = None
+
+
+class OrderPath(Generic[A, C]):
+    """Sends drafts. One per desk."""
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        wire: OrderWire[A],
+        credentials: Credentials[C] | None,
+        age_of: Callable[[C], float],
+        journal: Journal,
+        guard: Guard,
+        on_unknown: Callable[[Unknown], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        self._venue = venue
+        self._wire = wire
+        self._credentials = credentials
+        self._age_of = age_of
+        self._journal = journal
+        self._guard = guard
+        self._on_unknown = on_unknown
+        self._on_trouble = on_trouble
+        self._loop = asyncio.get_running_loop()
+        self._keys: list[str] = []
+        self._more_keys()
+        self.timings = Timings()
+
+    def _more_keys(self) -> None:
+        entropy = os.urandom(16 * _KEYS_AHEAD)
+        self._keys += [str(UUID(bytes=entropy[at : at + 16], version=4)) for at in range(0, len(entropy), 16)]
+
+    async def send(self, draft: Draft[A, C]) -> Outcome:
+        """Send one order. Returns its outcome; raises only `CancelledError`."""
+        started = perf_counter_ns()
+        key = draft.key or self._keys.pop()
+        refused = self._checked(draft, key)
+        if refused is not None:
+            return refused
+        guarded = perf_counter_ns()
+        credentials = self._credentials
+        credential = credentials.take() if credentials is not None else None
+        waited = False
+        if (credentials is not None and credential is None) or not self._wire.ready():
+            waited = credential is None and credentials is not None
+            try:
+                credential = await self._prepare(credential)
+            except (AuthError, NotSent) as error:
+                self._release(draft)
+                return draft.form.failed(error, self._intent(draft, key, clock.now()))
+            except BaseException:
+                self._release(draft)
+                raise
+            refused = self._guarded(draft, key)  # while we waited, the desk may have been halted
+            if refused is not None:
+                self._release(draft)
+                return refused
+        return await self._transmit(draft, key, credential, (started, guarded, perf_counter_ns()), waited)
+
+    async def _transmit(
+        self, draft: Draft[A, C], key: str, credential: C | None, marks: tuple[int, int, int], waited: bool
+    ) -> Outcome:
+        """Journal, write, await, judge. Until the write nothing is awaited, so what was checked still holds."""
+        form, now = draft.form, clock.now()
+        try:
+            self._journal.append(form.record(key, microseconds(now), draft.encoded, draft.client_ref))
+        except JournalError as error:
+            self._release(draft)
+            return Rejected("journal", str(error), "guard", self._intent(draft, key, now))
+        journalled = perf_counter_ns()
+        payload = form.render(key, credential, draft.encoded)
+        age_s = self._age_of(credential) if credential is not None else None
+        rendered = perf_counter_ns()
+        (future,) = self._wire.expect((key,))
+        written = 0
+        try:
+            self._wire.write(payload)
+            written = perf_counter_ns()
+            self._leave(draft, key)
+            answer = await future
+            came = perf_counter_ns()
+            judged = form.answered(answer, self._intent(draft, key, now), age_s)
+        except (NotSent, NoAnswer) as error:
+            return self._ended(draft, form.failed(error, self._intent(draft, key, now)), key)
+        except asyncio.CancelledError:
+            self._ended(draft, form.cancelled(self._intent(draft, key, now)), key)
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose an order that may have left
+            lost = NoAnswer(f"The order had left, and then {type(error).__name__} happened here.", reason="garbage")
+            return self._ended(draft, form.failed(lost, self._intent(draft, key, now)), key)
+        outcome = self._ended(draft, judged, key)
+        self.timings.add((*marks, journalled, rendered, written, came, perf_counter_ns()), waited)
+        return outcome
+
+    # before the line
+
+    def _checked(self, draft: Draft[A, C], key: str) -> Rejected | None:
+        if not self._keys:
+            self._more_keys()
+        elif len(self._keys) == _KEYS_AHEAD // 2:
+            self._loop.call_soon(self._more_keys)
+        refused = self._guarded(draft, key)
+        if refused is None and draft.client_ref is not None:
+            try:
+                if not self._journal.claim(draft.client_ref, key):
+                    text = (
+                        f"An intent with client_ref={draft.client_ref!r} is in the journal already, so this one was not sent. "
+                        "`gridwire journal list` shows what became of it."
+                    )
+                    return Rejected("client_ref", text, "guard", self._intent(draft, key, clock.now()))
+            except JournalError as error:
+                return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.now()))
+        return refused
+
+    def _guarded(self, draft: Draft[A, C], key: str) -> Rejected | None:
+        if draft.kind == "cancel":
+            return None
+        breach = self._guard.check(
+            draft.contract, draft.side, draft.price, draft.quantity, self._loop.time(), key=draft.of or key
+        )
+        if breach is None:
+            return None
+        return Rejected(breach.rule, breach.text, "guard", self._intent(draft, key, clock.now()))
+
+    async def _prepare(self, credential: C | None) -> C | None:
+        """Fetch what is missing. A connection is opened first, so that a credential does not age meanwhile."""
+        if not self._wire.ready():
+            await self._wire.make_ready()
+        if credential is None and self._credentials is not None:
+            credential = self._credentials.take() or await self._credentials.fetch()
+            while not self._wire.ready():  # the connection may have ended while we waited
+                await self._wire.make_ready()
+        return credential
+
+    def _release(self, draft: Draft[A, C]) -> None:
+        if draft.client_ref is not None:
+            self._journal.release(draft.client_ref)
+
+    # after it
+
+    def _leave(self, draft: Draft[A, C], key: str) -> None:
+        self._guard.sent(self._loop.time())
+        if draft.kind == "new":
+            self._guard.opened(key, draft.price, draft.quantity)
+        elif draft.kind == "change" and draft.of is not None:
+            self._guard.opened(draft.of, *_larger(draft))
+
+    def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
+        guard, of = self._guard, draft.of
+        if isinstance(outcome, Unknown):
+            self._on_unknown(outcome)
+        elif draft.kind == "new":
+            if isinstance(outcome, Rejected) or not draft.rests:
+                guard.closed(key)
+        elif of is not None:
+            if isinstance(outcome, Rejected):
+                if draft.kind == "change" and draft.before is not None:
+                    guard.opened(of, *draft.before)
+            elif draft.kind == "cancel":
+                guard.closed(of)
+            else:
+                guard.opened(of, draft.price, draft.quantity)
+        if isinstance(outcome, Rejected) and outcome.origin == "wire":
+            self._release(draft)
+        self._loop.call_soon(self._write_down, draft, outcome, key)
+        return outcome
+
+    def _write_down(self, draft: Draft[A, C], outcome: Outcome, key: str) -> None:
+        try:
+            write_outcome(self._journal, outcome, key, draft)
+        except JournalError as error:  # the row stays in sending, and is unknown at the next start: honest, not wrong
+            self._on_trouble(f"The outcome of {key} could not be written down: {error}")
+
+    def _intent(self, draft: Draft[A, C], key: str, now: datetime) -> Intent:
+        return Intent(self._venue, draft.form.operation, key, now, draft.client_ref, draft.restated)
+
+
+def write_outcome(journal: Journal, outcome: Outcome, key: str, draft: Draft[Any, Any]) -> None:
+    """Write an outcome down, and what it means for the order that the intent was about."""
+    order = outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None
+    if isinstance(outcome, Unknown):
+        journal.record("unknown", key, n=outcome.cause)
+    elif isinstance(outcome, Rejected):
+        journal.record("rejected", key, n=f"{outcome.origin} {outcome.code}")
+    elif draft.kind == "new" and draft.rests:
+        journal.record("accepted", key, i=order)
+    else:
+        journal.record("done", key, i=order)
+        if draft.of is not None and draft.kind == "cancel":
+            journal.record("closed", draft.of, n="cancelled")
+        elif draft.of is not None:
+            journal.record("accepted", draft.of, f=plain(draft.restated))
+
+
+def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as the journal keeps them: numbers with fractions and instants as text."""
+    return {
+        name: str(value) if isinstance(value, Decimal) else value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+def _larger(draft: Draft[Any, Any]) -> tuple[Decimal | None, int]:
+    """While a change is under way, the order counts as the larger of what it was and what it is to be."""
+    price, quantity = draft.price, draft.quantity
+    if draft.before is None or draft.before[0] is None or price is None:
+        return price, quantity
+    return max(price, draft.before[0]), max(quantity, draft.before[1])
