@@ -1,0 +1,464 @@
+"""Order entry at STP: everything ready before the decision, one write at it.
+
+While a desk is open it keeps service tickets, order lanes and compiled messages ready for both sides of its contracts.
+See "How an order travels" in the documentation for what it costs and how that is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from gridwire.auth.tickets import Ticket, TicketManager
+from gridwire.epias_stp import forms, rules
+from gridwire.epias_stp.enums import BidStatus, BidType, Direction
+from gridwire.epias_stp.forms import Context, StpForm
+from gridwire.epias_stp.outcomes import VENUE
+from gridwire.epias_stp.resolve import Resolver
+from gridwire.errors import InvalidInput, NotSent, ReadOnly, WrongLoop
+from gridwire.intents.guard import Guard, Limits
+from gridwire.intents.journal import Journal
+from gridwire.observe.events import Events
+from gridwire.observe.redact import mask
+from gridwire.observe.timings import Timings
+from gridwire.orders.desk import Draft, OrderPath
+from gridwire.outcome import OrderRef, Outcome, Rejected, Unknown
+from gridwire.transport.exchange import Request
+from gridwire.transport.http import HttpTransport
+from gridwire.transport.lane import Answer
+from gridwire.transport.lanes import Lanes
+from gridwire.units import count, price as exact_price
+
+Side = Literal["BUY", "SELL"]
+
+
+class TicketCredentials:
+    """STP's credentials: a service ticket per order."""
+
+    def __init__(self, tickets: TicketManager) -> None:
+        self._tickets = tickets
+        self.take = tickets.pop_ready
+        self.fetch = tickets.take
+
+
+class LaneWire:
+    """Orders over warm lanes."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self.ready = lanes.ready
+        self.make_ready = lanes.open_one
+        self.write = lanes.write
+
+    def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
+        """One lane carries one intent."""
+        return (self._lanes.expect(),)
+
+
+class HttpxWire:
+    """The same orders over httpx, where a proxy stands in the way of a lane."""
+
+    def __init__(self, http: HttpTransport, base_url: str) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._future: asyncio.Future[Answer] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ready(self) -> bool:
+        """Connections are httpx's affair."""
+        return True
+
+    async def make_ready(self) -> None:
+        """Nothing to do."""
+
+    def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
+        """Register for the answer."""
+        self._future = asyncio.get_running_loop().create_future()
+        return (self._future,)
+
+    def write(self, payload: bytes) -> None:
+        """Begin to send. Whether a byte left is known from the future: `NotSent` or `NoAnswer`."""
+        future, self._future = self._future, None
+        if future is None:
+            raise RuntimeError("expect() must come before write()")
+        head, _, body = payload.partition(b"\r\n\r\n")
+        start, *lines = head.decode("ascii").split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        for name in ("host", "content-length", "user-agent"):
+            headers.pop(name, None)
+        method, path, _ = start.split(" ")
+        task = asyncio.get_running_loop().create_task(
+            self._exchange(Request(method, self._base_url + path, headers, body), future)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _exchange(self, request: Request, future: asyncio.Future[Answer]) -> None:
+        try:
+            response = await self._http.send(request)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whom waits for the answer
+            if not future.done():
+                future.set_exception(error)
+            return
+        if not future.done():
+            pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+            future.set_result(Answer(response.status, pairs, response.content))
+
+    async def aclose(self) -> None:
+        """Give up what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class StpDesk:
+    """A desk as ``stp.desk(…)`` returns it: an async context manager, one per account.
+
+    Every method that sends returns an `Outcome`; `InvalidInput` is raised for an argument that cannot be right, and
+    nothing is sent then. ``contracts`` and the guard's `Limits` are checked before anything leaves.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        tickets: TicketManager,
+        lanes: Lanes | None,
+        http: HttpTransport,
+        base_url: str,
+        journal: Journal,
+        resolver: Resolver,
+        limits: Limits,
+        contracts: Collection[str] | None,
+        bid_type: BidType,
+        places: int | None,
+        read_only: bool,
+        events: Events,
+        on_unknown: Any,
+        on_close: Any,
+    ) -> None:
+        self._context = context
+        self._tickets = tickets
+        self._lanes = lanes
+        self._http = http
+        self._base_url = base_url
+        self._journal = journal
+        self._resolver = resolver
+        self._contracts = None if contracts is None else tuple(contracts)
+        self._bid_type = bid_type
+        self._places = places
+        self._read_only = read_only
+        self._events = events
+        self._on_unknown = on_unknown
+        self._on_close = on_close
+        self._guard = Guard(limits, self._contracts)
+        self._forms: dict[tuple[str, ...], StpForm] = {}
+        self._path: OrderPath[Answer, Ticket] | None = None
+        self._httpx_wire: HttpxWire | None = None
+
+    async def __aenter__(self) -> Self:
+        """Arm: tickets, lanes and messages for both sides of every contract."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._tickets.arm()
+            stack.push_async_callback(self._tickets.disarm)
+            wire: LaneWire | HttpxWire
+            if self._lanes is not None:
+                await stack.enter_async_context(self._lanes)
+                wire = LaneWire(self._lanes)
+            else:
+                wire = HttpxWire(self._http, self._base_url)
+                stack.push_async_callback(wire.aclose)
+            await asyncio.to_thread(self._compile)
+            self._path = OrderPath(
+                venue=VENUE,
+                wire=wire,
+                credentials=TicketCredentials(self._tickets),
+                age_of=_age,
+                journal=self._journal,
+                guard=self._guard,
+                on_unknown=self._on_unknown,
+                on_trouble=lambda text: self._events.emit("journal.trouble", text),
+            )
+            for row in await self._resolver.open_orders():
+                self._guard.opened(row.key, row.price, row.quantity)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._path = None
+        self._on_close()
+        await self._stack.aclose()
+
+    def _compile(self) -> None:
+        for contract in self._contracts or ():
+            for side in (Direction.BUY, Direction.SELL):
+                self._save_form(contract, side, self._bid_type, BidStatus.ACTIVE)
+        for status in (BidStatus.ACTIVE, BidStatus.PASSIVE):
+            self._update_form(status)
+        self._cancel_form()
+
+    # orders
+
+    async def buy(
+        self,
+        contract: str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str | None = None,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+        client_ref: str | None = None,
+    ) -> Outcome:
+        """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
+
+        ``client_ref`` is your own key: one that is in the journal already is `Rejected` by the guard, so a cell run
+        twice or a program started again cannot order twice.
+        """
+        return await self._sending().send(
+            self._new(Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref)
+        )
+
+    async def sell(
+        self,
+        contract: str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str | None = None,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+        client_ref: str | None = None,
+    ) -> Outcome:
+        """Enter a selling bid; see `buy`."""
+        return await self._sending().send(
+            self._new(Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref)
+        )
+
+    async def modify(
+        self,
+        bid: OrderRef,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int | None = None,
+        bid_status: BidStatus | str | None = None,
+    ) -> Outcome:
+        """Restate a bid; what is left out stays as the reference restates it. The bid's reference comes back changed.
+
+        STP keeps no version: a change made elsewhere in between is overwritten.
+        """
+        bid_id, known = _addressed(bid)
+        if price is None and price_cents is None:
+            price = known.get("price")
+        exact = self._price(price, price_cents)
+        amount = count(quantity if quantity is not None else known.get("quantity", 0), unit=rules.QUANTITY_UNIT)
+        status = rules.status(bid_status if bid_status is not None else known.get("bid_status", "ACTIVE"))
+        form = self._update_form(status)
+        restated = {**known, "price": exact, "quantity": amount, "bid_status": str(status)}
+        draft: Draft[Answer, Ticket] = Draft(
+            form=form,
+            encoded=form.encode((bid_id, exact, amount)),
+            restated={**restated, "bid_id": bid_id},
+            kind="change",
+            contract=known.get("contract"),
+            side=known.get("direction"),
+            price=exact,
+            quantity=amount,
+            of=bid.intent.key,
+            before=(known.get("price"), known.get("quantity", amount)),
+        )
+        return forms.restated_order(await self._sending().send(draft), bid, restated)
+
+    async def activate(self, bid: OrderRef) -> Outcome:
+        """Put a passive bid into the book."""
+        return await self.modify(bid, bid_status=BidStatus.ACTIVE)
+
+    async def deactivate(self, bid: OrderRef) -> Outcome:
+        """Take a bid out of the book without cancelling it."""
+        return await self.modify(bid, bid_status=BidStatus.PASSIVE)
+
+    async def cancel(self, bid: OrderRef) -> Outcome:
+        """Cancel a bid. The guard does not stand in its way, not even halted."""
+        bid_id, known = _addressed(bid)
+        form = self._cancel_form()
+        draft: Draft[Answer, Ticket] = Draft(
+            form=form,
+            encoded=form.encode((bid_id,)),
+            restated={**known, "bid_id": bid_id},
+            kind="cancel",
+            contract=known.get("contract"),
+            side=known.get("direction"),
+            price=known.get("price"),
+            quantity=known.get("quantity", 0),
+            of=bid.intent.key,
+        )
+        return forms.restated_order(await self._sending().send(draft), bid, known)
+
+    async def cancel_all(self) -> list[Outcome]:
+        """Cancel every bid of this account that the journal believes to be live, also those of other processes.
+
+        Bids whose id is not known come back as `Rejected` by ``guard`` with the code ``no_id``: cancel those on the STP
+        screen, quoting the transactionId. Bids entered elsewhere are not in the journal and are not touched.
+        """
+        outcomes: list[Outcome] = []
+        for bid in await self._resolver.known():
+            if bid.id is None:
+                outcomes.append(Rejected("no_id", _NO_ID.format(key=bid.intent.key), "guard", bid.intent))
+            else:
+                outcomes.append(await self.cancel(bid))
+        return outcomes
+
+    async def resolve(self, outcome: Unknown) -> Outcome:
+        """Look at the venue for what became of an unknown call. Sends nothing; settles it only on evidence.
+
+        Returns `Accepted` (``order.id`` is None where STP does not tell it: then cancel on the STP screen, quoting the
+        transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        """
+        settled = await self._resolver.resolve(outcome)
+        if not isinstance(settled, Unknown):
+            self._guard.closed(outcome.intent.key)
+            if isinstance(settled, Accepted) and settled.order is not None and settled.raw == "live":
+                restated = settled.order.restated
+                self._guard.opened(outcome.intent.key, restated.get("price"), restated.get("quantity", 0))
+        return settled
+
+    # what can be seen and switched
+
+    def preview(
+        self,
+        side: Side,
+        contract: str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str | None = None,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+    ) -> bytes:
+        """The bytes that would go, head and body, with the ticket masked and a made-up transactionId. Sends nothing."""
+        draft = self._new(
+            rules.side(side, "side"), contract, price, price_cents, quantity, bid_type, bid_status, expire_time, None
+        )
+        form = draft.form
+        return mask(form.render(rules.transaction_id(), Ticket("ST-preview", 0.0), draft.encoded).decode()).encode()
+
+    @property
+    def timings(self) -> Timings:
+        """Nanoseconds per stage of the last orders."""
+        return self._sending().timings
+
+    @property
+    def open_notional(self) -> Decimal:
+        """Price times quantity of everything that may be resting, in TL."""
+        return self._guard.open_notional
+
+    def halt(self, reason: str = "") -> None:
+        """Throw the kill switch: from now on no bid or change leaves; cancellations still do."""
+        self._guard.halt(reason)
+        self._events.emit("desk.halted", f"The desk is halted: {reason or 'halt() was called'}.")
+
+    def resume(self) -> None:
+        """Take `halt` back."""
+        self._guard.resume()
+
+    # pieces
+
+    def _sending(self) -> OrderPath[Answer, Ticket]:
+        if self._path is None:
+            raise WrongLoop("This desk is not open: use it inside `async with stp.desk(…) as desk`. Nothing was sent.")
+        if self._read_only:
+            raise ReadOnly("This client is read-only, so its desk sends nothing.")
+        return self._path
+
+    def _price(self, price: Decimal | str | None, cents: int | None) -> Decimal:
+        exact = exact_price(price, cents, unit=rules.PRICE_UNIT, places=self._places)
+        if exact is None:
+            raise InvalidInput('A bid needs price="12000.50" or price_cents=1200050 (TL/1000 Sm3).')
+        return exact
+
+    def _new(
+        self,
+        side: Direction,
+        contract: str,
+        price: Decimal | str | None,
+        price_cents: int | None,
+        quantity: int,
+        bid_type: BidType | str | None,
+        bid_status: BidStatus | str,
+        expire_time: datetime | None,
+        client_ref: str | None,
+    ) -> Draft[Answer, Ticket]:
+        kind = self._bid_type if bid_type is None else rules.bid_type(bid_type)
+        status = BidStatus.ACTIVE if bid_status is BidStatus.ACTIVE else rules.status(bid_status)
+        exact = self._price(price, price_cents)
+        amount = count(quantity, unit=rules.QUANTITY_UNIT)
+        expires = rules.expiry(expire_time, kind) if expire_time is not None or kind == _TIMED else None
+        form = self._forms.get((contract, side, kind, status)) or self._save_form(contract, side, kind, status)
+        return Draft(
+            form=form,
+            encoded=form.encode((exact, amount) if expires is None else (exact, amount, expires)),
+            restated={
+                "contract": contract,
+                "direction": side.value,
+                "price": exact,
+                "quantity": amount,
+                "bid_type": kind.value,
+                "bid_status": status.value,
+                "expire_time": expires,
+            },
+            kind="new",
+            contract=contract,
+            side=side.value,
+            price=exact,
+            quantity=amount,
+            rests=kind != _IMMEDIATE,
+            client_ref=client_ref,
+        )
+
+    def _save_form(self, contract: str, side: Direction, kind: BidType, status: BidStatus) -> StpForm:
+        name = rules.name_text(contract, "contract")
+        form = forms.bid_save(self._context, name, side, kind, status, self._places)
+        if self._contracts is None or name in self._contracts:  # others are refused by the guard: keep none of them
+            self._forms[(name, side, kind, status)] = form
+        return form
+
+    def _update_form(self, status: BidStatus) -> StpForm:
+        key = ("update", status)
+        if key not in self._forms:
+            self._forms[key] = forms.bid_update(self._context, status, self._places)
+        return self._forms[key]
+
+    def _cancel_form(self) -> StpForm:
+        if ("cancel",) not in self._forms:
+            self._forms[("cancel",)] = forms.bid_cancel(self._context)
+        return self._forms[("cancel",)]
+
+
+_TIMED = BidType.MATCH_WITH_TIME_LIMIT
+_IMMEDIATE = BidType.MATCH_AND_DESTROY_REST
+_NO_ID = (
+    "The bid is live, but STP has no call that would tell its id. Cancel it on the STP screen, quoting the transactionId {key}."
+)
+
+
+def _age(ticket: Ticket) -> float:
+    return ticket.age_s
+
+
+def _addressed(bid: OrderRef) -> tuple[str, dict[str, Any]]:
+    if not isinstance(bid, OrderRef):
+        raise InvalidInput(f"bid= takes the reference of an accepted bid (outcome.order), not a {type(bid).__name__}.")
+    if bid.id is None:
+        raise InvalidInput(_NO_ID.format(key=bid.intent.key))
+    return bid.id, {name: value for name, value in bid.restated.items() if name != "bid_id"}

@@ -1,0 +1,278 @@
+"""STP's orders as compiled messages: the HTTP head, the JSON body, and the journal's row, with slots for what changes.
+
+The body is compiled from what `gridwire.epias_stp.wire` writes and is byte for byte the same. An accepted order is read
+here by a short way that takes exactly the plain success form; everything else goes through the venue's table in
+`gridwire.epias_stp.judgement`, so that there is one truth about outcomes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from gridwire import clock
+from gridwire.auth.tickets import Ticket
+from gridwire.epias_stp import dates, judgement, rules, wire
+from gridwire.epias_stp.enums import BidStatus, BidType, Direction, ResultType
+from gridwire.epias_stp.judgement import Attempt, Failure
+from gridwire.epias_stp.models import StpRequest
+from gridwire.epias_stp.operations import OPERATIONS
+from gridwire.epias_stp.outcomes import VENUE, outcome_of
+from gridwire.epias_stp.wire import Envelope as Answered
+from gridwire.errors import AuthError, InvalidInput, NoAnswer, NotSent
+from gridwire.observe.redact import mask
+from gridwire.orders.envelope import (
+    COUNT_SAMPLES,
+    MOMENT_SAMPLES,
+    PRICE_SAMPLES,
+    UUID_SAMPLES,
+    Envelope,
+    Slot,
+)
+from gridwire.outcome import Accepted, Intent, OrderRef, Outcome
+from gridwire.transport.exchange import Response
+from gridwire.transport.lane import Answer
+from gridwire.units import INT64_MAX
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_ID_SAMPLES = ("slot-for-a-bid-id", "another-bid-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all messages of one client have in common."""
+
+    host: str
+    base_path: str
+    application: str
+    language: str
+    account: str
+    on_judged: Callable[[Attempt], None]
+    """Told of every answer that was not a plain success."""
+
+
+def encode_price(value: Decimal) -> bytes:
+    """A price as it stands on the wire. Raises `InvalidInput` for what `gridwire.units.price` would not give."""
+    if type(value) is not Decimal or not value.is_finite() or value.is_signed() or not -9 <= value.adjusted() <= 15:
+        raise InvalidInput(f"price={value!r} cannot be written as a price. Nothing was sent.")
+    return format(value, "f").encode("ascii")
+
+
+def encode_count(value: int) -> bytes:
+    """A quantity as it stands on the wire."""
+    if type(value) is not int or not 0 < value <= INT64_MAX:
+        raise InvalidInput(f"quantity={value!r} cannot be written as a quantity. Nothing was sent.")
+    return b"%d" % value
+
+
+def encode_moment(value: datetime) -> bytes:
+    """An instant as it stands on the wire."""
+    return dates.write(value, "expire_time").encode("ascii")
+
+
+def encode_id(value: str) -> bytes:
+    """A bid's identifier as it stands between the quotes."""
+    return json.dumps(rules.name_text(value, "bid_id"))[1:-1].encode("ascii")
+
+
+_PRICE: Slot[Decimal] = Slot("price", encode_price, PRICE_SAMPLES)
+_COUNT: Slot[int] = Slot("quantity", encode_count, COUNT_SAMPLES)
+_MOMENT: Slot[datetime] = Slot("expire_time", encode_moment, MOMENT_SAMPLES)
+_BID_ID: Slot[str] = Slot("bid_id", encode_id, _ID_SAMPLES)
+_KEY: Slot[str] = Slot("transaction_id", lambda value: value.encode("ascii"), UUID_SAMPLES)
+
+
+class StpForm:
+    """One compiled kind of order. Values are encoded in the order of ``slots``, the transactionId apart."""
+
+    def __init__(
+        self,
+        context: Context,
+        operation: str,
+        slots: Sequence[Slot[Any]],
+        build: Callable[[Mapping[str, Any]], StpRequest],
+        fixed: Mapping[str, str],
+    ) -> None:
+        self.operation = operation
+        self._operation = OPERATIONS[operation]
+        self._context = context
+        self.slots = tuple(slots)
+
+        def render(values: dict[str, Any]) -> bytes:
+            key = values["transaction_id"]
+            return wire.encode(self._operation, build(values), transaction_id=key, application=context.application)
+
+        self._body = Envelope(render, (_KEY, *slots))
+        self._head = (
+            f"POST {context.base_path}{self._operation.path} HTTP/1.1\r\nhost: {context.host}\r\nuser-agent: gridwire\r\n"
+            f"accept: application/json\r\naccept-encoding: identity\r\naccept-language: {context.language}\r\n"
+            "content-type: application/json\r\nstp-service-ticket: "
+        ).encode("ascii")
+        self._record_head = b'{"s":"sending","k":"'
+        self._record_fixed = (
+            b',"v":"' + VENUE.encode() + b'","a":' + json.dumps(context.account).encode()
+            + b',"o":"' + operation.encode() + b'","f":{'
+            + b"".join(b"%b:%b," % (json.dumps(name).encode(), json.dumps(text).encode()) for name, text in fixed.items())
+        )  # fmt: skip
+        self._record_names = tuple(b'"%b":"' % slot.name.encode() for slot in slots)
+
+    def encode(self, values: Sequence[Any]) -> list[bytes]:
+        """Values to bytes, in the order of ``slots``. Raises `InvalidInput`."""
+        return [slot.encode(value) for slot, value in zip(self.slots, values, strict=True)]
+
+    def body(self, key: str, encoded: Sequence[bytes]) -> bytes:
+        """The JSON body alone."""
+        return self._body.fill((key.encode("ascii"), *encoded))
+
+    # gridwire.orders.desk.Form
+
+    def record(self, key: str, at_us: int, encoded: Sequence[bytes], client_ref: str | None) -> bytes:
+        """The journal's row: values as text, so that no reader makes floats of them."""
+        fields = b'",'.join([name + value for name, value in zip(self._record_names, encoded, strict=True)])
+        reference = b"" if client_ref is None else b',"r":' + json.dumps(client_ref).encode("ascii")
+        return b'%b%b","t":%d%b%b"}%b}' % (
+            self._record_head, key.encode("ascii"), at_us, self._record_fixed, fields, reference,
+        )  # fmt: skip
+
+    def render(self, key: str, credential: Ticket | None, encoded: Sequence[bytes]) -> bytes:
+        """Head and body in one piece."""
+        body = self._body.fill((key.encode("ascii"), *encoded))
+        ticket = b"" if credential is None else credential.value.encode("ascii")
+        return b"%b%b\r\ncontent-length: %d\r\n\r\n%b" % (self._head, ticket, len(body), body)
+
+    def answered(self, answer: Answer, intent: Intent, credential_age_s: float | None) -> Outcome:
+        """Judge an answer: plain success by the short way, everything else by the venue's table."""
+        accepted = self._plain_success(answer, intent)
+        if accepted is not None:
+            return accepted
+        attempt = judgement.answered(
+            self._operation,
+            Response(answer.status, answer.headers, answer.body),
+            transaction_id=intent.key,
+            ticket_age_s=credential_age_s,
+            now=clock.now(),
+        )
+        self._context.on_judged(attempt)
+        return outcome_of(attempt, intent)
+
+    def failed(self, error: NotSent | NoAnswer | AuthError, intent: Intent) -> Outcome:
+        """Judge the lack of an answer."""
+        return outcome_of(judgement.failed(self._operation, error, transaction_id=intent.key), intent)
+
+    def cancelled(self, intent: Intent) -> Outcome:
+        """Judge a call whose caller went away."""
+        return outcome_of(judgement.cancelled(self._operation, transaction_id=intent.key), intent)
+
+    def _plain_success(self, answer: Answer, intent: Intent) -> Accepted | None:
+        """The outcome, if the answer is the documented success form and nothing else; None sends it the long way."""
+        body = answer.body
+        if answer.status != 200 or b"\\" in body:
+            return None
+        try:
+            message = json.loads(body, object_pairs_hook=_once)
+            shown = message["body"]
+            bid = shown["bidResponse"]
+            bid_id = bid["id"]
+            if (
+                message["resultType"] != "SUCCESS"
+                or message["resultCode"] != "0"
+                or message.get("transactionId", intent.key) != intent.key
+                or type(message["resultDescription"]) is not str
+                or len(shown) != 1
+                or len(bid) != 1
+                or not _ID.fullmatch(bid_id)
+                or not message.keys() <= _ENVELOPE
+            ):
+                return None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        envelope = Answered(
+            self._operation, intent.key, message.get("transactionId"), 200, "0",
+            _description(message["resultDescription"]), ResultType.SUCCESS, "SUCCESS", shown,
+        )  # fmt: skip
+        return Accepted(intent, OrderRef(VENUE, bid_id, intent, intent.restated), envelope)
+
+
+@functools.lru_cache(maxsize=64)
+def _description(text: str) -> str:
+    return mask(text.strip()[: wire.MAX_TEXT])
+
+
+_ENVELOPE = {"resultCode", "resultDescription", "resultType", "transactionId", "body"}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field is named twice")
+    return fields
+
+
+def bid_save(
+    context: Context,
+    contract: str,
+    direction: Direction,
+    bid_type: BidType,
+    bid_status: BidStatus,
+    places: int | None,
+) -> StpForm:
+    """New bids of one contract, side, type and state. Slots: price, quantity, and expire_time where the type has it."""
+    timed = bid_type == BidType.MATCH_WITH_TIME_LIMIT
+
+    def build(values: Mapping[str, Any]) -> StpRequest:
+        return rules.bid_save(
+            contract,
+            direction=direction,
+            price=values["price"],
+            quantity=values["quantity"],
+            bid_type=bid_type,
+            bid_status=bid_status,
+            expire_time=values.get("expire_time"),
+            places=places,
+        )
+
+    fixed = {
+        "contract": contract,
+        "direction": str(direction),
+        "bid_type": str(bid_type),
+        "bid_status": str(bid_status),
+    }
+    return StpForm(context, "bid_save", (_PRICE, _COUNT, _MOMENT) if timed else (_PRICE, _COUNT), build, fixed)
+
+
+def bid_update(context: Context, bid_status: BidStatus, places: int | None) -> StpForm:
+    """Restated bids. Slots: bid_id, price, quantity."""
+
+    def build(values: Mapping[str, Any]) -> StpRequest:
+        return rules.bid_update(
+            values["bid_id"],
+            price=values["price"],
+            quantity=values["quantity"],
+            bid_status=bid_status,
+            places=places,
+        )
+
+    return StpForm(context, "bid_update", (_BID_ID, _PRICE, _COUNT), build, {"bid_status": str(bid_status)})
+
+
+def bid_cancel(context: Context) -> StpForm:
+    """Cancellations. Slot: bid_id."""
+    return StpForm(context, "bid_cancel", (_BID_ID,), lambda values: rules.bid_cancel(values["bid_id"]), {})
+
+
+def security_age(attempt: Attempt) -> float | None:
+    """Age of the ticket that a SECURITYERROR may have been about; None for every other answer."""
+    return attempt.ticket_age_s if attempt.failure is Failure.SECURITY_ERROR else None
+
+
+def restated_order(outcome: Outcome, bid: OrderRef | None, restated: Mapping[str, Any]) -> Outcome:
+    """``outcome`` of a change with the reference of the order itself, not of the change."""
+    if isinstance(outcome, Accepted) and outcome.order is not None and bid is not None:
+        return replace(outcome, order=replace(outcome.order, intent=bid.intent, restated=restated))
+    return outcome
