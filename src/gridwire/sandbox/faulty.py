@@ -108,6 +108,8 @@ async def _say(request: web.Request, fault: Fault, answer: Answer) -> web.Stream
         said = page(fault.status or 200, "Please sign in")
     elif fault.kind == "redirect":
         said = Answer(302, headers={"Location": fault.location})
+    elif fault.kind == "raw":
+        said = Answer(fault.status or 200, fault.content, fault.content_type)
     else:
         said = Answer(fault.status or 500)
     if fault.retry_after is not None:

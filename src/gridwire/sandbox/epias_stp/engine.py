@@ -78,6 +78,7 @@ class Engine:
             problem = refused
         pairs = self._pairs(top)
         call: Call | None = None
+        ran = False
         try:
             user = self._admit(arrival)
             if problem is not None:
@@ -85,12 +86,13 @@ class Engine:
             fields = self._fields(top, pairs, from_xml=read == "xml")
             call = Call(self._market, user, fields, clock.now(), language, self._knobs.shape == "document")
             envelope = self._run(arrival.operation, call, fault)
+            ran = "body" in envelope
         except Refused as refused:
             envelope = _envelope(refused.result_type, refused.code, language, refused.details)
         self.record(
             arrival,
             fault,
-            executed=call is not None and envelope["resultType"] == "SUCCESS",
+            executed=ran,
             transaction_id=_text(pairs.get("transactionId")),
             application=_text(pairs.get("application")),
             result_type=envelope["resultType"],
