@@ -162,3 +162,12 @@ def test_the_same_seed_gives_the_same_tickets_and_repr_gives_none() -> None:
     assert "TGT-" not in repr(one)
     assert "sesame" not in repr(one)
     assert not any("TGT-" in repr(event) or "ST-" in repr(event) for event in one.log)
+
+
+def test_only_so_many_tickets_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gridwire.sandbox.cas._KEPT", 3)
+    cas = make()
+    tgt = login(cas)
+    tickets = [st(cas, tgt, 0.0) for _ in range(4)]
+    assert [cas.owner(ticket) for ticket in tickets] == [None, "ALI", "ALI", "ALI"]
+    assert cas.validate(tickets[3], STP, 0.0).number == 4

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import socket
 import ssl
 import stat
-import subprocess
 import sys
 
 import httpx
 import pytest
 
-from gridwire.errors import InvalidInput
+import gridwire.sandbox
+from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox import Sandbox
 
 
@@ -109,15 +111,10 @@ async def test_no_secret_shows_in_repr() -> None:
         assert tgt not in shown
 
 
-def test_without_the_extra_the_line_that_installs_it_is_shown() -> None:
-    script = (
-        "import sys; sys.modules['aiohttp'] = None\n"
-        "from gridwire.errors import MissingExtra\n"
-        "try:\n    import gridwire.sandbox\n"
-        "except MissingExtra as error:\n    print(error)"
-    )
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20)
-    assert "pip install 'gridwire[sandbox]'" in shown.stdout
+def test_without_the_extra_the_line_that_installs_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(MissingExtra, match=re.escape("pip install 'gridwire[sandbox]'")):
+        runpy.run_path(gridwire.sandbox.__file__)
 
 
 class TestRealTcp:

@@ -184,3 +184,30 @@ async def test_the_result_can_be_overridden(
     assert (said["resultType"], said["resultCode"], "body" in said) == (result_type, code, False)
     assert bids(f) == int(executed)
     assert f.venue.log[0].executed is executed
+
+
+@pytest.mark.parametrize("kind", ["drop_after_execute", "half_answer", "slow_answer", "close_after_answer", None])
+async def test_a_client_that_left_early_disturbs_nobody(f: Floor, kind: Any) -> None:
+    f.venue.knobs.latency_s = 5.0
+    if kind is not None:
+        f.venue.faults.add(kind)
+    ticket = await f.one.ticket()
+    with pytest.raises(httpx.ReadTimeout):
+        await f.http.post(
+            f.one.profile.stp_url + f.one.profile.engine_path + "/bid/save",
+            content=dumps(envelope(BID)),
+            headers={"stp-service-ticket": ticket, "Content-Type": "application/json"},
+            timeout=1.0,
+        )
+    assert bids(f) == 0
+    await asyncio.sleep(10)
+    assert bids(f) == 1
+    assert f.venue.log[0].transaction_id
+
+
+async def test_a_call_stopped_before_the_engine_is_logged_with_its_transaction(f: Floor) -> None:
+    f.venue.faults.add("status", status=503)
+    content = envelope(BID)
+    await f.one.send("bid_save", dumps(content))
+    assert f.venue.log[0].transaction_id == content["headers"][0]["value"]
+    assert (f.venue.log[0].application, f.venue.log[0].result_type) == ("tests", None)

@@ -102,16 +102,18 @@ def test_contracts_are_named_by_type_and_first_day_and_made_once() -> None:
     assert (made.name, made.locations, made.status) == ("BG20261201", ("Durusu",), "ACTIVE")
     with refused("CON-0002"):
         m.open_contract("STANDART", (date(2026, 12, 1),), 5, "BUY", (), NOW)
-    for kind, days, points in (
-        ("STANDART", week, ()),
-        ("WEEKLY", week[:1], ()),
-        ("REGIONAL", week[:1], ()),
-        ("STANDART", week[:1], (101,)),
-    ):
-        with refused("CON-0003"):
-            m.open_contract(kind, days, 5, "BUY", points, NOW)  # type: ignore[arg-type]
+    with refused("CON-0003"):
+        m.open_contract("WEEKLY", week[:1], 5, "BUY", (), NOW)
+    with refused("CON-0003"):
+        m.open_contract("REGIONAL", week[:1], 5, "BUY", (), NOW)
     with refused("CON-0001"):
         m.contract("GG1")
+
+
+def test_a_daily_contract_of_two_days_trades_until_the_second_is_settled() -> None:
+    two = market().open_contract("STANDART", (date(2026, 12, 6), date(2026, 12, 5)), 5, "BUY", (101,), NOW)
+    assert (two.name, two.status, two.locations) == ("GG20261205", "WAITING", ("Malkoçlar",))
+    assert two.gate.end - two.gate.start == timedelta(hours=78)
 
 
 def test_a_gate_decides_when_bids_are_taken() -> None:
