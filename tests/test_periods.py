@@ -24,7 +24,7 @@ def test_an_aware_datetime_becomes_utc() -> None:
 
 
 def test_a_naive_datetime_is_refused_with_the_right_spelling() -> None:
-    with pytest.raises(InvalidInput, match="expire_time.*no time zone.*tzinfo=ZoneInfo"):
+    with pytest.raises(InvalidInput, match=r"expire_time.*no time zone.*tzinfo=ZoneInfo"):
         aware(datetime(2026, 12, 1, 14), "expire_time")
 
 
@@ -158,5 +158,5 @@ def test_a_period_is_kept_in_utc_and_has_a_length() -> None:
     assert period.minutes == 60
     with pytest.raises(InvalidInput, match="ends after it starts"):
         DeliveryPeriod(period.end, period.start)
-    with pytest.raises(InvalidInput, match="start=.*no time zone"):
+    with pytest.raises(InvalidInput, match=r"start=.*no time zone"):
         DeliveryPeriod(datetime(2026, 12, 1), period.end)

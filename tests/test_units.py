@@ -104,7 +104,7 @@ def test_the_number_of_decimals_can_be_left_open() -> None:
 
 
 def test_a_number_of_another_name_is_refused_under_that_name() -> None:
-    with pytest.raises(InvalidInput, match=r"ceiling=1\.5 is a float") as caught:
+    with pytest.raises(InvalidInput, match=r"ceiling=1\.5 is of type float") as caught:
         exact(1.5, unit=UNIT, places=2, name="ceiling")  # type: ignore[arg-type]
     assert "_cents" not in str(caught.value)
 
@@ -133,13 +133,13 @@ def test_whole_numbers_of_exact_types_are_counts(right: Any) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (True, "is a bool"),
-        (155.0, "is a float"),
-        ("155", "is a str"),
-        (Decimal("1.5"), "is a Decimal"),
-        (Decimal("NaN"), "is a Decimal"),
-        (Decimal("1E+999999"), "is a Decimal"),
-        (None, "is a NoneType"),
+        (True, "is of type bool"),
+        (155.0, "is of type float"),
+        ("155", "is of type str"),
+        (Decimal("1.5"), "is of type Decimal"),
+        (Decimal("NaN"), "is of type Decimal"),
+        (Decimal("1E+999999"), "is of type Decimal"),
+        (None, "is of type NoneType"),
         (0, "less than 1"),
         (-3, "less than 1"),
         (INT64_MAX + 1, "64-bit"),

@@ -43,7 +43,9 @@ def exactly(content: bytes) -> Any:
     return json.loads(content, parse_float=Decimal)
 
 
-def answer(content: bytes, *, status: int = 200, media_type: str = "", headers: dict[str, str] | None = None) -> Response:
+def answer(
+    content: bytes, *, status: int = 200, media_type: str = "", headers: dict[str, str] | None = None
+) -> Response:
     """A response as the HTTP shell hands it over."""
     guessed = "application/xml" if content.lstrip().startswith(b"<") else "application/json"
     return Response(status, {"content-type": media_type or guessed, **(headers or {})}, content)

@@ -54,12 +54,17 @@ def test_a_limit_says_how_long_to_wait() -> None:
 
 
 def test_what_is_not_known_is_not_said_and_a_foreign_id_is() -> None:
-    assert str(StpProtocolError("Odd.", Facts("bid_save", "our-id"), kind="html")) == "Odd. [bid_save, transactionId our-id]"
+    assert (
+        str(StpProtocolError("Odd.", Facts("bid_save", "our-id"), kind="html"))
+        == "Odd. [bid_save, transactionId our-id]"
+    )
     foreign = Facts("bid_save", "our-id", echoed_transaction_id="theirs")
     assert "answer names theirs" in str(StpProtocolError("Odd.", foreign, kind="unreadable"))
 
 
 def test_a_ticket_in_the_venues_words_is_masked() -> None:
     planted = "ST-30247-uNWazHn52sKZU71v5Ar4-cas02.epias.com.tr"
-    error = StpSecurityError(f"Bilet {planted}", Facts("bid_save", "our-id", result_code=planted), kind="security_error")
+    error = StpSecurityError(
+        f"Bilet {planted}", Facts("bid_save", "our-id", result_code=planted), kind="security_error"
+    )
     assert planted not in str(error) + repr(error) + str(error.args)

@@ -79,11 +79,11 @@ def test_a_contract_may_have_no_physical_points() -> None:
         ({"quantity": 0}, "quantity=0"),
         ({"gas_days": []}, "gas_days is empty"),
         ({"gas_days": ["2026-12-01"]}, "a date or a GasDay"),
-        ({"gas_days": "2026-12-01"}, "is a str"),
+        ({"gas_days": "2026-12-01"}, "is of type str"),
         ({"gas_days": datetime(2026, 12, 1)}, "no time zone"),
-        ({"physical_point_ids": "101"}, "is a str; a list"),
-        ({"physical_point_ids": ["101"]}, "physical_point_ids='101' is a str"),
-        ({"physical_point_ids": 101}, "is a int; a list"),
+        ({"physical_point_ids": "101"}, "is of type str; a list"),
+        ({"physical_point_ids": ["101"]}, "physical_point_ids='101' is of type str"),
+        ({"physical_point_ids": 101}, "is of type int; a list"),
     ],
 )
 def test_a_bad_contract_is_refused_in_words(change: dict[str, Any], said: str) -> None:
@@ -117,9 +117,9 @@ def test_a_configuration_carries_what_was_given_and_nothing_else() -> None:
     [
         ({"contract": ""}, "contract is empty"),
         ({"dap_scope_date": datetime(2026, 12, 1)}, "dap_scope_date=.*no time zone"),
-        ({"market_base_price": 5}, "market_base_price=5 is a int"),
-        ({"market_max_quantity": "5"}, "market_max_quantity='5' is a str"),
-        ({"base_coefficient": 0.9}, "base_coefficient=0.9 is a float"),
+        ({"market_base_price": 5}, "market_base_price=5 is of type int"),
+        ({"market_max_quantity": "5"}, "market_max_quantity='5' is of type str"),
+        ({"base_coefficient": 0.9}, "base_coefficient=0.9 is of type float"),
         ({"modify_user": ""}, "modify_user is empty"),
         ({"market_base_price": "2", "market_ceiling_price": "1"}, "market_base_price=2.00 is above"),
         ({"transmission_min_quantity": 2, "transmission_max_quantity": 1}, "transmission_min_quantity=2 is above"),
@@ -150,7 +150,7 @@ def test_a_bad_gate_change_is_refused_in_words() -> None:
         rules.gate_update(11)
     with pytest.raises(InvalidInput, match="lies after end_date"):
         rules.gate_update(11, start_date=T1, end_date=T0)
-    with pytest.raises(InvalidInput, match="gate_id=None is a NoneType"):
+    with pytest.raises(InvalidInput, match="gate_id=None is of type NoneType"):
         rules.gate_update(None, start_date=T0)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="gate_status is empty"):
         rules.gate_change_status(11, gate_status="")
@@ -169,7 +169,7 @@ def test_a_reference_price_is_worked_out_for_a_gas_day() -> None:
 def test_matches_change_state_in_a_list_with_reasons() -> None:
     change = rules.match_change("7654321", status="CANCELLED", description="itiraz kabul edildi")
     assert rules.match_change_status([change]).match_list == [change]
-    for wrong, said in (([], "changes is empty"), ([{}], "match_change"), (change.match_id, "is a str")):
+    for wrong, said in (([], "changes is empty"), ([{}], "match_change"), (change.match_id, "is of type str")):
         with pytest.raises(InvalidInput, match=said):
             rules.match_change_status(wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="description is empty"):

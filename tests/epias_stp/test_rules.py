@@ -56,7 +56,7 @@ def test_contract_names_are_opaque() -> None:
         ({"contract": ""}, "contract is empty"),
         ({"contract": "  "}, "contract is empty"),
         ({"contract": " GG20261201"}, "blank"),
-        ({"contract": 20261201}, "contract=20261201 is a int; a str is needed"),
+        ({"contract": 20261201}, "contract=20261201 is of type int; a str is needed"),
         ({"contract": "GG\x00"}, "control character"),
         ({"direction": "buy"}, 'direction="BUY" or direction="SELL"'),
         ({"direction": "LONG"}, "not a side"),
@@ -68,9 +68,9 @@ def test_contract_names_are_opaque() -> None:
         ({"price": None}, "allow_no_price"),
         ({"price_cents": 1}, "not both"),
         ({"quantity": 0}, "quantity=0"),
-        ({"quantity": 1.5}, "quantity=1.5 is a float"),
-        ({"quantity": "155"}, "quantity='155' is a str"),
-        ({"quantity": True}, "is a bool"),
+        ({"quantity": 1.5}, "quantity=1.5 is of type float"),
+        ({"quantity": "155"}, "quantity='155' is of type str"),
+        ({"quantity": True}, "is of type bool"),
         ({"bid_type": "STANDARD_MATCH"}, '"STANDART_MATCH"'),
         ({"bid_type": "IOC"}, "BidType\\('IOC'\\)"),
         ({"bid_type": None}, "not a bid_type"),
@@ -79,7 +79,7 @@ def test_contract_names_are_opaque() -> None:
         ({"expire_time": EXPIRY}, "MATCH_WITH_TIME_LIMIT"),
         ({"bid_type": "MATCH_WITH_TIME_LIMIT"}, "needs expire_time"),
         ({"bid_type": "MATCH_WITH_TIME_LIMIT", "expire_time": datetime(2026, 12, 1)}, "expire_time=.*no time zone"),
-        ({"bid_type": "MATCH_WITH_TIME_LIMIT", "expire_time": "2026-12-01"}, "expire_time='2026-12-01' is a str"),
+        ({"bid_type": "MATCH_WITH_TIME_LIMIT", "expire_time": "2026-12-01"}, "expire_time='2026-12-01' is of type str"),
         ({"point_name": ""}, "point_name is empty"),
         ({"bid_process_name": 5}, "bid_process_name=5"),
     ],
@@ -140,7 +140,12 @@ def test_a_call_about_a_contract_needs_its_name() -> None:
 
 def test_matches_are_asked_for_by_a_list_of_names() -> None:
     assert rules.matchings(name for name in ("A", "B")).contract_names == ["A", "B"]
-    for wrong, said in (("GG20261201", "is a str; a list"), ([], "is empty"), (5, "is a int"), ([5], "a str is needed")):
+    for wrong, said in (
+        ("GG20261201", "is of type str; a list"),
+        ([], "is empty"),
+        (5, "is of type int"),
+        ([5], "a str is needed"),
+    ):
         with pytest.raises(InvalidInput, match=said):
             rules.matchings(wrong)  # type: ignore[arg-type]
 

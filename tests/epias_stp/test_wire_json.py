@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from decimal import Context, Decimal, Inexact, Rounded, localcontext
 from typing import Any
@@ -14,7 +15,10 @@ from gridwire.epias_stp import wire_json
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
-    TEXT | st.booleans() | st.integers(-(10**30), 10**30) | st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    TEXT
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=3),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
@@ -74,7 +78,5 @@ def test_a_whole_surrogate_pair_is_a_letter() -> None:
 
 @given(st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value, default=str).encode()[:-1]))
 def test_reading_raises_nothing_but_value_errors(content: bytes) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         wire_json.read(content)
-    except ValueError:
-        pass

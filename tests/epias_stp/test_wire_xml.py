@@ -15,8 +15,7 @@ from gridwire.transport.xml import XmlRefused
 def test_lists_repeat_their_element_and_an_empty_list_leaves_no_trace() -> None:
     written = wire_xml.write("r", {"a": ["1", 2, Decimal("3.50")], "none": [], "b": {"c": True, "d": False}, "e": {}})
     assert written == (
-        b"<?xml version='1.0' encoding='UTF-8'?>\n"
-        b"<r><a>1</a><a>2</a><a>3.50</a><b><c>true</c><d>false</d></b><e/></r>"
+        b"<?xml version='1.0' encoding='UTF-8'?>\n<r><a>1</a><a>2</a><a>3.50</a><b><c>true</c><d>false</d></b><e/></r>"
     )
 
 
@@ -48,13 +47,17 @@ def test_text_between_elements_is_refused(content: bytes) -> None:
         wire_xml.read(content)
 
 
-@pytest.mark.parametrize("content", [b"<r>", b"", b'<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>', b"<a>" * 80 + b"</a>" * 80])
+@pytest.mark.parametrize(
+    "content", [b"<r>", b"", b'<!DOCTYPE r [<!ENTITY a "b">]><r>&a;</r>', b"<a>" * 80 + b"</a>" * 80]
+)
 def test_hostile_documents_are_refused(content: bytes) -> None:
     with pytest.raises(XmlRefused):
         wire_xml.read(content)
 
 
-LETTERS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), min_size=1).map(str.strip).filter(bool)
+LETTERS = (
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), min_size=1).map(str.strip).filter(bool)
+)
 
 
 @given(st.lists(LETTERS, min_size=2, max_size=5), LETTERS)

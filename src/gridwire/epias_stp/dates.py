@@ -54,7 +54,7 @@ def gas_day(value: date | GasDay | datetime, name: str) -> datetime:
         return aware(value, name)
     day = value.day if isinstance(value, GasDay) else value
     if not isinstance(day, date):
-        raise InvalidInput(f"{name}={value!r} is a {type(value).__name__}; a date or a GasDay is needed.")
+        raise InvalidInput(f"{name}={value!r} is of type {type(value).__name__}; a date or a GasDay is needed.")
     return aware(datetime.combine(day, time(), ISTANBUL), name)
 
 

@@ -40,7 +40,7 @@ def test_names_are_the_fields_own_and_prices_exact() -> None:
 
 
 def test_everything_may_be_missing_or_null() -> None:
-    nulls = {name: None for name in ("name", "bestAmountPriceBuying", "deliveryDays", "gasDays", "lastMatchingPrice")}
+    nulls = dict.fromkeys(("name", "bestAmountPriceBuying", "deliveryDays", "gasDays", "lastMatchingPrice"))
     assert ContractSummary.model_validate(nulls) == ContractSummary.model_validate({}) == ContractSummary()
     assert ContractSummary().name == ""
     assert Match.model_validate({"myOwnMatching": None, "pointName": None}).my_own_matching is False
@@ -53,7 +53,9 @@ def test_unknown_fields_are_kept_even_when_null() -> None:
 
 
 def test_unknown_enumeration_values_pass_through() -> None:
-    contract = ContractSummary.model_validate({"lastMatchingPriceDirection": "SIDEWAYS", "weightedAverageDirection": "UP"})
+    contract = ContractSummary.model_validate(
+        {"lastMatchingPriceDirection": "SIDEWAYS", "weightedAverageDirection": "UP"}
+    )
     assert contract.last_matching_price_direction == "SIDEWAYS"
     assert contract.weighted_average_direction is PriceDirection.UP
 
