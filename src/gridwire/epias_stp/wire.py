@@ -91,7 +91,7 @@ class Envelope:
             )
         try:
             return self.operation.response_body.model_validate(body)
-        except (ValidationError, RecursionError) as error:
+        except ValidationError as error:
             raise StpProtocolError(
                 f"STP's answer holds values that do not fit its own definition: {_places(error)}.",
                 self.facts,
@@ -180,7 +180,7 @@ def _scalar(message: Mapping[str, Any], name: str) -> str | None:
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         value = digits(value)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"its {name} is a {type(value).__name__}")
+        raise ValueError(f"its {name} is of type {type(value).__name__}")
     return mask(value.strip()[:MAX_TEXT]) or None if value is not None else None
 
 
@@ -190,7 +190,5 @@ def _reason(error: ValueError) -> str:
     return str(error)
 
 
-def _places(error: ValidationError | RecursionError) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
+def _places(error: ValidationError) -> str:
     return "; ".join(".".join(str(part) for part in item["loc"]) for item in error.errors(include_input=False)[:3])
