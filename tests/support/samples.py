@@ -49,12 +49,13 @@ class Sample:
         code: CodeType = compile(tree, self.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         return code
 
-    def run(self) -> None:
-        """Run the block on a real event loop and real sockets."""
+    def run(self) -> dict[str, Any]:
+        """Run the block on a real event loop and real sockets. Returns the names it left behind."""
         names: dict[str, Any] = {"__name__": "__main__"}
         coroutine = eval(self.compiled(), names)  # noqa: S307 - our own documentation
         if coroutine is not None:
             asyncio.run(asyncio.wait_for(coroutine, timeout=20))
+        return names
 
 
 def samples_in(page: str, text: str) -> Iterator[Sample]:
