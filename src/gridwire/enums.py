@@ -7,7 +7,7 @@ order's fate are not open: they stay strict where they are read.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Self, SupportsIndex
+from typing import Self
 
 
 class OpenEnum(str, Enum):
@@ -41,6 +41,6 @@ class OpenEnum(str, Enum):
     def __hash__(self) -> int:
         return str.__hash__(self)
 
-    def __reduce_ex__(self, _protocol: SupportsIndex) -> tuple[type[Self], tuple[str]]:
+    def __reduce_ex__(self, proto: object) -> tuple[type[Self], tuple[str]]:
         """By value: Python before 3.11.4 pickles members by name, which finds no unknown one."""
         return type(self), (str(self._value_),)
