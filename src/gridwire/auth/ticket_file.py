@@ -96,7 +96,7 @@ class TicketFile:
     """One file of CAS sessions, at ``path`` or at `default_path`. Give it to a `gridwire.auth.tickets.TicketManager`."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path if path is not None else default_path()
+        self.path: Path = path if path is not None else default_path()
 
     def store(self, cas_url: str, username: str, events: Events) -> LoginStore:
         """The record of one user at one CAS. What is wrong with the file is told to ``events``."""
