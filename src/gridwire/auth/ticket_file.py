@@ -336,11 +336,13 @@ def _read(path: Path) -> _Found:
         if status.st_size > MAX_FILE_BYTES:
             return _Found(_Document(), f"is longer than {MAX_FILE_BYTES} bytes", status.st_mtime)
         with open(descriptor, "rb", closefd=False) as file:
-            document = _adapter().validate_json(file.read(MAX_FILE_BYTES))
-    except ValidationError:  # its text would quote the file
-        return _Found(_Document(), "cannot be read", status.st_mtime)
+            data = file.read(MAX_FILE_BYTES)
     finally:
         os.close(descriptor)
+    try:
+        document = _adapter().validate_json(data)
+    except ValidationError:  # its text would quote the file
+        return _Found(_Document(), "cannot be read", status.st_mtime)
     if os.name == "posix" and status.st_mode & 0o077:
         # The budget in it still counts; the sessions may be in other hands.
         for account in document.accounts:
