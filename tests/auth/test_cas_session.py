@@ -276,9 +276,30 @@ class TestEnds:
             assert running.done()
             assert [kind for _, kind in d.cas.calls][-1] == "logout"
             assert d.cas.sessions == {}
-            assert d.tickets.stats().pooled == 0
-            with pytest.raises(WrongLoop, match="logged out"):
-                await d.tickets.take()
+            assert (d.tickets.stats().pooled, d.tickets.stats().armed) == (0, False)
+
+    async def test_after_a_logout_the_next_call_logs_in_again(self) -> None:
+        async with desk() as d:
+            await d.tickets.take()
+            await asyncio.sleep(61)
+            await d.tickets.logout()
+            await d.tickets.take()
+            assert [kind for _, kind in d.cas.calls] == ["login", "ticket", "logout", "login", "ticket"]
+
+    async def test_who_asks_during_a_logout_waits_for_its_end(self) -> None:
+        async with desk() as d:
+            await d.tickets.take()
+            await asyncio.sleep(61)
+            d.cas.latency_s = 1.0
+            running = asyncio.create_task(d.tickets.take())
+            await asyncio.sleep(0.5)
+            leaving = asyncio.create_task(d.tickets.logout())
+            await asyncio.sleep(0)
+            await d.tickets.take()
+            assert running.done()
+            assert leaving.done()
+            kinds = [kind for _, kind in d.cas.calls]
+            assert kinds == ["login", "ticket", "ticket", "logout", "login", "ticket"]
 
     async def test_logout_does_not_wait_for_ever(self) -> None:
         async with desk() as d:

@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import sys
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.auth.errors import CasCredentialsError, CasLoginBudgetExceeded, CasThrottledError, CasUnavailable
-from gridwire.auth.login_store import LoginRecord, LoginStore, Refusal
+from gridwire.auth.login_store import LoginRecord, LoginStore
 from gridwire.auth.ticket_file import MAX_FILE_BYTES, TicketFile, default_path
 from gridwire.errors import ConfigurationError
 from gridwire.observe.events import Event, Events
@@ -157,6 +158,17 @@ class TestManyStarts:
             assert cas.count("logout") == 1
             assert "TGT-" not in path.read_text()
 
+    async def test_logout_leaves_a_newer_session_of_another_program_alone(self, path: Path) -> None:
+        async with CasServer() as cas, desk_at(cas, ticket_file=TicketFile(path)) as first:
+            await first.tickets.take()
+            await asyncio.sleep(61)
+            cas.sessions.clear()
+            await start(cas, path)
+            await first.tickets.logout()
+            assert len(cas.sessions) == 1
+            await start(cas, path)
+            assert cas.logins == 2
+
     async def test_users_and_services_are_kept_apart(self, path: Path) -> None:
         async with CasServer(users={USER: PASSWORD, "OTHER": "x"}) as cas, CasServer() as second:
             await start(cas, path)
@@ -170,14 +182,21 @@ class TestManyStarts:
         async with CasServer() as cas:
             await start(cas, path)
             cas.sessions.clear()
+            with pytest.raises(CasCredentialsError):
+                await start(cas, path, username="OTHER", password="wrong-one")
             loop = asyncio.get_running_loop()
             yesterday = datetime(2026, 11, 30, tzinfo=UTC)
             with clock.use(lambda: yesterday + timedelta(seconds=loop.time())):
                 with pytest.raises(CasLoginBudgetExceeded) as caught:
                     await start(cas, path)
                 assert caught.value.retry_after_s <= 60
+                with pytest.raises(CasLoginBudgetExceeded):
+                    await start(cas, path, username="OTHER", password="wrong-one")
                 await asyncio.sleep(61)
                 await start(cas, path)
+                with pytest.raises(CasCredentialsError):
+                    await start(cas, path, username="OTHER", password="wrong-one")
+            assert cas.logins == 4
 
 
 class TestFile:
@@ -202,6 +221,7 @@ class TestFile:
             b'{"version": 2, "accounts": []}',
             b'{"version": 1, "accounts": [{"cas_url": "u", "username": "n", "record": {"tgt": "TGT-1/../x"}}]}',
             b'{"version": 1, "accounts": [{"cas_url": "u", "username": "n", "record": {"logins": [NaN]}}]}',
+            b'{"version": 1, "accounts": [{"cas_url": "u", "username": "n", "record": {"tgt": "TGT-1\\n"}}]}',
             b'{"version": 1, "accounts": [{"cas_url": "u", "username": "n", "record": {"refused": {"salt": "zz"}}}]}',
             b"[" * 100_000,
             b" " * (MAX_FILE_BYTES + 1),
@@ -392,6 +412,60 @@ class TestLock:
         async with TicketFile(path).store("https://cas/cas/v1", USER, Events()).exclusive():
             pass
 
+    async def test_a_writer_that_is_cancelled_finishes_its_file_first(
+        self, path: Path, watched: tuple[LoginStore, list[Event]]
+    ) -> None:
+        store, events = watched
+
+        async def write() -> None:
+            async with store.exclusive() as record:
+                record.logins = [store.now()]
+                try:
+                    await store.save(record)
+                finally:
+                    await store.save(record)
+
+        for steps in range(40):
+            writer = asyncio.create_task(write())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            writer.cancel()
+            await asyncio.wait([writer])
+        assert events == []
+        async with store.exclusive() as record:
+            await store.save(record)
+        assert sorted(entry.name for entry in path.parent.iterdir()) == ["cas-tickets.json", "cas-tickets.json.lock"]
+
+    async def test_a_writer_cancelled_in_the_middle_of_the_file(
+        self, path: Path, watched: tuple[LoginStore, list[Event]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, events = watched
+        begun, go_on = threading.Event(), threading.Event()
+        real = Path.replace
+
+        def slow(self: Path, target: Path) -> Path:
+            begun.set()
+            go_on.wait(5)
+            return real(self, target)
+
+        monkeypatch.setattr(Path, "replace", slow)
+
+        async def write() -> None:
+            async with store.exclusive() as record:
+                await store.save(record)
+
+        writer = asyncio.create_task(write())
+        await asyncio.to_thread(begun.wait, 5)
+        writer.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not writer.done()  # it still holds the lock
+        go_on.set()
+        await asyncio.wait([writer])
+        assert writer.cancelled()
+        assert path.exists()
+        assert events == []
+
     async def test_a_place_that_fails_while_a_waiter_is_cancelled_is_quiet(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         store = TicketFile(tmp_path / "file" / "cas.json").store("https://cas", USER, Events())
@@ -512,11 +586,3 @@ class TestProcesses:
             assert cas.logins == 1
             assert await self.run(cas, path) == "CasLoginBudgetExceeded"
             assert cas.logins == 1
-
-
-def test_a_refusal_knows_its_password_and_shows_nothing() -> None:
-    refusal = Refusal.of(SecretStr("geheim\udc80"), 5.0)
-    assert refusal.concerns(SecretStr("geheim\udc80"))
-    assert not refusal.concerns(SecretStr("Geheim"))
-    assert refusal.digest not in repr(refusal)
-    assert Refusal.of(SecretStr("geheim"), 5.0).digest != Refusal.of(SecretStr("geheim"), 5.0).digest

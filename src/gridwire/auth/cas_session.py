@@ -17,7 +17,6 @@ before it is sent, so that a program that dies in the middle has still spent it.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -52,14 +51,15 @@ async def retry_unavailable(
 
     Pauses grow to 8 s with full jitter, so that programs that failed together do not come back together.
     """
-    for retry in itertools.count():
+    retries = 0
+    while True:
         try:
             return await attempt()
         except CasUnavailable as error:
-            if retry == RETRIES or not may(error):
+            if retries == RETRIES or not may(error):
                 raise
-        await asyncio.sleep(rng.uniform(0, min(FIRST_PAUSE_S * 2**retry, LONGEST_PAUSE_S)))
-    raise AssertionError  # pragma: no cover - count() does not end
+        await asyncio.sleep(rng.uniform(0, min(FIRST_PAUSE_S * 2**retries, LONGEST_PAUSE_S)))
+        retries += 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,8 +247,8 @@ class CasSession(LoopBound):
             error = CasCredentialsError(
                 "CAS refused this user name and password less than an hour ago, to this program or to another one that "
                 "shares its ticket file. No order left this machine, and CAS was not asked again, because repeated "
-                "failures lock accounts. Correct the password; if the account was unlocked meanwhile, call "
-                "update_credentials() with the same one.",
+                "failures lock accounts. Correct the password; if it is right and the account was "
+                "unlocked meanwhile, delete the ticket file or wait until the hour is over.",
                 kind="refused",
             )
             self._latch(who, error)

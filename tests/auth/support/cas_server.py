@@ -50,7 +50,7 @@ class CasServer:
         app.router.add_post("/cas/v1/tickets", self._login)
         app.router.add_post("/cas/v1/tickets/{tgt}", self._ticket)
         app.router.add_delete("/cas/v1/tickets/{tgt}", self._logout)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
