@@ -106,7 +106,7 @@ class CasSession(LoopBound):
         self._touched = 0.0
         self._touching: asyncio.Task[None] | None = None
         self._seen_logins: list[float] = []
-        self.logins = 0
+        self.logins: int = 0
         """Logins sent by this object."""
 
     @property

@@ -67,11 +67,11 @@ class TicketPool:
                 f"pool_size is 1 to {LARGEST_POOL}, cas_calls_per_minute at least 2 (a login and a ticket), "
                 "replacements_per_s at least 1."
             )
-        self.ttl_s = ttl_s
+        self.ttl_s: float = ttl_s
         """The life a ticket is believed to have."""
-        self.wasted = 0
+        self.wasted: int = 0
         """Tickets dropped unused."""
-        self.idle_calls = CallWindow(calls_per_minute, MINUTE_S)
+        self.idle_calls: CallWindow = CallWindow(calls_per_minute, MINUTE_S)
         """The calls made without an order. Logins are noted here by who makes them."""
         self._margin_s = margin_s
         self._size = size

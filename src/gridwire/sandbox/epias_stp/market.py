@@ -75,7 +75,7 @@ class Market:
     """Contracts, bids, matches and money of one venue in memory."""
 
     def __init__(self, users: Iterable[User], now: datetime) -> None:
-        self.users = {user.name: user for user in users}
+        self.users: dict[str, User] = {user.name: user for user in users}
         self.contracts: dict[str, Contract] = {}
         self.bids: dict[str, Bid] = {}
         self.matches: dict[str, Match] = {}
