@@ -28,6 +28,20 @@ PURE = (
     "*/auth/cas.py",
     "*/rules.py",
     "*/wire.py",
+    *(
+        f"*/epias_stp/{name}.py"
+        for name in (
+            "dates",
+            "judgement",
+            "operations",
+            "operator_rules",
+            "outcomes",
+            "sentences",
+            "wire_json",
+            "wire_xml",
+        )
+    ),
+    "*/epias_stp/models/*.py",
 )
 
 

@@ -190,6 +190,11 @@ def test_a_ticket_in_an_answer_is_masked_and_its_text_is_bounded() -> None:
     assert len(envelope.result_description) <= 2000
 
 
+@pytest.mark.parametrize("planted", ["ST-1-planted", "x.ST-1-planted", "TGT-2-planted", "eyJhbGciOiJ.planted.x"])
+def test_a_ticket_or_token_alone_in_a_code_is_masked_too(planted: str) -> None:
+    assert "planted" not in str(read(envelope_bytes(code=planted)).result_code)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

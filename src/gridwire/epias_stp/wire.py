@@ -10,6 +10,7 @@ envelope is read first and alone, because it decides what became of the call; it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -34,6 +35,9 @@ MEDIA_TYPES: Mapping[Format, str] = {"json": "application/json", "xml": "applica
 
 MAX_TEXT = 2000
 """Most characters kept of a code or a description: they end up in errors and logs."""
+
+_NO_SECRET = re.compile(r"(?!.*(?:T-|eyJ))[A-Za-z0-9_.-]{1,40}", re.ASCII)
+"""Ids, codes and result types, in which `mask` would find nothing: it costs more than all the rest of reading."""
 
 _ROOTS = {operation.response_root.lower() for operation in OPERATIONS.values()}
 
@@ -181,7 +185,10 @@ def _scalar(message: Mapping[str, Any], name: str) -> str | None:
         value = digits(value)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"its {name} is of type {type(value).__name__}")
-    return mask(value.strip()[:MAX_TEXT]) or None if value is not None else None
+    if value is None:
+        return None
+    text = value.strip()[:MAX_TEXT]
+    return (text if _NO_SECRET.fullmatch(text) else mask(text)) or None
 
 
 def _reason(error: ValueError) -> str:
