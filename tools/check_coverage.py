@@ -28,7 +28,27 @@ PURE = (
     "*/auth/cas.py",
     "*/rules.py",
     "*/wire.py",
+    *(
+        f"*/epias_stp/{name}.py"
+        for name in (
+            "dates",
+            "judgement",
+            "operations",
+            "operator_rules",
+            "outcomes",
+            "sentences",
+            "wire_json",
+            "wire_xml",
+        )
+    ),
+    "*/epias_stp/models/*.py",
 )
+
+
+def some(items: list[Any]) -> str:
+    """The first of ``items``, and how many more there are."""
+    shown = ", ".join(map(str, items[:12])) or "none"
+    return f"{shown} and {len(items) - 12} more" if len(items) > 12 else shown
 
 
 def complaints(report: dict[str, Any]) -> list[str]:
@@ -37,8 +57,8 @@ def complaints(report: dict[str, Any]) -> list[str]:
     for name, file in sorted(report["files"].items()):
         if not any(fnmatch(name, pattern) for pattern in PURE) or file["summary"]["percent_covered"] >= 100:
             continue
-        lines = ", ".join(map(str, file["missing_lines"])) or "none"
-        branches = ", ".join(f"{start}->{end}" for start, end in file["missing_branches"]) or "none"
+        lines = some(file["missing_lines"])
+        branches = some([f"{start}->{end}" for start, end in file["missing_branches"]])
         found.append(f"{name} is pure and must be covered whole; missing lines: {lines}; missing branches: {branches}")
     total = report["totals"]["percent_covered"]
     if total < OVERALL:
@@ -46,7 +66,7 @@ def complaints(report: dict[str, Any]) -> list[str]:
         partial = [item for item in report["files"].items() if item[1]["summary"]["percent_covered"] < 100]
         worst = sorted(partial, key=lambda item: -item[1]["summary"]["missing_lines"])[:10]
         found += [
-            f"  {name}: {file['summary']['percent_covered']:.1f} %, missing lines {file['missing_lines']}"
+            f"  {name}: {file['summary']['percent_covered']:.1f} %, missing lines: {some(file['missing_lines'])}"
             for name, file in worst
         ]
     return found

@@ -40,3 +40,7 @@ class OpenEnum(str, Enum):
 
     def __hash__(self) -> int:
         return str.__hash__(self)
+
+    def __reduce_ex__(self, proto: object) -> tuple[type[Self], tuple[str]]:
+        """By value: Python before 3.11.4 pickles members by name, which finds no unknown one."""
+        return type(self), (str(self._value_),)

@@ -22,7 +22,9 @@ GAS_DAY_START_HOUR = 8
 def aware(value: datetime, name: str) -> datetime:
     """``value`` as a UTC datetime. Raises `InvalidInput` if it carries no time zone; ``name`` is the argument's name."""
     if not isinstance(value, datetime):
-        raise InvalidInput(f"{name}={value!r} is a {type(value).__name__}; a datetime with a time zone is needed.")
+        raise InvalidInput(
+            f"{name}={value!r} is of type {type(value).__name__}; a datetime with a time zone is needed."
+        )
     if value.utcoffset() is None:
         raise InvalidInput(
             f"{name}={value!r} has no time zone, so it could mean several instants. Give it one, for example "
@@ -144,7 +146,7 @@ def zone_info(zone: str) -> ZoneInfo:
 
 def _check(day: date, zone: str) -> None:
     if isinstance(day, datetime) or not isinstance(day, date):
-        raise InvalidInput(f"day={day!r} is a {type(day).__name__}; a date is needed: date(2026, 12, 1).")
+        raise InvalidInput(f"day={day!r} is of type {type(day).__name__}; a date is needed: date(2026, 12, 1).")
     if not date(1970, 1, 1) <= day < date(9999, 12, 31):
         raise InvalidInput(f"day={day} is not a day that any of these markets has.")
     zone_info(zone)

@@ -65,7 +65,7 @@ def exact(value: Decimal | str, *, unit: str, places: int | None, name: str, or_
     if isinstance(value, Decimal):
         return _checked(value, unit, places, name)
     raise InvalidInput(
-        f"{name}={value!r} is a {type(value).__name__}: what it counts and how it rounds cannot be seen. "
+        f"{name}={value!r} is of type {type(value).__name__}: what it counts and how it rounds cannot be seen. "
         f'Write {name}="12000.50" (a str or a Decimal in {unit}){or_else}.'
     )
 
@@ -79,7 +79,7 @@ def count(quantity: SupportsIndex | Decimal, *, unit: str, name: str = "quantity
     number = _integer(quantity)
     if number is None:
         raise InvalidInput(
-            f"{name}={quantity!r} is a {type(quantity).__name__}; {name} is a whole number of {unit}, "
+            f"{name}={quantity!r} is of type {type(quantity).__name__}; {name} is a whole number of {unit}, "
             f"given as an int: {name}=155."
         )
     if number < least:
@@ -112,7 +112,7 @@ def _from_cents(cents: int, unit: str, places: int | None, name: str) -> Decimal
     number = _integer(cents)
     if number is None or isinstance(cents, Decimal):
         raise InvalidInput(
-            f"{name}_cents={cents!r} is a {type(cents).__name__}; it takes an int, the price in hundredths of "
+            f"{name}_cents={cents!r} is of type {type(cents).__name__}; it takes an int, the price in hundredths of "
             f'{unit}: {name}_cents=1200050 is {name}="12000.50".'
         )
     if number < 0:

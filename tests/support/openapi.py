@@ -62,7 +62,7 @@ class OpenApi:
         """An XML body as the JSON value its schema makes of it."""
         root = self.roots[operation, half]
         element = xml.parse(data)
-        assert xml.local_name(element) == root
+        assert xml.local_name(element) == _xml_name(root)
         return self._decode(element, self.schemas[root])
 
     def read(self, operation: str, half: Half, data: bytes) -> Any:
@@ -76,7 +76,7 @@ class OpenApi:
 
     def to_xml(self, operation: str, half: Half, value: dict[str, Any]) -> bytes:
         """A JSON body as XML, arrays flattened."""
-        element = xml.new(self.roots[operation, half])
+        element = xml.new(_xml_name(self.roots[operation, half]))
         _encode(element, value)
         return xml.serialise(element)
 
@@ -119,6 +119,11 @@ class OpenApi:
 def _root(body: dict[str, Any]) -> str:
     reference: str = body["content"]["application/xml"]["schema"]["$ref"]
     return reference.rpartition("/")[2]
+
+
+def _xml_name(root: str) -> str:
+    """The engine's file names its schemas as the XML roots are; the broadcaster's gives them a capital."""
+    return root[0].lower() + root[1:] if root.startswith("Endpoint") else root
 
 
 def _encode(parent: Any, value: dict[str, Any]) -> None:

@@ -230,7 +230,7 @@ def _refusal(expired: bool, status: int, where: str, said: str) -> CasCredential
     )
     return CasCredentialsError(
         f"{where} refused the user name or password ({said}).{doubt} {_NOTHING_LEFT} gridwire does not log in again with "
-        f"them, because repeated failures lock accounts. {remedy}, then call update_credentials() or open a new client.",
+        f"them, because repeated failures lock accounts. {remedy}, then open a new client with them.",
         kind="maybe_expired" if expired else "refused",
     )
 

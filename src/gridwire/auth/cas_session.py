@@ -17,7 +17,6 @@ before it is sent, so that a program that dies in the middle has still spent it.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,6 +31,7 @@ from gridwire.auth.budget import HOUR_S, CallWindow, LoginBudget
 from gridwire.auth.errors import CasCredentialsError, CasLoginBudgetExceeded, CasThrottledError, CasUnavailable
 from gridwire.auth.login_store import REFUSAL_HELD_S, LoginRecord, LoginStore, Refusal
 from gridwire.auth.tokens import Lease, LoopBound, TokenCache
+from gridwire.errors import AuthError
 from gridwire.observe.events import Events
 from gridwire.transport.exchange import Flow, Send, run_flow
 
@@ -51,14 +51,15 @@ async def retry_unavailable(
 
     Pauses grow to 8 s with full jitter, so that programs that failed together do not come back together.
     """
-    for retry in itertools.count():
+    retries = 0
+    while True:
         try:
             return await attempt()
         except CasUnavailable as error:
-            if retry == RETRIES or not may(error):
+            if retries == RETRIES or not may(error):
                 raise
-        await asyncio.sleep(rng.uniform(0, min(FIRST_PAUSE_S * 2**retry, LONGEST_PAUSE_S)))
-    raise AssertionError  # pragma: no cover - count() does not end
+        await asyncio.sleep(rng.uniform(0, min(FIRST_PAUSE_S * 2**retries, LONGEST_PAUSE_S)))
+        retries += 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,11 +101,12 @@ class CasSession(LoopBound):
         self._dead: deque[str] = deque(maxlen=16)
         self._latched: CasCredentialsError | None = None
         self._paused_until = 0.0
-        self._urgent = 0
+        self._urgent = 0  # callers who wait for a ticket
+        self._repeats_left = 0  # of the login that failed last: a caller who comes later may go on with it
         self._touched = 0.0
         self._touching: asyncio.Task[None] | None = None
         self._seen_logins: list[float] = []
-        self.logins = 0
+        self.logins: int = 0
         """Logins sent by this object."""
 
     @property
@@ -225,7 +227,13 @@ class CasSession(LoopBound):
                 return Lease(record.tgt, usable_s=min(left_s, self._life_s))
             if record.paused_until > now:
                 raise _paused(record.paused_until - now)
-            self._refuse_over_budget(record, now, gap=not await self._corrected(who, record, now))
+            corrected = await self._corrected(who, record, now)
+            if self._urgent and self._repeats_left:
+                self._repeats_left -= 1
+                self._refuse_over_budget(record, now, gap=False)
+            else:
+                self._refuse_over_budget(record, now, gap=not corrected)
+                self._repeats_left = RETRIES
             return await self._log_in(who, record)
 
     async def _corrected(self, who: _Credentials, record: LoginRecord, now: float) -> bool:
@@ -239,8 +247,8 @@ class CasSession(LoopBound):
             error = CasCredentialsError(
                 "CAS refused this user name and password less than an hour ago, to this program or to another one that "
                 "shares its ticket file. No order left this machine, and CAS was not asked again, because repeated "
-                "failures lock accounts. Correct the password; if the account was unlocked meanwhile, call "
-                "update_credentials() with the same one.",
+                "failures lock accounts. Correct the password; if it is right and the account was "
+                "unlocked meanwhile, delete the ticket file or wait until the hour is over.",
                 kind="refused",
             )
             self._latch(who, error)
@@ -262,17 +270,22 @@ class CasSession(LoopBound):
         store = who.store
 
         def may_repeat(error: CasUnavailable) -> bool:
-            again = error.reason != "no_answer" and self._urgent > 0
-            return again and self._budget.wait_s(record.logins, store.now(), gap=False) == 0
+            if error.reason == "no_answer" or not self._urgent or not self._repeats_left:
+                return False
+            self._repeats_left -= 1
+            return self._budget.wait_s(record.logins, store.now(), gap=False) == 0
 
         try:
             lease = await retry_unavailable(lambda: self._attempt(who, record), may_repeat, self._rng)
-        except CasCredentialsError as error:
-            record.refused = await asyncio.to_thread(Refusal.of, who.password, record.logins[-1])
-            self._latch(who, error)
-            raise
-        except CasThrottledError as error:
-            record.paused_until = store.now() + error.retry_after_s
+            self._repeats_left = 0
+        except AuthError as error:
+            if not isinstance(error, CasUnavailable) or error.reason == "no_answer":
+                self._repeats_left = 0
+            if isinstance(error, CasCredentialsError):
+                record.refused = await asyncio.to_thread(Refusal.of, who.password, record.logins[-1])
+                self._latch(who, error)
+            elif isinstance(error, CasThrottledError):
+                record.paused_until = store.now() + error.retry_after_s
             raise
         finally:
             self._seen_logins = list(record.logins)

@@ -18,8 +18,8 @@ from typing import Annotated, Protocol
 from pydantic import Field, SecretStr
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
-TgtText = Annotated[str, Field(pattern=r"^TGT-[A-Za-z0-9._-]+\Z", max_length=4096)]
-HexText = Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}\Z")]
+TgtText = Annotated[str, Field(pattern=r"^TGT-[A-Za-z0-9._-]+$", max_length=4096)]
+HexText = Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
 
 REFUSAL_HELD_S = 3600.0
 """A refused password is remembered this long: an account that was unlocked must work again without a new password."""

@@ -17,7 +17,6 @@ browser's cookies. The password is not in it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import stat
@@ -27,7 +26,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -96,7 +95,7 @@ class TicketFile:
     """One file of CAS sessions, at ``path`` or at `default_path`. Give it to a `gridwire.auth.tickets.TicketManager`."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path if path is not None else default_path()
+        self.path: Path = path if path is not None else default_path()
 
     def store(self, cas_url: str, username: str, events: Events) -> LoginStore:
         """The record of one user at one CAS. What is wrong with the file is told to ``events``."""
@@ -135,7 +134,7 @@ class _FileStore:
         if self._document is None:
             return
         try:
-            await asyncio.to_thread(_write, self._path, self._with(record, self._document))
+            await _to_its_end(_write, self._path, self._with(record, self._document))
         except OSError as error:
             self._in_memory = record
             self._warn(f"cannot be written ({error.strerror or error})")
@@ -181,7 +180,7 @@ class _FileStore:
 
     async def _load(self) -> LoginRecord:
         now = self.now()
-        document, complaint = await asyncio.to_thread(_read, self._path)
+        document, complaint, written = await asyncio.to_thread(_read, self._path)
         if complaint is not None:
             self._events.emit(
                 "ticket_file.replaced",
@@ -197,7 +196,7 @@ class _FileStore:
                     await self.save(account.record)
                 return account.record
         # What an unreadable file knew of logins is lost: one at the time it was written is assumed.
-        return LoginRecord(logins=[] if complaint is None else [await asyncio.to_thread(_modified, self._path, now)])
+        return LoginRecord(logins=[min(written, now)] if written else [])
 
     def _with(self, record: LoginRecord, document: _Document) -> _Document:
         now = self.now()
@@ -225,6 +224,17 @@ async def _in_thread(job: Callable[[], T], undo: Callable[[T], None]) -> T:
         raise
 
 
+async def _to_its_end(job: Callable[..., None], *arguments: object) -> None:
+    """Run ``job`` in a thread; if we are cancelled meanwhile, still wait for it, because it needs the lock we hold."""
+    running = asyncio.ensure_future(asyncio.to_thread(job, *arguments))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        running.exception()  # nobody is left to tell
+        raise
+
+
 def _close(descriptor: int | None) -> None:
     if descriptor is not None:
         os.close(descriptor)
@@ -235,22 +245,13 @@ def _set_back(record: LoginRecord, now: float) -> bool:
 
     A wall clock that was set back must neither block logins for as long as it was wrong nor keep a session alive.
     """
-    if (
-        max(
-            record.tgt_used,
-            record.paused_until - KEPT_S,
-            record.refused.at if record.refused else 0.0,
-            *record.logins,
-            0.0,
-        )
-        <= now
-    ):
+    refused_at = record.refused.at if record.refused else now
+    if max(record.tgt_used, record.paused_until - KEPT_S, refused_at, *record.logins) <= now:
         return False
     record.logins = sorted(min(at, now) for at in record.logins)
     record.tgt_used = min(record.tgt_used, now)
     record.paused_until = min(record.paused_until, now)
-    if record.refused is not None and record.refused.at > now:
-        record.refused = None
+    record.refused = record.refused if refused_at <= now else None
     return True
 
 
@@ -289,10 +290,11 @@ def _lock(descriptor: int) -> bool:
     except ImportError:
         import msvcrt
 
-        with contextlib.suppress(OSError):
+        try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-            return True
-        return False
+        except OSError:
+            return False
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -302,50 +304,52 @@ def _lock(descriptor: int) -> bool:
 
 def _check_directory(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix":
-        status = directory.stat()
-        if status.st_uid != os.geteuid():
-            raise _Unsafe(f"its directory belongs to user {status.st_uid}, not to this one")
-        if status.st_mode & 0o022:
-            raise _Unsafe("others may write to its directory")
+    status = directory.stat()
+    if os.name == "posix" and status.st_uid != os.geteuid():
+        raise _Unsafe(f"its directory belongs to user {status.st_uid}, not to this one")
+    if os.name == "posix" and status.st_mode & 0o022:
+        raise _Unsafe("others may write to its directory")
 
 
-def _read(path: Path) -> tuple[_Document, str | None]:
-    """The document, and what is wrong with the file, if anything."""
+class _Found(NamedTuple):
+    """What is at the file's place, and what is wrong with it, if anything. ``written`` is wall time, 0 if unknown."""
+
+    document: _Document
+    complaint: str | None = None
+    written: float = 0.0
+
+
+def _read(path: Path) -> _Found:
     try:
         # O_NONBLOCK: a named pipe in this place must not hold the thread.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
-        return _Document(), None
+        return _Found(_Document())
     except OSError as error:
-        return _Document(), f"cannot be opened ({error.strerror})"
+        return _Found(_Document(), f"cannot be opened ({error.strerror})")
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return _Document(), "is not a file"
+            return _Found(_Document(), "is not a file")
         if os.name == "posix" and status.st_uid != os.geteuid():
-            return _Document(), f"belongs to user {status.st_uid}"
+            return _Found(_Document(), f"belongs to user {status.st_uid}")
         if status.st_size > MAX_FILE_BYTES:
-            return _Document(), f"is longer than {MAX_FILE_BYTES} bytes"
+            return _Found(_Document(), f"is longer than {MAX_FILE_BYTES} bytes", status.st_mtime)
         with open(descriptor, "rb", closefd=False) as file:
-            document = _adapter().validate_json(file.read(MAX_FILE_BYTES))
-    except ValidationError:  # its text would quote the file
-        return _Document(), "cannot be read"
+            data = file.read(MAX_FILE_BYTES)
     finally:
         os.close(descriptor)
+    try:
+        document = _adapter().validate_json(data)
+    except ValidationError:  # its text would quote the file
+        return _Found(_Document(), "cannot be read", status.st_mtime)
     if os.name == "posix" and status.st_mode & 0o077:
         # The budget in it still counts; the sessions may be in other hands.
         for account in document.accounts:
             account.record.tgt = None
-        return document, f"could be read by others (mode {stat.S_IMODE(status.st_mode):o}); its sessions are dropped"
-    return document, None
-
-
-def _modified(path: Path, now: float) -> float:
-    try:
-        return min(path.lstat().st_mtime, now)
-    except OSError:
-        return now
+        mode = stat.S_IMODE(status.st_mode)
+        return _Found(document, f"could be read by others (mode {mode:o}); its sessions are dropped", status.st_mtime)
+    return _Found(document)
 
 
 def _write(path: Path, document: _Document) -> None:

@@ -1,22 +1,7 @@
-"""Service tickets: one for each call, ready before it is needed, and never a stale or a used one.
+"""The tickets of one user for one service: handed out, kept ready, never stale and never used twice.
 
-Where a ticket is in its life:
-
-=========  =============================================  ==========================================================
-state      entered by                                     left by
-=========  =============================================  ==========================================================
-asked for  `TicketManager.take`, or the pool's own need   the answer of CAS; its age counts from before the request
-pooled     the answer, while armed                        being handed out, or the age ``ttl - margin``
-handed out `TicketManager.take`, `take_ready`             nothing: it is never returned, shared or handed out again
-dropped    the age ``ttl - margin``                       nothing
-=========  =============================================  ==========================================================
-
-How often CAS is asked, while armed:
-
-* Idle, the pool replaces its tickets before they get too old. All calls for that, logins included, stay within
-  ``cas_calls_per_minute`` in any minute; two tickets replaced at the age of 21 s need 5.7.
-* A ticket that was handed out is replaced at once, outside that limit, up to ``replacements_per_s``.
-* Whoever finds the pool empty asks for a ticket of his own.
+The rules of the pool are in `gridwire.auth.ticket_pool`, those of the session in `gridwire.auth.cas_session`; this
+module runs them. Whoever finds the pool empty asks for a ticket of his own.
 """
 
 from __future__ import annotations
@@ -24,26 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from bisect import insort
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from gridwire.auth import cas
-from gridwire.auth.budget import MINUTE_S, CallWindow, LoginBudget, idle_plan
+from gridwire.auth.budget import LoginBudget
 from gridwire.auth.cas_session import CasSession, retry_unavailable
 from gridwire.auth.errors import CasCredentialsError, CasProtocolError, CasTicketExpired, CasUnavailable
 from gridwire.auth.login_store import LoginStore, MemoryStore
 from gridwire.auth.ticket_file import TicketFile
+from gridwire.auth.ticket_pool import Need, Ticket, TicketPool
 from gridwire.auth.tokens import LoopBound
 from gridwire.errors import AuthThrottled, InvalidInput, LoginBudgetExceeded
 from gridwire.observe.events import Events, Listener
 from gridwire.observe.redact import mask
 from gridwire.transport.exchange import Send
 
-LARGEST_POOL = 4
 PATIENCE_S = 10.0
 """A failed ticket request is not repeated later than this after the first one was sent."""
 
@@ -54,20 +38,6 @@ LONGEST_REFILL_PAUSE_S = 60.0
 
 RHYTHM_S = 1.0
 """Taken from the session's margin, so that a program that works every 40 minutes does not log in for a late timer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A service ticket, good for one call. ``value`` is the header's value."""
-
-    value: str = field(repr=False)
-    issued_at: float
-    """Loop time just before the request for it was sent, the earliest moment its life can have begun."""
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since it may have been issued."""
-        return asyncio.get_running_loop().time() - self.issued_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +93,19 @@ class TicketManager(LoopBound):
         _check_credentials(username, password)
         if not service:
             raise InvalidInput("service is empty; it is the address CAS knows the venue by.")
-        if not (0 < 2 * margin_s <= st_ttl_s and 0 <= tgt_margin_s < tgt_idle_s):
-            raise InvalidInput(
-                "margin_s must be above 0, st_ttl_s at least twice that, and tgt_idle_s more than tgt_margin_s."
-            )
-        if not 1 <= pool_size <= LARGEST_POOL or cas_calls_per_minute < 2 or replacements_per_s < 1:
-            raise InvalidInput(
-                f"pool_size is 1 to {LARGEST_POOL}, cas_calls_per_minute at least 2 (a login and a ticket), "
-                "replacements_per_s at least 1."
-            )
+        if not 0 <= tgt_margin_s < tgt_idle_s:
+            raise InvalidInput("tgt_idle_s must be more than tgt_margin_s.")
         self._cas_url = cas_url
         self._service = service
-        self._ttl_s = st_ttl_s
-        self._margin_s = margin_s
-        self._pool_size = pool_size
-        self._calls_per_minute = cas_calls_per_minute
-        self._idle_calls = CallWindow(cas_calls_per_minute, MINUTE_S)
-        self._replacements = CallWindow(replacements_per_s, 1.0)
         self._events = Events(on_event)
         self._rng = rng or random.Random()  # noqa: S311 - spreads repetitions, keeps no secret
+        self._pool = TicketPool(
+            ttl_s=st_ttl_s,
+            margin_s=margin_s,
+            size=pool_size,
+            calls_per_minute=cas_calls_per_minute,
+            replacements_per_s=replacements_per_s,
+        )
         self._session = CasSession(
             send,
             cas_url=cas_url,
@@ -150,21 +114,19 @@ class TicketManager(LoopBound):
             life_s=tgt_idle_s - tgt_margin_s + min(RHYTHM_S, tgt_margin_s),
             budget=login_budget or LoginBudget(),
             store_for=lambda user: _store(ticket_file, cas_url, user, self._events),
-            calls=self._idle_calls,
+            calls=self._pool.idle_calls,
             events=self._events,
             rng=self._rng,
         )
-        self._pool: list[Ticket] = []  # oldest first
-        self._owed = 0  # tickets handed out of the pool and not yet replaced
-        self._epoch = 0  # a ticket asked for in an older epoch belongs to another user
-        self._idle_not_before = 0.0
+        self._fetched = 0
+        self._epoch = 0  # a ticket asked for in an older epoch belongs to another user, or to a session that was ended
         self._armed = False
         self._refill: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._running = 0
+        self._running = 0  # ticket requests under way
         self._quiet = asyncio.Event()
-        self._fetched = 0
-        self._wasted = 0
+        self._open = asyncio.Event()  # cleared during a logout
+        self._open.set()
         self._warn_of_case(username)
 
     # -----------------------------------------------------------------------------------------------------------------
@@ -191,14 +153,10 @@ class TicketManager(LoopBound):
 
     def pop_ready(self) -> Ticket | None:
         """A pooled ticket, the freshest one, without waiting; None if there is none."""
-        if not self._pool or self._loop is None or self._session.latched:
+        if self._loop is None or self._session.latched:
             return None
-        if self._loop.time() - self._pool[-1].issued_at > self._usable_s:
-            self._drop(len(self._pool))
-            return None
-        ticket = self._pool.pop()
-        if self._armed:
-            self._owed += 1
+        ticket = self._pool.pop(self._loop.time(), replace=self._armed)
+        if ticket is not None:
             self._wake.set()
         return ticket
 
@@ -207,30 +165,22 @@ class TicketManager(LoopBound):
 
         For calls that keep a connection warm: they must not cost CAS a call of their own.
         """
-        if self._loop is None or len(self._pool) <= self._pool_size:
-            return None
-        ticket = self._pool[0]
-        if self._loop.time() - ticket.issued_at > self._usable_s:
-            return None
-        return self._pool.pop(0)
+        return None if self._loop is None else self._pool.pop_retiring(self._loop.time())
 
     def report_rejected(self, ticket_age_s: float) -> None:
         """The venue refused a ticket of this age for what may have been its age.
 
         If it was younger than the life we believe in, that life is halved for the rest of this manager's time, down to
-        twice the margin. A ticket younger than that floor was refused for another reason (a missing right, most
-        likely), and nothing changes.
+        twice the margin; rejections of tickets younger than that have another reason and change nothing.
         """
-        floor_s = 2 * self._margin_s
-        if not floor_s <= ticket_age_s < self._ttl_s or self._ttl_s == floor_s:
+        if not self._pool.lower_ttl(ticket_age_s):
             return
-        self._ttl_s = max(floor_s, self._ttl_s / 2)
         self._events.emit(
             "ticket.ttl_lowered",
-            f"The venue refused a ticket of {ticket_age_s:.1f} s, so tickets are now believed to live {self._ttl_s:g} s and "
-            f"are dropped at {self._usable_s:g} s.",
+            f"The venue refused a ticket of {ticket_age_s:.1f} s, so tickets are now believed to live "
+            f"{self._pool.ttl_s:g} s and are dropped at {self._pool.usable_s:g} s.",
             level=logging.WARNING,
-            ttl_s=self._ttl_s,
+            ttl_s=self._pool.ttl_s,
         )
         self._wake.set()
 
@@ -248,10 +198,12 @@ class TicketManager(LoopBound):
         self._session.refuse_if_latched()
         self._armed = True
         try:
-            if not self._fresh(loop.time()):
-                self._idle_calls.note(loop.time())
+            if not self._pool.has_fresh(loop.time()):
+                self._pool.idle_calls.note(loop.time())
                 epoch = self._epoch
-                self._add(await self._fetch(urgent=True), epoch)
+                ticket = await self._fetch(urgent=True)
+                if epoch == self._epoch:
+                    self._pool.add(ticket)
         except BaseException:
             self._armed = False
             raise
@@ -261,7 +213,7 @@ class TicketManager(LoopBound):
     async def disarm(self) -> None:
         """Stop filling the pool. Tickets already in it can still be taken until they are too old."""
         self._armed = False
-        self._owed = 0
+        self._pool.rest()
         refill, self._refill = self._refill, None
         if refill is not None:
             refill.cancel()
@@ -275,7 +227,7 @@ class TicketManager(LoopBound):
         """
         _check_credentials(username, password)
         self._session.update_credentials(username, password)
-        self._drop(len(self._pool))
+        self._pool.clear()
         self._epoch += 1
         self._warn_of_case(username)
         if self._armed and self._loop is not None:
@@ -286,9 +238,9 @@ class TicketManager(LoopBound):
         return TicketStats(
             logins=self._session.logins,
             fetched=self._fetched,
-            wasted=self._wasted,
+            wasted=self._pool.wasted,
             pooled=len(self._pool),
-            ttl_s=self._ttl_s,
+            ttl_s=self._pool.ttl_s,
             armed=self._armed,
             latched=self._session.latched,
             paused_s=self._session.paused_s(),
@@ -296,38 +248,39 @@ class TicketManager(LoopBound):
         )
 
     async def logout(self) -> None:
-        """Stop the pool, wait for ticket requests under way (up to 30 s), end the session at CAS, and close.
+        """Disarm, wait for ticket requests under way (up to 30 s), and end the session at CAS.
 
         Every ticket of the session becomes void: finish the calls that hold one first. Whatever CAS answers is the end
-        of it. Programs that share the session through a ticket file have to log in anew.
+        of it. Who asks for a ticket meanwhile waits; who asks later costs a new login. Programs that share the session
+        through a ticket file have to log in anew too.
         """
         self._bound()
-        self._closed = True
-        await self.disarm()
-        self._drop(len(self._pool))
-        if self._running:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOGOUT_WAIT_S):
-                    await self._quiet.wait()
-        await self._session.log_out()
-        await self._session.aclose()
+        self._open.clear()
+        try:
+            await self.disarm()
+            self._pool.clear()
+            self._epoch += 1
+            if self._running:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOGOUT_WAIT_S):
+                        await self._quiet.wait()
+            await self._session.log_out()
+        finally:
+            self._open.set()
 
     async def aclose(self) -> None:
         """Stop what is under way and close. The session at CAS is left to the next program, or to end by itself."""
         self._closed = True
         await self.disarm()
-        self._drop(len(self._pool))
+        self._pool.clear()
         await self._session.aclose()
 
     # -----------------------------------------------------------------------------------------------------------------
     # Asking CAS
 
-    @property
-    def _usable_s(self) -> float:
-        return self._ttl_s - self._margin_s
-
     async def _fetch(self, *, urgent: bool) -> Ticket:
         """A new ticket. ``urgent`` repeats what failed and mends a forgotten session; else the first failure is raised."""
+        await self._open.wait()
         self._running += 1
         self._quiet.clear()
         try:
@@ -365,8 +318,8 @@ class TicketManager(LoopBound):
             self._session.dead(tgt)
             raise
         self._fetched += 1
-        if ticket.age_s > self._usable_s:
-            self._wasted += 1
+        if ticket.age_s > self._pool.usable_s:
+            self._pool.wasted += 1
             raise CasUnavailable(
                 f"CAS took {ticket.age_s:.0f} s to issue a ticket, which is then too old to be used. No order left this "
                 "machine. Try again later.",
@@ -386,17 +339,17 @@ class TicketManager(LoopBound):
         failures = 0
         while True:
             self._wake.clear()
-            count, urgent, wait_s = self._plan(loop.time())
-            if count == 0:
+            need = self._pool.need(loop.time(), session=self._session.has_tgt)
+            if need.count == 0:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(max(wait_s, 0.001)):
+                    async with asyncio.timeout(max(need.wait_s, 0.001)):
                         await self._wake.wait()
                 continue
             try:
-                await self._fetch_many(count, urgent=urgent)
+                await self._fill(need, loop.time())
                 failures = 0
             except CasTicketExpired:
-                self._idle_not_before = 0.0  # the plan now asks for room for a login too
+                self._pool.retry_idle()  # the need now has room for a login too
             except CasCredentialsError:
                 return  # update_credentials() starts this task again
             except Exception as error:  # noqa: BLE001 - a pool that dies silently leaves the desk without tickets
@@ -410,42 +363,16 @@ class TicketManager(LoopBound):
                 )
                 await asyncio.sleep(pause_s)
 
-    def _plan(self, now: float) -> tuple[int, bool, float]:
-        """How many tickets to fetch now, whether orders wait for them, and how long to wait where there are none."""
-        self._drop(sum(now - ticket.issued_at > self._usable_s for ticket in self._pool))
-        target, refresh_s = idle_plan(self._pool_size, self._usable_s, self._calls_per_minute)
-        fresh = self._fresh(now, refresh_s)
-        self._owed = max(0, min(self._owed, self._pool_size - len(fresh)))
-        if self._owed > 0:
-            count = min(self._owed, self._replacements.room(now))
-            return count, True, self._replacements.wait_s(now, 1)
-        missing = target - len(fresh)
-        if missing <= 0:
-            return 0, False, fresh[0].issued_at + refresh_s - now
-        login = 0 if self._session.has_tgt else 1
-        if now < self._idle_not_before:
-            return 0, False, self._idle_not_before - now
-        count = min(missing, self._idle_calls.room(now) - login)
-        return max(count, 0), False, self._idle_calls.wait_s(now, 1 + login)
-
-    async def _fetch_many(self, count: int, *, urgent: bool) -> None:
-        now = asyncio.get_running_loop().time()
-        if not urgent:
-            # Spread over the minute, so that a pool the calls hardly suffice for is not empty for half of it.
-            self._idle_not_before = now + count * MINUTE_S / self._calls_per_minute
-        epoch = self._epoch
-        for _ in range(count):
-            (self._replacements if urgent else self._idle_calls).note(now)
-        results = await asyncio.gather(*(self._fetch(urgent=urgent) for _ in range(count)), return_exceptions=True)
-        failed: BaseException | None = None
-        for result in results:
-            if isinstance(result, BaseException):
-                failed = result
-            else:
-                self._add(result, epoch)
-                self._owed = max(0, self._owed - urgent)
-        if failed is not None:
-            raise failed
+    async def _fill(self, need: Need, now: float) -> None:
+        self._pool.begin(need, now)
+        fetches = (self._fetch(urgent=need.for_orders) for _ in range(need.count))
+        results = await asyncio.gather(*fetches, return_exceptions=True)
+        for ticket in results:
+            if isinstance(ticket, Ticket):
+                self._pool.filled(need, ticket)
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
 
     def _pause_after(self, error: Exception, failures: int) -> float:
         if isinstance(error, AuthThrottled | LoginBudgetExceeded):
@@ -453,23 +380,6 @@ class TicketManager(LoopBound):
         if isinstance(error, CasUnavailable):
             return self._rng.uniform(1.0, min(2.0**failures, LONGEST_REFILL_PAUSE_S))
         return LONGEST_REFILL_PAUSE_S
-
-    def _fresh(self, now: float, refresh_s: float | None = None) -> list[Ticket]:
-        limit_s = self._usable_s if refresh_s is None else refresh_s
-        return [ticket for ticket in self._pool if now - ticket.issued_at < limit_s]
-
-    def _add(self, ticket: Ticket, epoch: int) -> None:
-        if epoch != self._epoch or self._closed:
-            self._wasted += 1
-            return
-        insort(self._pool, ticket, key=lambda pooled: pooled.issued_at)
-        self._drop(len(self._pool) - LARGEST_POOL)
-
-    def _drop(self, count: int) -> None:
-        """Drop the ``count`` oldest tickets of the pool."""
-        if count > 0:
-            del self._pool[:count]
-            self._wasted += count
 
     def _warn_of_case(self, username: str) -> None:
         if any(letter.islower() for letter in username):

@@ -52,7 +52,7 @@ class LoopBound:
                 "Tickets and tokens were first used on another event loop. Open one client per loop. Nothing was sent."
             )
         if self._closed:
-            raise WrongLoop("This client is closed or logged out. Open a new one. Nothing was sent.")
+            raise WrongLoop("This client is closed. Open a new one. Nothing was sent.")
         return loop
 
 

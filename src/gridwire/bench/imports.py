@@ -42,6 +42,11 @@ class Figure:
         """Whether the budget was kept."""
         return self.value <= self.budget
 
+    @property
+    def decimals(self) -> int:
+        """How many decimals are worth printing."""
+        return 1 if self.unit == "ms" else 0
+
 
 @dataclass(frozen=True)
 class Report:
@@ -75,7 +80,7 @@ class Report:
     def as_text(self) -> str:
         """The report as a table for people."""
         rows = [
-            f"{f.name:<42}{f.value:8.1f} {f.unit:<14} budget {f.budget:5.0f}  {'kept' if f.kept else 'BROKEN'}"
+            f"{f.name:<42}{f.value:8.{f.decimals}f} {f.unit:<14} budget {f.budget:5.0f}  {'kept' if f.kept else 'BROKEN'}"
             for f in self.figures
         ]
         rows.append(f"base install: {', '.join(self.distributions)}")

@@ -63,7 +63,7 @@ class Caller:
     ) -> None:
         self._http = http
         self._tickets = tickets
-        self.profile = profile
+        self.profile: Profile = profile
         self._policy = policy
         self._events = events
         self._quota = RetryQuota()

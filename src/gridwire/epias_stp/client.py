@@ -15,7 +15,7 @@ from gridwire.epias_stp import models
 from gridwire.epias_stp.broadcast import BroadcastSession, Message
 from gridwire.epias_stp.calls import Caller, Policy
 from gridwire.epias_stp.models import BroadcastEndpoint, EmptyRequestBody
-from gridwire.epias_stp.profile import PREFIX, TABLE, Account, StpSettings, account_of, check_profile
+from gridwire.epias_stp.profile import PREFIX, TABLE, Account, Profile, StpSettings, account_of, check_profile
 from gridwire.epias_stp.services import (
     Bids,
     ContractConfigurations,
@@ -80,7 +80,7 @@ class EpiasStp:
                 f"real one. This is a {type(account).__name__}."
             )
         check_profile(account.profile)
-        self.profile = account.profile
+        self.profile: Profile = account.profile
         self._network = Network(
             proxy=proxy,
             ca_bundle=ca_bundle,
@@ -102,14 +102,14 @@ class EpiasStp:
         )
         self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, Events(on_event))
         self._streams: list[Stream[Message]] = []
-        self.bids = Bids(caller)
-        self.contracts = Contracts(caller)
-        self.contract_configuration = ContractConfigurations(caller)
-        self.contract_gates = ContractGates(caller)
-        self.contract_statuses = ContractStatuses(caller)
-        self.market_prices = MarketPrices(caller)
-        self.matches = Matches(caller)
-        self.payments = Payments(caller)
+        self.bids: Bids = Bids(caller)
+        self.contracts: Contracts = Contracts(caller)
+        self.contract_configuration: ContractConfigurations = ContractConfigurations(caller)
+        self.contract_gates: ContractGates = ContractGates(caller)
+        self.contract_statuses: ContractStatuses = ContractStatuses(caller)
+        self.market_prices: MarketPrices = MarketPrices(caller)
+        self.matches: Matches = Matches(caller)
+        self.payments: Payments = Payments(caller)
 
     @classmethod
     def from_env(cls, *, file: Path | None = None, **arguments: Any) -> Self:

@@ -5,7 +5,7 @@ colon (STP document 4.3). The document says that winter is +02:00; Turkey has st
 the document's own samples show, so the tz database decides and not a rule about seasons.
 
 Read: the same, and whatever the sister services are known to write: ``Z``, an offset without a colon, one to nine or no
-digits of a second's fraction, a date alone, and milliseconds since 1970. **A time without an offset is taken as
+digits of a second's fraction, a date alone, and milliseconds since 1970 (of 12 digits or more). **A time without an offset is taken as
 Istanbul's**, as EPİAŞ's intraday market means it; gridwire itself never sends such a time and takes none from its user.
 """
 
@@ -22,10 +22,12 @@ from gridwire.periods import GasDay, aware
 ISTANBUL = ZoneInfo("Europe/Istanbul")
 
 _FORM = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?",
+    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?",
     re.ASCII,
 )
-_MILLISECONDS = re.compile(r"-?\d{1,15}", re.ASCII)
+_MILLISECONDS = re.compile(r"\d{12,14}", re.ASCII)
+"""From 1973 on: fewer digits would rather be a date without its dashes."""
+
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,7 +54,7 @@ def gas_day(value: date | GasDay | datetime, name: str) -> datetime:
         return aware(value, name)
     day = value.day if isinstance(value, GasDay) else value
     if not isinstance(day, date):
-        raise InvalidInput(f"{name}={value!r} is a {type(value).__name__}; a date or a GasDay is needed.")
+        raise InvalidInput(f"{name}={value!r} is of type {type(value).__name__}; a date or a GasDay is needed.")
     return aware(datetime.combine(day, time(), ISTANBUL), name)
 
 

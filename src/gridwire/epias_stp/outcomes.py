@@ -191,12 +191,14 @@ def outcome_of(attempts: Attempt | Sequence[Attempt], intent: Intent) -> Outcome
     """
     tries = (attempts,) if isinstance(attempts, Attempt) else tuple(attempts)
     last = tries[-1]
-    earlier_doubt = any(isinstance(_meaning(one), Doubtful) for one in tries[:-1])
+    doubtful = next((one for one in tries[:-1] if isinstance(_meaning(one), Doubtful)), None)
     if last.failure is None:
-        return Accepted(intent=intent, order=_order(last, intent), raw=last.envelope, possibly_duplicate=earlier_doubt)
+        return Accepted(
+            intent=intent, order=_order(last, intent), raw=last.envelope, possibly_duplicate=doubtful is not None
+        )
     meaning = WRITES[last.failure]
-    if earlier_doubt:
-        return Unknown(intent, "possibly_duplicate", sentences.doubt_remains(tries), _received(tries))
+    if doubtful is not None:
+        return Unknown(intent, "possibly_duplicate", sentences.doubt_remains(doubtful, last), _received(tries))
     if isinstance(meaning, Doubtful):
         return Unknown(intent, meaning.cause, sentences.doubt(last), _received(tries))
     return Rejected(

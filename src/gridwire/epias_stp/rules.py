@@ -132,7 +132,7 @@ def transaction_id(given: str | UUID | None = None) -> str:
 def name_text(value: str, name: str) -> str:
     """``value`` if it is a text with something in it, without blanks around; sent as it is, its case never changed."""
     if not isinstance(value, str):
-        raise InvalidInput(f'{name}={value!r} is a {type(value).__name__}; a str is needed: {name}="{value}".')
+        raise InvalidInput(f'{name}={value!r} is of type {type(value).__name__}; a str is needed: {name}="{value}".')
     if not value.strip():
         raise InvalidInput(f"{name} is empty.")
     if value != value.strip():
@@ -155,7 +155,7 @@ def side(value: Direction | str, name: str) -> Direction:
 def listed(values: Iterable[T], name: str, *, least: int = 1) -> list[T]:
     """``values`` as a list with at least ``least`` entries."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise InvalidInput(f"{name}={values!r} is a {type(values).__name__}; a list is needed.")
+        raise InvalidInput(f"{name}={values!r} is of type {type(values).__name__}; a list is needed.")
     items = list(values)
     if len(items) < least:
         raise InvalidInput(f"{name} is empty; give at least one.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from gridwire.epias_stp.judgement import Attempt, Failure
 from gridwire.epias_stp.operations import Operation
@@ -41,13 +41,12 @@ def doubt(attempt: Attempt) -> str:
     return _join(_happened(attempt), open_question(attempt.operation), _ask(attempt))
 
 
-def doubt_remains(attempts: Sequence[Attempt]) -> str:
-    """The reason of an `Unknown` after a second attempt that the caller allowed."""
-    first, last = attempts[0], attempts[-1]
+def doubt_remains(doubtful: Attempt, last: Attempt) -> str:
+    """The reason of an `Unknown` where ``last``, an attempt that the caller allowed, did not settle ``doubtful``."""
     return _join(
-        f"The first attempt left the outcome open: {_happened(first)}",
-        f"The second did not settle it: {_happened(last)}",
-        "A refusal of the second can mean that the first had already done it.",
+        f"An earlier attempt left the outcome open: {_happened(doubtful)}",
+        f"The last one did not settle it: {_happened(last)}",
+        "A refusal of the last can mean that the earlier one had already done it.",
         open_question(last.operation),
         _ask(last),
     )
@@ -73,8 +72,6 @@ def _refused(attempt: Attempt, stale: bool) -> str:
 def _happened(attempt: Attempt) -> str:
     quoted = f': "{attempt.detail}".' if attempt.detail else "."
     match attempt.failure:
-        case None:
-            return "STP accepted it."
         case Failure.BUSINESS_ERROR:
             return f"STP refused it under its rules{quoted}"
         case Failure.SECURITY_ERROR:

@@ -10,11 +10,16 @@ Tickets and passwords never appear in ``repr`` or in the log; the log numbers ti
 from __future__ import annotations
 
 import string
+from collections import deque
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
+_KEPT = 100_000  # events, and tickets of each sort: bounds a sandbox left running for days
 _ALPHABET = string.ascii_letters + string.digits
+
+T = TypeVar("T")
 
 EventKind: TypeAlias = Literal[
     "login",
@@ -103,15 +108,18 @@ class Cas:
     passwords: dict[str, str] = field(repr=False)
     services: set[str]
     knobs: CasKnobs = field(default_factory=CasKnobs)
-    log: list[CasEvent] = field(default_factory=list, repr=False)
+    log: deque[CasEvent] = field(default_factory=lambda: deque(maxlen=_KEPT), repr=False)
+    """What happened, oldest first; the last 100,000 events."""
     _tgts: dict[str, _Tgt] = field(default_factory=dict, repr=False)
     _sts: dict[str, _St] = field(default_factory=dict, repr=False)
     _attempts: dict[str, list[float]] = field(default_factory=dict, repr=False)
     _banned_until: dict[str, float] = field(default_factory=dict, repr=False)
+    _numbers: dict[str, count[int]] = field(init=False, repr=False)
     _random: Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Tickets repeat for the same seed: they guard nothing but a venue in memory."""
+        self._numbers = {"TGT": count(1), "ST": count(1)}
         self._random = Random(f"{self.seed}:tickets")  # noqa: S311
 
     def login(self, user: str, password: str, now: float) -> str | None:
@@ -122,9 +130,9 @@ class Cas:
         if self.passwords.get(user) != password:
             self._record(now, "login_refused", user)
             return None
-        tgt = _Tgt(len(self._tgts) + 1, user, now, now)
+        tgt = _Tgt(next(self._numbers["TGT"]), user, now, now)
         ticket = f"TGT-{tgt.number}-{self._text(50)}-cas01.sandbox"
-        self._tgts[ticket] = tgt
+        _keep(self._tgts, ticket, tgt)
         self._record(now, "login", user, tgt=tgt.number)
         return ticket
 
@@ -144,9 +152,9 @@ class Cas:
         if service not in self.services:
             raise ValueError("service is not registered")
         tgt.used = now
-        st = _St(len(self._sts) + 1, tgt, service, now)
+        st = _St(next(self._numbers["ST"]), tgt, service, now)
         ticket = f"ST-{st.number}-{self._text(20)}-cas01.sandbox"
-        self._sts[ticket] = st
+        _keep(self._sts, ticket, st)
         self._record(now, "service_ticket", tgt.user, tgt=tgt.number, st=st.number, service=service)
         return ticket
 
@@ -227,3 +235,10 @@ class Cas:
 
     def _text(self, length: int) -> str:
         return "".join(self._random.choices(_ALPHABET, k=length))
+
+
+def _keep(tickets: dict[str, T], ticket: str, value: T) -> None:
+    """Remember a ticket, and forget the oldest one when there are too many."""
+    tickets[ticket] = value
+    if len(tickets) > _KEPT:
+        del tickets[next(iter(tickets))]

@@ -33,7 +33,7 @@ class CasServer:
 
     def __init__(self, cas: Cas) -> None:
         self.cas = cas
-        self.faults = Faults()
+        self.faults: Faults = Faults()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""

@@ -12,7 +12,7 @@ added first is taken; a call meets at most one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from gridwire.errors import InvalidInput
@@ -34,7 +34,8 @@ Kind: TypeAlias = Literal[
     "ban",  # this call and all later ones that fit, for `seconds`: HTTP 403 with a page of HTML
     "wrong_types",  # executed; the answer's numbers and texts come as something else
     "wrong_transaction_id",  # executed; the answer names another transaction (`echo`)
-    "result",  # an envelope with `result_type`, `result_code` and HTTP `status`
+    "result",  # an envelope with `result_type`, `result_code` and HTTP `status`, without a body
+    "raw",  # exactly the bytes of `content` as `content_type`, with HTTP `status`
 ]
 Stage: TypeAlias = Literal["arrival", "call"]
 
@@ -43,7 +44,7 @@ Stage: TypeAlias = Literal["arrival", "call"]
 class Fault:
     """One line of the script. ``left`` counts down; None repeats for ever. Fields a kind does not name are ignored.
 
-    ``executed`` says for ``status``, ``html``, ``redirect`` and ``result`` whether the venue acts before it answers so.
+    ``executed`` says for ``status``, ``html``, ``redirect``, ``result`` and ``raw`` whether the venue acts before it answers so.
     """
 
     kind: Kind
@@ -61,7 +62,10 @@ class Fault:
     result_type: str = "SYSTEMERROR"
     result_code: str = "SYS-0001"
     echo: str = "00000000-0000-4000-8000-000000000000"
+    content: bytes = field(default=b"", repr=False)
+    content_type: str = "application/json"
     until: float | None = None
+    """When a ``ban`` ends, in seconds of the loop's clock; set by its first strike."""
 
     @property
     def stage(self) -> Stage:
@@ -71,7 +75,7 @@ class Fault:
     @property
     def before_execution(self) -> bool:
         """Whether the call never reaches the engine."""
-        if self.kind in ("status", "html", "redirect", "result"):
+        if self.kind in ("status", "html", "redirect", "result", "raw"):
             return not self.executed
         return self.kind.endswith("before_execute") or self.kind in ("ban", "close_before_read")
 
@@ -100,6 +104,8 @@ class Faults:
         result_type: str = "SYSTEMERROR",
         result_code: str = "SYS-0001",
         echo: str = "00000000-0000-4000-8000-000000000000",
+        content: bytes = b"",
+        content_type: str = "application/json",
     ) -> Fault:
         """Script a fault for the next ``times`` calls (None: every call until `clear`) that fit all given filters.
 
@@ -110,9 +116,24 @@ class Faults:
         if kind not in get_args(Kind):
             raise InvalidInput(f"There is no fault {kind!r}. Known faults: {', '.join(get_args(Kind))}.")
         fault = Fault(
-            kind, operation, user, path, times, executed, seconds, at_byte, chunk, status, retry_after, location,
-            result_type, result_code, echo,
-        )  # fmt: skip
+            kind=kind,
+            operation=operation,
+            user=user,
+            path=path,
+            left=times,
+            executed=executed,
+            seconds=seconds,
+            at_byte=at_byte,
+            chunk=chunk,
+            status=status,
+            retry_after=retry_after,
+            location=location,
+            result_type=result_type,
+            result_code=result_code,
+            echo=echo,
+            content=content,
+            content_type=content_type,
+        )
         self._script.append(fault)
         return fault
 

@@ -7,8 +7,10 @@ A TCP reset needs a TCP socket: on a loop that carries loopback over local socke
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
+from asyncio import Transport
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +20,7 @@ from gridwire.sandbox.faults import Fault
 
 _PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 _FOREVER_S = 86_400.0
+_LINGER_0 = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +45,15 @@ async def respond(request: web.Request, fault: Fault | None, execute: Callable[[
     answer = Answer() if fault.before_execution and fault.kind != "result" else execute()
     if fault.kind in ("wrong_types", "wrong_transaction_id", "result"):
         return _plain(answer)  # these change what is said, which the venue has done by now
-    return await _ACTS.get(fault.kind, _say)(request, fault, answer)
+    if request.transport is None:
+        return web.Response()  # the client has left: nothing is there to act on
+    return await _ACTS.get(fault.kind, _say)(request, request.transport, fault, answer)
 
 
-def hang_up(request: web.Request, *, reset: bool = False) -> web.Response:
+def hang_up(request: web.Request) -> web.Response:
     """End the connection now, without flushing; what is returned never reaches the wire."""
-    transport = request.transport
-    if transport is not None:
-        link = transport.get_extra_info("socket")
-        if reset and link is not None and link.family in (socket.AF_INET, socket.AF_INET6):
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+    if request.transport is not None:
+        request.transport.abort()
     return web.Response()
 
 
@@ -61,29 +62,35 @@ def _plain(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def _drop(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
-    return hang_up(request, reset=fault.kind.startswith("rst"))
+async def _drop(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
+    return hang_up(request)
 
 
-async def _silence(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
+async def _reset(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
+    wire = link.get_extra_info("socket")
+    if wire.family in (socket.AF_INET, socket.AF_INET6):
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+    return hang_up(request)
+
+
+async def _silence(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
     remaining = _FOREVER_S if fault.seconds is None else fault.seconds
-    while remaining > 0 and request.transport is not None and not request.transport.is_closing():
+    while remaining > 0 and not link.is_closing():
         await asyncio.sleep(min(1.0, remaining))
         remaining -= 1.0
     return hang_up(request)
 
 
-async def _half(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
+async def _half(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
     kept = len(answer.body) // 2 if fault.at_byte is None else min(fault.at_byte, len(answer.body))
     response = await _begin(request, answer)
     if kept:
         await response.write(answer.body[:kept])
-    if request.transport is not None:
-        request.transport.close()  # flushes what was written, then ends: the client sees exactly `kept` bytes
+    link.close()  # flushes what was written, then ends: the client sees exactly `kept` bytes
     return response
 
 
-async def _slow(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
+async def _slow(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
     response = await _begin(request, answer)
     for start in range(0, len(answer.body), fault.chunk):
         await asyncio.sleep(0.1 if fault.seconds is None else fault.seconds)
@@ -91,23 +98,23 @@ async def _slow(request: web.Request, fault: Fault, answer: Answer) -> web.Strea
     return response
 
 
-async def _close_after(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
-    transport = request.transport
+async def _close_after(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
     response = await _begin(request, answer)
     await response.write(answer.body)
     await response.write_eof()
-    if transport is not None:
-        asyncio.get_running_loop().call_later(fault.seconds or 0.0, transport.close)
+    asyncio.get_running_loop().call_later(fault.seconds or 0.0, link.close)
     return response
 
 
-async def _say(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
+async def _say(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
     if fault.kind == "ban":
         said = page(403, "Access denied")
     elif fault.kind == "html":
         said = page(fault.status or 200, "Please sign in")
     elif fault.kind == "redirect":
         said = Answer(302, headers={"Location": fault.location})
+    elif fault.kind == "raw":
+        said = Answer(fault.status or 200, fault.content, fault.content_type)
     else:
         said = Answer(fault.status or 500)
     if fault.retry_after is not None:
@@ -122,12 +129,11 @@ async def _begin(request: web.Request, answer: Answer) -> web.StreamResponse:
     return response
 
 
-_ACTS: dict[str, Callable[[web.Request, Fault, Answer], Awaitable[web.StreamResponse]]] = {
-    "close_before_read": _drop,
+_ACTS: dict[str, Callable[[web.Request, Transport, Fault, Answer], Awaitable[web.StreamResponse]]] = {
     "drop_before_execute": _drop,
     "drop_after_execute": _drop,
-    "rst_before_execute": _drop,
-    "rst_after_execute": _drop,
+    "rst_before_execute": _reset,
+    "rst_after_execute": _reset,
     "silence_before_execute": _silence,
     "silence_after_execute": _silence,
     "half_answer": _half,

@@ -45,6 +45,6 @@ class Authority:
 
     def __init__(self) -> None:
         authority = trustme.CA()
-        self.pem = authority.cert_pem.bytes().decode("ascii")
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.pem: str = authority.cert_pem.bytes().decode("ascii")
+        self.context: ssl.SSLContext = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1", "localhost").configure_cert(self.context)

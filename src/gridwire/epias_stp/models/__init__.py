@@ -1,6 +1,6 @@
 """Pydantic models for the 91 definitions of the STP document.
 
-The document repeats itself: ten definitions are a name with a translation, three are a contract's name, three are a bid's
+The document repeats itself: eleven definitions are a name with a translation, three are a contract's name, three are a bid's
 reference, two are a gas day (one with all fields required), and each of the 33 messages has a definition of its own around
 its body. Here every shape exists once, and `DEFINITIONS` leads from each of the document's names to what carries it.
 """

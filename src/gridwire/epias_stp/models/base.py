@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
@@ -39,7 +39,7 @@ Wire: TypeAlias = str | int | Decimal | bool | list["Wire"] | dict[str, "Wire"]
 class StpModel(BaseModel):
     """Part of an answer. Attributes are snake_case; wire names are accepted too. Instances cannot be changed."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, defer_build=True
     )
 
@@ -56,7 +56,7 @@ class StpModel(BaseModel):
 class StpRequest(BaseModel):
     """A request's body, or part of one. Built by `gridwire.epias_stp.rules`, which says what is wrong in plain words."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
         extra="forbid",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from gridwire.sandbox.epias_stp.codec import as_json
 from gridwire.sandbox.epias_stp.engine import StpKnobs
@@ -20,6 +20,7 @@ from gridwire.sandbox.epias_stp.engine import StpKnobs
 SOCKET_PATH = "/stp-broadcaster/socket"
 _TOKEN_TTL_S = 60.0
 _QUEUE = 1000
+_CLOSE_S = 1.0
 
 
 class Broadcaster:
@@ -73,7 +74,7 @@ class Broadcaster:
         transport = request.transport
         if transport is None or now > self._tokens.pop(request.query.get("token", ""), now - 1):
             return web.Response(status=403)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=_CLOSE_S)
         await socket.prepare(request)
         queue: asyncio.Queue[str] = asyncio.Queue(_QUEUE)
         self._sockets[socket] = queue, transport
@@ -102,10 +103,9 @@ class Broadcaster:
 
 
 async def _read(socket: web.WebSocketResponse) -> None:
-    """Answer pings and closes; whatever a client says is ignored."""
-    async for message in socket:
-        if message.type is WSMsgType.ERROR:
-            return
+    """Answer pings and the closing handshake; whatever a client says is ignored."""
+    async for _ in socket:
+        pass
 
 
 async def _next(queue: asyncio.Queue[str], reader: asyncio.Task[None], wait_s: float) -> str | None:

@@ -17,6 +17,7 @@ from gridwire.sandbox.epias_stp.fields import Fields
 from gridwire.sandbox.epias_stp.log import CallLog, LoggedCall
 from gridwire.sandbox.epias_stp.market import Market
 from gridwire.sandbox.epias_stp.operations import Call, Operation
+from gridwire.sandbox.epias_stp.records import User
 from gridwire.sandbox.epias_stp.shapes import as_in_the_document
 from gridwire.sandbox.epias_stp.texts import Language, Refused, language_of, result_text
 from gridwire.sandbox.faults import Fault
@@ -70,32 +71,26 @@ class Engine:
             self.record(arrival, fault)
             return Answer(415 if read is None else 406)
         language = language_of(arrival.accept_language)
-        problem: Refused | None = None
-        top: dict[str, Any] = {}
-        try:
-            top = codec.read(arrival.body, read, arrival.operation.request_root)
-        except Refused as refused:
-            problem = refused
+        top, problem = _open(arrival)
         pairs = self._pairs(top)
-        call: Call | None = None
+        bid_ids: list[str] = []
         try:
             user = self._admit(arrival)
             if problem is not None:
                 raise problem
-            fields = self._fields(top, pairs, from_xml=read == "xml")
-            call = Call(self._market, user, fields, clock.now(), language, self._knobs.shape == "document")
+            fields = _fields(top, pairs, from_xml=read == "xml")
+            call = Call(self._market, user, fields, clock.now(), language, self._knobs.shape == "document", bid_ids)
             envelope = self._run(arrival.operation, call, fault)
         except Refused as refused:
             envelope = _envelope(refused.result_type, refused.code, language, refused.details)
-        self.record(
+        self._record(
             arrival,
             fault,
-            executed=call is not None and envelope["resultType"] == "SUCCESS",
-            transaction_id=_text(pairs.get("transactionId")),
-            application=_text(pairs.get("application")),
+            pairs,
+            executed="body" in envelope,
             result_type=envelope["resultType"],
             result_code=envelope["resultCode"],
-            bid_ids=tuple(call.bid_ids) if call is not None else (),
+            bid_ids=tuple(bid_ids),
         )
         status = 200
         if fault is not None:
@@ -104,8 +99,11 @@ class Engine:
         content = codec.write(answered, write, arrival.operation.response_root)
         return Answer(status, content, codec.CONTENT_TYPES[write])
 
-    def record(self, arrival: Arrival, fault: Fault | None, **more: Any) -> None:
-        """Write a request down, by default as one that was never executed."""
+    def record(self, arrival: Arrival, fault: Fault | None) -> None:
+        """Write a request down as one that the engine never saw."""
+        self._record(arrival, fault, self._pairs(_open(arrival)[0]))
+
+    def _record(self, arrival: Arrival, fault: Fault | None, pairs: Mapping[str, Any], **more: Any) -> None:
         ticket = arrival.ticket
         self._log.append(
             LoggedCall(
@@ -116,12 +114,14 @@ class Engine:
                 ticket=ticket.number,
                 ticket_age_s=ticket.age_s,
                 ticket_problem=ticket.why,
+                transaction_id=_text(pairs.get("transactionId")),
+                application=_text(pairs.get("application")),
                 fault=fault.kind if fault else None,
                 **more,
             )
         )
 
-    def _admit(self, arrival: Arrival) -> Any:
+    def _admit(self, arrival: Arrival) -> User:
         user = self._market.users.get(arrival.ticket.user or "")
         if not arrival.ticket.ok or user is None:
             raise Refused("SEC-0001", result_type="SECURITYERROR")
@@ -140,20 +140,6 @@ class Engine:
             if isinstance(row, dict) and isinstance(row.get("key"), str):
                 pairs.setdefault(row["key"], row.get("value"))
         return pairs
-
-    def _fields(self, top: Mapping[str, Any], pairs: Mapping[str, Any], *, from_xml: bool) -> Fields:
-        if not pairs:
-            raise Refused("REQ-0002")
-        try:
-            UUID(pairs.get("transactionId"))
-        except (TypeError, ValueError, AttributeError):
-            raise Refused("REQ-0003") from None
-        if not _text(pairs.get("application")):
-            raise Refused("REQ-0004")
-        body = top.get("body") or {}
-        if not isinstance(body, dict):
-            raise Refused("REQ-0006", "body")
-        return Fields(body, from_xml=from_xml)
 
     def _run(self, operation: Operation, call: Call, fault: Fault | None) -> dict[str, Any]:
         if fault is not None and fault.before_execution:
@@ -174,6 +160,32 @@ class Engine:
             return envelope
         body = {"body": envelope["body"]} if "body" in envelope else {}
         return {**{k: v for k, v in envelope.items() if k != "body"}, "transactionId": echoed, **body}
+
+
+def _open(arrival: Arrival) -> tuple[dict[str, Any], Refused | None]:
+    """The request's top level, or nothing and why it cannot be read."""
+    read = codec.MEDIA_TYPES.get(arrival.content_type)
+    try:
+        if read is not None:
+            return codec.read(arrival.body, read, arrival.operation.request_root), None
+    except Refused as refused:
+        return {}, refused
+    return {}, None
+
+
+def _fields(top: Mapping[str, Any], pairs: Mapping[str, Any], *, from_xml: bool) -> Fields:
+    if not pairs:
+        raise Refused("REQ-0002")
+    try:
+        UUID(pairs.get("transactionId"))
+    except (TypeError, ValueError, AttributeError):
+        raise Refused("REQ-0003") from None
+    if not _text(pairs.get("application")):
+        raise Refused("REQ-0004")
+    body = top.get("body") or {}
+    if not isinstance(body, dict):
+        raise Refused("REQ-0006", "body")
+    return Fields(body, from_xml=from_xml)
 
 
 def _wanted(arrival: Arrival) -> codec.Format | None:

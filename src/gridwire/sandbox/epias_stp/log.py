@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gridwire.sandbox.cas import Why
 from gridwire.sandbox.epias_stp.codec import Format
+
+KEPT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,10 @@ class LoggedCall:
 
 
 class CallLog:
-    """Every request, in order of arrival."""
+    """The requests in the order in which they were decided; the last 100,000 of a sandbox left running for days."""
 
     def __init__(self) -> None:
-        self._calls: list[LoggedCall] = []
+        self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
 
     def __iter__(self) -> Iterator[LoggedCall]:
         return iter(self._calls)

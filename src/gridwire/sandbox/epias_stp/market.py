@@ -75,7 +75,7 @@ class Market:
     """Contracts, bids, matches and money of one venue in memory."""
 
     def __init__(self, users: Iterable[User], now: datetime) -> None:
-        self.users = {user.name: user for user in users}
+        self.users: dict[str, User] = {user.name: user for user in users}
         self.contracts: dict[str, Contract] = {}
         self.bids: dict[str, Bid] = {}
         self.matches: dict[str, Match] = {}
@@ -148,7 +148,7 @@ class Market:
     ) -> Contract:
         """Create a contract; its name follows from its type and first gas day. `Refused` if that name is taken."""
         ordered = tuple(sorted(set(gas_days)))
-        if (len(ordered) > 1) != (contract_type == "WEEKLY") or (contract_type == "REGIONAL") != bool(point_ids):
+        if (contract_type == "WEEKLY" and len(ordered) < 2) or (contract_type == "REGIONAL" and not point_ids):
             raise Refused("CON-0003")
         contract = self._add(contract_type, ordered, quantity, direction, point_ids, now)
         if contract is None:
@@ -169,7 +169,10 @@ class Market:
         if name in self.contracts:
             return None
         window = dates.weekly_window if contract_type == "WEEKLY" else dates.daily_window
-        gate = Gate(next(self._ids["gate"]), name, *window(gas_days[0]))
+        start, end = window(gas_days[0])
+        if contract_type != "WEEKLY":  # the document's own sample makes a standard contract of two days
+            end = window(gas_days[-1])[1]
+        gate = Gate(next(self._ids["gate"]), name, start, end)
         configuration = default_configuration(next(self._ids["configuration"]), gate)
         contract = Contract(name, contract_type, gas_days, now, quantity, direction, point_ids, gate, configuration)
         self.contracts[name] = contract

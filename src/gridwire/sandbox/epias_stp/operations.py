@@ -131,9 +131,7 @@ def _contract_save(call: Call) -> dict[str, Any]:
     if not instants:
         raise Refused("REQ-0005", "gasDayDates")
     days = tuple(dates.day_of(instant) for instant in instants)
-    regional_points = points if contract_type == "REGIONAL" else ()
-    contract = call.market.open_contract(contract_type, days, quantity, direction, regional_points, call.now)
-    contract.point_ids = points
+    contract = call.market.open_contract(contract_type, days, quantity, direction, points, call.now)
     return views.contract_detail(contract, call.language)
 
 

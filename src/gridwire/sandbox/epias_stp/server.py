@@ -22,7 +22,7 @@ class StpServer:
     """The handler of STP's port."""
 
     def __init__(self, cas: Cas, engine: Engine, broadcaster: Broadcaster, knobs: StpKnobs) -> None:
-        self.faults = Faults()
+        self.faults: Faults = Faults()
         self._cas = cas
         self._engine = engine
         self._broadcaster = broadcaster

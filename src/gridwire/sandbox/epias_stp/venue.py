@@ -41,14 +41,14 @@ class EpiasStpVenue:
             User("TRADER2", _TRAKYA, "participant"),
             User("OPERATOR1", _OPERATOR, "operator"),
         ]
-        self.knobs = StpKnobs()
+        self.knobs: StpKnobs = StpKnobs()
         """How STP behaves; the ticket service's knobs are ``cas.knobs``."""
-        self.log = CallLog()
+        self.log: CallLog = CallLog()
         """Every request to STP; the ticket service's log is ``cas.log``."""
-        self.cas = Cas(seed, _passwords(seed, users), {self.knobs.service})
-        self.market = Market(users, clock.now())
+        self.cas: Cas = Cas(seed, _passwords(seed, users), {self.knobs.service})
+        self.market: Market = Market(users, clock.now())
         """The state itself, for arranging and inspecting without a wire."""
-        self.broadcast = Broadcaster(seed, self.knobs, lambda: self.market.advance(clock.now()))
+        self.broadcast: Broadcaster = Broadcaster(seed, self.knobs, lambda: self.market.advance(clock.now()))
         self.market.listeners.append(self.broadcast.publish)
         self._cas_server = CasServer(self.cas)
         self._stp_server = StpServer(self.cas, Engine(self.market, self.knobs, self.log), self.broadcast, self.knobs)
