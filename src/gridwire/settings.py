@@ -6,6 +6,8 @@ must be confirmed by name before a password or a write relies on them.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,27 @@ def known_fields(confirmed: Collection[str], facts: Mapping[str, Fact]) -> froze
             f"confirmed= names {', '.join(unknown)}; the fields that can be confirmed are: {names}."
         )
     return frozenset(confirmed)
+
+
+def state_directory() -> Path:
+    """Where this operating system keeps the state of programs: ``$XDG_STATE_HOME`` or ``~/.local/state`` on Linux."""
+    if sys.platform == "win32":  # pragma: no cover - runs on Windows only
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
+    elif sys.platform == "darwin":  # pragma: no cover - runs on macOS only
+        base = _home() / "Library" / "Application Support"
+    else:
+        named = Path(os.environ.get("XDG_STATE_HOME", ""))
+        base = named if named.is_absolute() else _home() / ".local" / "state"
+    return base / "gridwire"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise ConfigurationError(
+            "This user has no home directory, so there is no usual place for what must survive a program. Give the path."
+        ) from None
 
 
 def find_file(start: Path | None = None) -> Path | None:

@@ -20,7 +20,6 @@ import asyncio
 import logging
 import os
 import stat
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,8 +32,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gridwire import clock
 from gridwire.auth.errors import CasUnavailable
 from gridwire.auth.login_store import LoginRecord, LoginStore
-from gridwire.errors import ConfigurationError
 from gridwire.observe.events import Events
+from gridwire.settings import state_directory
 
 T = TypeVar("T")
 
@@ -71,24 +70,8 @@ def _adapter() -> TypeAdapter[_Document]:
 
 
 def default_path() -> Path:
-    """Where this operating system keeps the state of programs: ``$XDG_STATE_HOME`` or ``~/.local/state`` on Linux."""
-    if sys.platform == "win32":  # pragma: no cover - runs on Windows only
-        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
-    elif sys.platform == "darwin":  # pragma: no cover - runs on macOS only
-        base = _home() / "Library" / "Application Support"
-    else:
-        named = Path(os.environ.get("XDG_STATE_HOME", ""))
-        base = named if named.is_absolute() else _home() / ".local" / "state"
-    return base / "gridwire" / "cas-tickets.json"
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:
-        raise ConfigurationError(
-            "This user has no home directory, so there is no usual place for the ticket file. Give its path."
-        ) from None
+    """The usual place of the ticket file."""
+    return state_directory() / "cas-tickets.json"
 
 
 class TicketFile:

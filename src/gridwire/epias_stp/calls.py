@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from gridwire import clock
 from gridwire.auth.tickets import TicketManager
 from gridwire.epias_stp import judgement, rules, wire
+from gridwire.epias_stp.forms import Context
 from gridwire.epias_stp.judgement import BEFORE_FIRST_BYTE, Attempt, Failure
+from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.models import StpModel, StpRequest
 from gridwire.epias_stp.operations import OPERATIONS, Operation
-from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, write_again
+from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
 from gridwire.epias_stp.profile import Profile
-from gridwire.errors import AuthError, ConfigurationError, NoAnswer, NotSent, ReadOnly
+from gridwire.errors import AuthError, NoAnswer, NotSent, ReadOnly
+from gridwire.intents.journal import Journal
+from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
-from gridwire.outcome import Intent, Outcome, Unknown
+from gridwire.orders.desk import Effect, plain, ref_used, write_outcome
+from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
 from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
@@ -55,20 +61,50 @@ class _Failed(Exception):
     """Tells the retry rule that an attempt of a write failed; never leaves this module."""
 
 
+@dataclass(slots=True)
+class _Write:
+    """A call that changes something, under way."""
+
+    operation: Operation
+    payload: bytes
+    intent: Intent
+    journal: Journal
+    account: str
+    attempts: list[Attempt] = field(default_factory=list)
+    journalled: bool = False
+
+    @property
+    def left(self) -> list[Attempt]:
+        """The attempts of which bytes left."""
+        return [attempt for attempt in self.attempts if attempt.failure not in BEFORE_FIRST_BYTE]
+
+    def before_sending(self) -> None:
+        """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
+        if not self.journalled or self.left:
+            fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
+            self.journal.record("sending", self.intent.key, **fields, f=plain(self.intent.restated))
+            self.journalled = True
+
+
 class Caller:
     """Makes the calls of one client."""
 
     def __init__(
-        self, http: HttpTransport, tickets: TicketManager, profile: Profile, policy: Policy, events: Events
+        self,
+        http: HttpTransport,
+        tickets: TicketManager,
+        profile: Profile,
+        policy: Policy,
+        ledger: Ledger,
+        events: Events,
     ) -> None:
         self._http = http
         self._tickets = tickets
         self.profile: Profile = profile
         self._policy = policy
+        self._ledger = ledger
         self._events = events
         self._quota = RetryQuota()
-        self.unknown: list[Unknown] = []
-        """Writes of this client whose outcome is not known."""
 
     async def read(self, name: str, body: StpRequest, model: type[M]) -> M:
         """Make a call that changes nothing and return its answer's ``model``.
@@ -103,31 +139,41 @@ class Caller:
         *,
         restated: Mapping[str, Any] | None = None,
         transaction_id: str | UUID | None = None,
+        client_ref: str | None = None,
+        of: OrderRef | None = None,
+        rests: bool = False,
     ) -> Outcome:
-        """Make a call that changes something. Raises only for what is certain before anything is sent."""
+        """Make a call that changes something. Raises only for what is certain before anything is sent.
+
+        ``of`` is the bid that a change or a cancellation is about; ``rests`` says whether a bid may rest once accepted.
+        """
         operation = OPERATIONS[name]
-        self._refuse(operation)
+        self.refuse(operation)
         key = rules.transaction_id(transaction_id)
         payload = self._encode(operation, body, key)
-        intent = Intent(VENUE, name, key, clock.now(), restated=dict(restated or {}))
-        attempts: list[Attempt] = []
+        intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
+        writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
+        if client_ref is not None and not writing.journal.claim(client_ref, key):
+            return Rejected("client_ref", ref_used(client_ref), "guard", intent)
         try:
-            await self._send(operation, payload, key, attempts)
+            await self._send(writing)
         except asyncio.CancelledError:
-            if any(attempt.failure not in BEFORE_FIRST_BYTE for attempt in attempts):
-                self._remember(_settle(attempts, intent))
+            self._end(writing, of, rests)
             raise
-        outcome = _settle(attempts, intent)
-        self._remember(outcome)
-        return outcome
+        except JournalError as error:
+            if not writing.attempts:
+                self._release(writing)
+                return Rejected("journal", str(error), "guard", intent)
+        return self._end(writing, of, rests)
 
-    async def _send(self, operation: Operation, payload: bytes, key: str, attempts: list[Attempt]) -> None:
+    async def _send(self, writing: _Write) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
+        operation, key, attempts = writing.operation, writing.intent.key, writing.attempts
 
         async def once() -> None:
             progress = Progress()
             try:
-                attempt = await self._attempt(operation, payload, key, progress)
+                attempt = await self._attempt(operation, writing.payload, key, progress, writing.before_sending)
             except asyncio.CancelledError:
                 if progress.written:
                     attempts.append(judgement.cancelled(operation, transaction_id=key))
@@ -152,23 +198,61 @@ class Caller:
         except _Failed:
             return
 
-    async def _attempt(self, operation: Operation, payload: bytes, key: str, progress: Progress) -> Attempt:
+    def _end(self, writing: _Write, of: OrderRef | None, rests: bool) -> Outcome:
+        """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
+        left = writing.left
+        if not left:
+            self._release(writing)
+        if not writing.attempts:  # cancelled before a byte had left
+            attempt = judgement.cancelled(writing.operation, transaction_id=writing.intent.key)
+            outcome: Outcome = Rejected("cancelled", attempt.detail, "wire", writing.intent)
+        else:
+            intent = replace(writing.intent, attempts=max(len(left), 1))
+            outcome = outcome_of(left or writing.attempts[-1:], intent)
+        if writing.journalled:
+            try:
+                write_outcome(writing.journal, outcome, writing.intent.key, _effect(writing, of, rests))
+            except JournalError as error:
+                self._events.emit("journal.trouble", str(error), level=logging.ERROR)
+        self.remember(outcome)
+        return restated_order(outcome, of, writing.intent.restated)
+
+    def _release(self, writing: _Write) -> None:
+        if writing.intent.client_ref is not None:
+            writing.journal.release(writing.intent.client_ref)
+
+    async def _attempt(
+        self,
+        operation: Operation,
+        payload: bytes,
+        key: str,
+        progress: Progress,
+        before_sending: Callable[[], None] | None = None,
+    ) -> Attempt:
         """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did."""
         try:
             ticket = await self._tickets.take()
         except AuthError as error:
             return judgement.failed(operation, error, transaction_id=key)
         age_s = ticket.age_s
+        if before_sending is not None:
+            before_sending()
         try:
             response = await self._http.send(self._request(operation, payload, ticket.value), progress=progress)
             attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
-        if attempt.failure is Failure.SECURITY_ERROR:
-            self._tickets.report_rejected(age_s)
-        if attempt.warning is not None:
-            self._events.emit("answer.foreign", attempt.warning, level=logging.WARNING, transaction_id=key)
+        self.judged(attempt)
         return attempt
+
+    def judged(self, attempt: Attempt) -> None:
+        """Learn from an answer: tickets that die young, answers meant for others."""
+        if attempt.failure is Failure.SECURITY_ERROR and attempt.ticket_age_s is not None:
+            self._tickets.report_rejected(attempt.ticket_age_s)
+        if attempt.warning is not None:
+            self._events.emit(
+                "answer.foreign", attempt.warning, level=logging.WARNING, transaction_id=attempt.transaction_id
+            )
 
     def _request(self, operation: Operation, payload: bytes, ticket: str) -> Request:
         media_type = wire.MEDIA_TYPES[self._policy.message_format]
@@ -185,6 +269,17 @@ class Caller:
             payload,
         )
 
+    def context(self, account: str) -> Context:
+        """What all messages of this client have in common, for compiled ones."""
+        return Context(
+            host=urlsplit(self.profile.stp_url).netloc,
+            base_path=self.profile.engine_path,
+            application=self._policy.application,
+            language=self._policy.language,
+            account=account,
+            on_judged=self.judged,
+        )
+
     def _encode(self, operation: Operation, body: StpRequest, transaction_id: str) -> bytes:
         return wire.encode(
             operation,
@@ -194,7 +289,8 @@ class Caller:
             fmt=self._policy.message_format,
         )
 
-    def _refuse(self, operation: Operation) -> None:
+    def refuse(self, operation: Operation) -> None:
+        """Raise `ReadOnly` or `Unconfirmed` if this client may not make that call."""
         if self._policy.read_only:
             raise ReadOnly(f"{operation} would change something, and this client is read-only. Nothing was sent.")
         fields = ("engine_path", "service", *(("quantity_unit",) if operation.name.startswith("bid_") else ()))
@@ -206,15 +302,11 @@ class Caller:
             confirmed=self._policy.confirmed,
             use=f"call {operation}",
         )
-        if self.profile.environment == "production":
-            raise ConfigurationError(
-                f"{operation} was not sent: this version keeps unknown outcomes in memory only, so a crash would forget an "
-                "order that may be at the venue. Writes at production are refused until they are journalled."
-            )
 
-    def _remember(self, outcome: Outcome) -> None:
+    def remember(self, outcome: Outcome) -> None:
+        """Keep and tell an outcome that is not known."""
         if isinstance(outcome, Unknown):
-            self.unknown.append(outcome)
+            self._ledger.remember(outcome)
             self._events.emit(
                 "outcome.unknown",
                 outcome.reason,
@@ -225,7 +317,13 @@ class Caller:
             )
 
 
-def _settle(attempts: list[Attempt], intent: Intent) -> Outcome:
-    """The outcome of all attempts; those of which no byte left count only where they are all there is."""
-    left = [attempt for attempt in attempts if attempt.failure not in BEFORE_FIRST_BYTE]
-    return outcome_of(left or attempts[-1:], replace(intent, attempts=max(len(left), 1)))
+def _effect(writing: _Write, of: OrderRef | None, rests: bool) -> Effect:
+    kind: Literal["new", "change", "cancel", "other"] = _KINDS.get(writing.operation.name, "other")
+    return Effect(kind, writing.intent.restated, rests=rests, of=None if of is None else of.intent.key)
+
+
+_KINDS: Mapping[str, Literal["new", "change", "cancel"]] = {
+    "bid_save": "new",
+    "bid_update": "change",
+    "bid_cancel": "cancel",
+}

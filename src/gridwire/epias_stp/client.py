@@ -11,11 +11,16 @@ from typing import Any, Literal, Self
 from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
 from gridwire.auth.tickets import TicketManager
-from gridwire.epias_stp import models
+from gridwire.epias_stp import models, rules
 from gridwire.epias_stp.broadcast import BroadcastSession, Message
 from gridwire.epias_stp.calls import Caller, Policy
+from gridwire.epias_stp.desk import StpDesk
+from gridwire.epias_stp.enums import BidType
+from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.models import BroadcastEndpoint, EmptyRequestBody
+from gridwire.epias_stp.operations import OPERATIONS
 from gridwire.epias_stp.profile import PREFIX, TABLE, Account, Profile, StpSettings, account_of, check_profile
+from gridwire.epias_stp.resolve import Resolver
 from gridwire.epias_stp.services import (
     Bids,
     ContractConfigurations,
@@ -27,9 +32,11 @@ from gridwire.epias_stp.services import (
     Payments,
 )
 from gridwire.errors import ConfigurationError, ProtocolError, WrongLoop
+from gridwire.intents.guard import Limits
 from gridwire.observe.events import Events, Listener
 from gridwire.outcome import Unknown
 from gridwire.transport.http import HttpTransport
+from gridwire.transport.lanes import LaneLimits, Lanes
 from gridwire.transport.tls import Network
 from gridwire.transport.websocket import Stream
 
@@ -52,7 +59,9 @@ class EpiasStp:
     ``resend_on_security_error`` and ``retry_cancel`` are the only ways in which gridwire sends a write twice, and are
     off: the first repeats a write once after a SECURITYERROR that drew a ticket older than 10 s, the second repeats a
     cancellation once after an answer got lost. ``ticket_file`` lets session and login budget survive the process
-    (True for the usual place, or a path). ``on_event`` is told what happens.
+    (True for the usual place, or a path). ``journal`` is the directory in which every call that changes something is
+    written down before it leaves; the usual place if None, and for a sandbox a folder that lives as long as the client.
+    ``on_event`` is told what happens.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class EpiasStp:
         resend_on_security_error: bool = False,
         retry_cancel: bool = False,
         ticket_file: bool | str | Path = False,
+        journal: str | Path | None = None,
         on_event: Listener | None = None,
     ) -> None:
         if not isinstance(account, Account):
@@ -100,9 +110,13 @@ class EpiasStp:
             resend_on_security_error=resend_on_security_error,
             retry_cancel=retry_cancel,
         )
-        self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, Events(on_event))
+        self._events = Events(on_event)
+        self._policy = policy
+        self._ledger = _ledger(account, journal, self._events)
+        self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, self._ledger, self._events)
+        self._desk_open = False
         self._streams: list[Stream[Message]] = []
-        self.bids: Bids = Bids(caller)
+        self.bids: Bids = Bids(caller, self._ledger)
         self.contracts: Contracts = Contracts(caller)
         self.contract_configuration: ContractConfigurations = ContractConfigurations(caller)
         self.contract_gates: ContractGates = ContractGates(caller)
@@ -147,6 +161,7 @@ class EpiasStp:
             await self._tickets.aclose()
         finally:
             await self._http.__aexit__(kind, error, trace)
+            await self._ledger.aclose()
 
     async def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
@@ -158,8 +173,52 @@ class EpiasStp:
         await self._tickets.logout()
 
     def unknown(self) -> list[Unknown]:
-        """The calls of this client whose outcome is not known, oldest first. They live in memory only."""
-        return list(self._caller.unknown)
+        """The calls whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        return list(self._ledger.unknown.values())
+
+    def desk(
+        self,
+        *,
+        contracts: Collection[str] | None = None,
+        bid_type: BidType | str = BidType.STANDARD_MATCH,
+        limits: Limits | None = None,
+        order_transport: Literal["lane", "httpx"] | None = None,
+        lanes: LaneLimits | None = None,
+    ) -> StpDesk:
+        """A desk for entering bids fast, as an async context manager; one per client at a time.
+
+        ``contracts`` are the only ones it may trade (None: any); ``bid_type`` is what `StpDesk.buy` and `StpDesk.sell`
+        enter unless told otherwise; ``limits`` are its guard's. Orders go over warm lanes; over httpx with
+        ``order_transport="httpx"`` or where a proxy is configured, which is told as an event. Orders go as JSON whatever
+        the client's ``message_format``. Raises what a bid of this client would raise: `ReadOnly`, `Unconfirmed`.
+        """
+        self._caller.refuse(OPERATIONS["bid_save"])
+        if self._desk_open:
+            raise ConfigurationError(
+                "This client has an open desk already; one desk per account keeps one set of limits."
+            )
+        kind = rules.type_of_bid(bid_type)
+        chosen = order_transport or ("httpx" if self._network.proxy or self._network.trust_env else "lane")
+        if chosen == "httpx" and order_transport is None:
+            self._events.emit(
+                "desk.httpx",
+                "A proxy is configured, so orders go over httpx and not over warm lanes; they take longer.",
+            )
+        return StpDesk(
+            caller=self._caller,
+            tickets=self._tickets,
+            ledger=self._ledger,
+            resolver=Resolver(self._ledger, self.contracts, self.matches, late_until_s=2 * self.profile.st_ttl_s),
+            orders_over=self._http if chosen == "httpx" else Lanes(self.profile.stp_url, self._network, lanes),
+            limits=limits or Limits(),
+            contracts=contracts,
+            bid_type=kind,
+            events=self._events,
+            on_open=self._set_desk_open,
+        )
+
+    def _set_desk_open(self, is_open: bool) -> None:
+        self._desk_open = is_open
 
     def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:
         """What the market tells as it happens, as an endless async iterator of `Message` and `Connection` events.
@@ -194,6 +253,16 @@ def _tickets(
         tgt_idle_s=account.profile.tgt_idle_s,
         ticket_file=file,
         on_event=on_event,
+    )
+
+
+def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
+    environment = account.profile.environment
+    return Ledger(
+        None if journal is None else Path(journal),
+        account=f"{environment}/{account.username}",
+        throw_away=environment == "sandbox",
+        events=events,
     )
 
 

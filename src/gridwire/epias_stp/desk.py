@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from gridwire.auth.tickets import Ticket, TicketManager
+from gridwire.auth.ticket_pool import Ticket
+from gridwire.auth.tickets import TicketManager
 from gridwire.epias_stp import forms, rules
+from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
-from gridwire.epias_stp.forms import Context, StpForm
-from gridwire.epias_stp.outcomes import VENUE
+from gridwire.epias_stp.forms import StpForm
+from gridwire.epias_stp.ledger import Ledger
+from gridwire.epias_stp.outcomes import VENUE, restated_order
 from gridwire.epias_stp.resolve import Resolver
-from gridwire.errors import InvalidInput, NotSent, ReadOnly, WrongLoop
+from gridwire.errors import InvalidInput, WrongLoop
 from gridwire.intents.guard import Guard, Limits
-from gridwire.intents.journal import Journal
 from gridwire.observe.events import Events
 from gridwire.observe.redact import mask
 from gridwire.observe.timings import Timings
@@ -32,7 +35,8 @@ from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport
 from gridwire.transport.lane import Answer
 from gridwire.transport.lanes import Lanes
-from gridwire.units import count, price as exact_price
+from gridwire.units import count
+from gridwire.units import price as exact_price
 
 Side = Literal["BUY", "SELL"]
 
@@ -126,66 +130,58 @@ class StpDesk:
     def __init__(
         self,
         *,
-        context: Context,
+        caller: Caller,
         tickets: TicketManager,
-        lanes: Lanes | None,
-        http: HttpTransport,
-        base_url: str,
-        journal: Journal,
+        ledger: Ledger,
         resolver: Resolver,
+        orders_over: Lanes | HttpTransport,
         limits: Limits,
         contracts: Collection[str] | None,
         bid_type: BidType,
-        places: int | None,
-        read_only: bool,
         events: Events,
-        on_unknown: Any,
-        on_close: Any,
+        on_open: Callable[[bool], None],
     ) -> None:
-        self._context = context
+        self._caller = caller
         self._tickets = tickets
-        self._lanes = lanes
-        self._http = http
-        self._base_url = base_url
-        self._journal = journal
+        self._ledger = ledger
         self._resolver = resolver
+        self._orders_over = orders_over
         self._contracts = None if contracts is None else tuple(contracts)
         self._bid_type = bid_type
-        self._places = places
-        self._read_only = read_only
+        self._places = caller.profile.price_places
         self._events = events
-        self._on_unknown = on_unknown
-        self._on_close = on_close
+        self._on_open = on_open
+        self._context = caller.context(ledger.account)
         self._guard = Guard(limits, self._contracts)
         self._forms: dict[tuple[str, ...], StpForm] = {}
         self._path: OrderPath[Answer, Ticket] | None = None
-        self._httpx_wire: HttpxWire | None = None
 
     async def __aenter__(self) -> Self:
         """Arm: tickets, lanes and messages for both sides of every contract."""
         async with contextlib.AsyncExitStack() as stack:
+            self._on_open(True)
+            stack.callback(self._on_open, False)
+            journal = await self._ledger.open()
+            await asyncio.to_thread(self._compile)
             await self._tickets.arm()
             stack.push_async_callback(self._tickets.disarm)
             wire: LaneWire | HttpxWire
-            if self._lanes is not None:
-                await stack.enter_async_context(self._lanes)
-                wire = LaneWire(self._lanes)
+            if isinstance(self._orders_over, Lanes):
+                wire = LaneWire(await stack.enter_async_context(self._orders_over))
             else:
-                wire = HttpxWire(self._http, self._base_url)
+                wire = HttpxWire(self._orders_over, self._caller.profile.stp_url)
                 stack.push_async_callback(wire.aclose)
-            await asyncio.to_thread(self._compile)
+            await self._count_open()
             self._path = OrderPath(
                 venue=VENUE,
                 wire=wire,
                 credentials=TicketCredentials(self._tickets),
                 age_of=_age,
-                journal=self._journal,
+                journal=journal,
                 guard=self._guard,
-                on_unknown=self._on_unknown,
-                on_trouble=lambda text: self._events.emit("journal.trouble", text),
+                on_unknown=self._caller.remember,
+                on_trouble=lambda text: self._events.emit("journal.trouble", text, level=logging.ERROR),
             )
-            for row in await self._resolver.open_orders():
-                self._guard.opened(row.key, row.price, row.quantity)
             self._stack = stack.pop_all()
         return self
 
@@ -193,8 +189,13 @@ class StpDesk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._path = None
-        self._on_close()
         await self._stack.aclose()
+
+    async def _count_open(self) -> None:
+        """Take what may be resting from the journal, where each bid stands as it was last restated."""
+        self._guard.reset()
+        for bid in await self._resolver.open_orders():
+            self._guard.opened(bid.intent.key, bid.restated.get("price"), bid.restated.get("quantity", 0))
 
     def _compile(self) -> None:
         for contract in self._contracts or ():
@@ -224,7 +225,9 @@ class StpDesk:
         twice or a program started again cannot order twice.
         """
         return await self._sending().send(
-            self._new(Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref)
+            self._new(
+                Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref
+            )
         )
 
     async def sell(
@@ -241,7 +244,9 @@ class StpDesk:
     ) -> Outcome:
         """Enter a selling bid; see `buy`."""
         return await self._sending().send(
-            self._new(Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref)
+            self._new(
+                Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref
+            )
         )
 
     async def modify(
@@ -277,7 +282,7 @@ class StpDesk:
             of=bid.intent.key,
             before=(known.get("price"), known.get("quantity", amount)),
         )
-        return forms.restated_order(await self._sending().send(draft), bid, restated)
+        return restated_order(await self._sending().send(draft), bid, restated)
 
     async def activate(self, bid: OrderRef) -> Outcome:
         """Put a passive bid into the book."""
@@ -302,7 +307,7 @@ class StpDesk:
             quantity=known.get("quantity", 0),
             of=bid.intent.key,
         )
-        return forms.restated_order(await self._sending().send(draft), bid, known)
+        return restated_order(await self._sending().send(draft), bid, known)
 
     async def cancel_all(self) -> list[Outcome]:
         """Cancel every bid of this account that the journal believes to be live, also those of other processes.
@@ -326,10 +331,7 @@ class StpDesk:
         """
         settled = await self._resolver.resolve(outcome)
         if not isinstance(settled, Unknown):
-            self._guard.closed(outcome.intent.key)
-            if isinstance(settled, Accepted) and settled.order is not None and settled.raw == "live":
-                restated = settled.order.restated
-                self._guard.opened(outcome.intent.key, restated.get("price"), restated.get("quantity", 0))
+            await self._count_open()
         return settled
 
     # what can be seen and switched
@@ -377,8 +379,6 @@ class StpDesk:
     def _sending(self) -> OrderPath[Answer, Ticket]:
         if self._path is None:
             raise WrongLoop("This desk is not open: use it inside `async with stp.desk(…) as desk`. Nothing was sent.")
-        if self._read_only:
-            raise ReadOnly("This client is read-only, so its desk sends nothing.")
         return self._path
 
     def _price(self, price: Decimal | str | None, cents: int | None) -> Decimal:
@@ -399,7 +399,7 @@ class StpDesk:
         expire_time: datetime | None,
         client_ref: str | None,
     ) -> Draft[Answer, Ticket]:
-        kind = self._bid_type if bid_type is None else rules.bid_type(bid_type)
+        kind = self._bid_type if bid_type is None else rules.type_of_bid(bid_type)
         status = BidStatus.ACTIVE if bid_status is BidStatus.ACTIVE else rules.status(bid_status)
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
@@ -447,9 +447,7 @@ class StpDesk:
 
 _TIMED = BidType.MATCH_WITH_TIME_LIMIT
 _IMMEDIATE = BidType.MATCH_AND_DESTROY_REST
-_NO_ID = (
-    "The bid is live, but STP has no call that would tell its id. Cancel it on the STP screen, quoting the transactionId {key}."
-)
+_NO_ID = "The bid is live, but STP has no call that would tell its id. Cancel it on the STP screen, quoting the transactionId {key}."
 
 
 def _age(ticket: Ticket) -> float:

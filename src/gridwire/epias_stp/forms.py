@@ -11,16 +11,16 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from gridwire import clock
-from gridwire.auth.tickets import Ticket
+from gridwire.auth.ticket_pool import Ticket
 from gridwire.epias_stp import dates, judgement, rules, wire
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction, ResultType
-from gridwire.epias_stp.judgement import Attempt, Failure
+from gridwire.epias_stp.judgement import Attempt
 from gridwire.epias_stp.models import StpRequest
 from gridwire.epias_stp.operations import OPERATIONS
 from gridwire.epias_stp.outcomes import VENUE, outcome_of
@@ -264,15 +264,3 @@ def bid_update(context: Context, bid_status: BidStatus, places: int | None) -> S
 def bid_cancel(context: Context) -> StpForm:
     """Cancellations. Slot: bid_id."""
     return StpForm(context, "bid_cancel", (_BID_ID,), lambda values: rules.bid_cancel(values["bid_id"]), {})
-
-
-def security_age(attempt: Attempt) -> float | None:
-    """Age of the ticket that a SECURITYERROR may have been about; None for every other answer."""
-    return attempt.ticket_age_s if attempt.failure is Failure.SECURITY_ERROR else None
-
-
-def restated_order(outcome: Outcome, bid: OrderRef | None, restated: Mapping[str, Any]) -> Outcome:
-    """``outcome`` of a change with the reference of the order itself, not of the change."""
-    if isinstance(outcome, Accepted) and outcome.order is not None and bid is not None:
-        return replace(outcome, order=replace(outcome.order, intent=bid.intent, restated=restated))
-    return outcome

@@ -9,7 +9,7 @@ the first byte but what a caller switched on by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gridwire.epias_stp import sentences
@@ -210,6 +210,14 @@ def outcome_of(attempts: Attempt | Sequence[Attempt], intent: Intent) -> Outcome
         retry_after_s=last.retry_after_s,
         raw=last.envelope,
     )
+
+
+def restated_order(outcome: Outcome, bid: OrderRef | None, restated: Mapping[str, Any]) -> Outcome:
+    """``outcome`` of a change or cancellation of ``bid`` with the reference of that bid, not of the call about it."""
+    if isinstance(outcome, Accepted) and outcome.order is not None and bid is not None:
+        state = {name: value for name, value in restated.items() if name != "bid_id"}
+        return replace(outcome, order=replace(outcome.order, intent=bid.intent, restated=state))
+    return outcome
 
 
 def _meaning(attempt: Attempt) -> Refused | Doubtful | None:

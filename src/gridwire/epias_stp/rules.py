@@ -61,15 +61,15 @@ def bid_save(
     ``expire_time`` belongs to MATCH_WITH_TIME_LIMIT alone, and is needed there. ``places`` is how many decimals a price
     may have; None switches that check off. Raises `InvalidInput`.
     """
-    kind = _choice(bid_type, BidType, "bid_type")
+    kind = type_of_bid(bid_type)
     return BidSaveRequestBody(
         contract_name=name_text(contract, "contract"),
         price=_price(price, price_cents, places, allow_no_price),
         quantity=count(quantity, unit=QUANTITY_UNIT),
         bid_type=kind,
-        bid_status=_status(bid_status, allow_any_status),
+        bid_status=status(bid_status, allow_any=allow_any_status),
         direction=side(direction, "direction"),
-        expire_time=_expiry(expire_time, kind),
+        expire_time=expiry(expire_time, kind),
         point_name=optional_text(point_name, "point_name"),
         bid_process_name=optional_text(bid_process_name, "bid_process_name"),
     )
@@ -94,7 +94,7 @@ def bid_update(
         bid_id=name_text(bid_id, "bid_id"),
         price=_price(price, price_cents, places, allow_no_price),
         quantity=count(quantity, unit=QUANTITY_UNIT),
-        bid_status=_status(bid_status, allow_any_status),
+        bid_status=status(bid_status, allow_any=allow_any_status),
     )
 
 
@@ -162,6 +162,11 @@ def listed(values: Iterable[T], name: str, *, least: int = 1) -> list[T]:
     return items
 
 
+def type_of_bid(value: BidType | str) -> BidType:
+    """One of STP's bid types; a new one of the venue only as ``BidType(...)``."""
+    return _choice(value, BidType, "bid_type")
+
+
 def _choice(value: E | str, kind: type[E], name: str) -> E:
     """A known value as text, or any value wrapped in ``kind`` by a caller who knows that the venue takes it."""
     if isinstance(value, kind):
@@ -175,14 +180,15 @@ def _choice(value: E | str, kind: type[E], name: str) -> E:
     )
 
 
-def _status(value: BidStatus | str, allow_any: bool) -> BidStatus:
-    status = _choice(value, BidStatus, "bid_status")
-    if status not in _SENT_BY_PARTICIPANTS and not allow_any:
+def status(value: BidStatus | str, *, allow_any: bool = False) -> BidStatus:
+    """The state of a bid that a participant may send; any other only with ``allow_any``."""
+    chosen = _choice(value, BidStatus, "bid_status")
+    if chosen not in _SENT_BY_PARTICIPANTS and not allow_any:
         raise InvalidInput(
-            f'bid_status="{status}" is a state that STP gives a bid; send "ACTIVE" or "PASSIVE" '
+            f'bid_status="{chosen}" is a state that STP gives a bid; send "ACTIVE" or "PASSIVE" '
             "(allow_any_status=True sends it all the same; to cancel, call cancel)."
         )
-    return status
+    return chosen
 
 
 def _price(given: Decimal | str | None, cents: int | None, places: int | None, allow_none: bool) -> Decimal | None:
@@ -195,7 +201,8 @@ def _price(given: Decimal | str | None, cents: int | None, places: int | None, a
     return exact
 
 
-def _expiry(value: datetime | None, kind: BidType) -> datetime | None:
+def expiry(value: datetime | None, kind: BidType) -> datetime | None:
+    """The expiry of a bid of this type: needed for MATCH_WITH_TIME_LIMIT, refused for the others."""
     timed = kind == BidType.MATCH_WITH_TIME_LIMIT
     if value is None:
         if timed:

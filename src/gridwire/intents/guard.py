@@ -166,6 +166,11 @@ class Guard:
             self._open[key] = amount
             self._total = _EXACT.add(self._total, amount)
 
+    def reset(self) -> None:
+        """Forget every order, before they are counted anew."""
+        self._open.clear()
+        self._total = Decimal(0)
+
     def closed(self, key: str) -> None:
         """Forget an order that is certainly not resting any more."""
         amount = self._open.pop(key, None)

@@ -23,6 +23,7 @@ from gridwire import clock
 from gridwire.intents.archive import Archive
 from gridwire.intents.locks import try_lock
 from gridwire.intents.records import ENDED, JournalError, Reading, Row, decode, dump, microseconds, sign, split
+from gridwire.settings import state_directory
 
 CRASHED = "crashed: the process that sent it ended before an answer was written down"
 
@@ -205,3 +206,8 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def default_directory() -> Path:
+    """Where the journal lives unless told otherwise: below ``XDG_STATE_HOME``, or the platform's place for such."""
+    return state_directory() / "journal"

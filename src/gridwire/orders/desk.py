@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from time import perf_counter_ns
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from gridwire import clock
@@ -110,6 +110,21 @@ class Form(Protocol[A_contra, C_contra]):
         ...
 
 
+Kind: TypeAlias = Literal["new", "change", "cancel", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an intent means for the orders in the journal once it is settled."""
+
+    kind: Kind
+    restated: Mapping[str, Any]
+    rests: bool = True
+    """Whether anything of a new order can rest once it was accepted."""
+    of: str | None = None
+    """Key of the order that a change or a cancellation is about, where the journal knows it."""
+
+
 @dataclass(slots=True)
 class Draft(Generic[A, C]):
     """An order about to be sent."""
@@ -117,7 +132,7 @@ class Draft(Generic[A, C]):
     form: Form[A, C]
     encoded: Sequence[bytes]
     restated: Mapping[str, Any]
-    kind: Literal["new", "change", "cancel"]
+    kind: Kind
     contract: str | None
     side: str | None
     price: Decimal | None
@@ -237,11 +252,9 @@ class OrderPath(Generic[A, C]):
         if refused is None and draft.client_ref is not None:
             try:
                 if not self._journal.claim(draft.client_ref, key):
-                    text = (
-                        f"An intent with client_ref={draft.client_ref!r} is in the journal already, so this one was not sent. "
-                        "`gridwire journal list` shows what became of it."
+                    return Rejected(
+                        "client_ref", ref_used(draft.client_ref), "guard", self._intent(draft, key, clock.now())
                     )
-                    return Rejected("client_ref", text, "guard", self._intent(draft, key, clock.now()))
             except JournalError as error:
                 return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.now()))
         return refused
@@ -309,7 +322,15 @@ class OrderPath(Generic[A, C]):
         return Intent(self._venue, draft.form.operation, key, now, draft.client_ref, draft.restated)
 
 
-def write_outcome(journal: Journal, outcome: Outcome, key: str, draft: Draft[Any, Any]) -> None:
+def ref_used(client_ref: str) -> str:
+    """The sentence about a ``client_ref`` that is in the journal already."""
+    return (
+        f"An intent with client_ref={client_ref!r} is in the journal already, so this one was not sent. `gridwire journal "
+        "list` shows what became of it."
+    )
+
+
+def write_outcome(journal: Journal, outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect) -> None:
     """Write an outcome down, and what it means for the order that the intent was about."""
     order = outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None
     if isinstance(outcome, Unknown):

@@ -10,6 +10,7 @@ from uuid import UUID
 from gridwire.epias_stp import rules
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
+from gridwire.epias_stp.ledger import Ledger
 from gridwire.errors import InvalidInput
 from gridwire.outcome import OrderRef, Outcome
 
@@ -21,8 +22,9 @@ class Bids:
     then. ``raw`` of an `Accepted` is the answer's `Envelope`.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, ledger: Ledger) -> None:
         self._caller = caller
+        self._ledger = ledger
 
     async def save(
         self,
@@ -39,6 +41,7 @@ class Bids:
         bid_process_name: str | None = None,
         allow_no_price: bool = False,
         allow_any_status: bool = False,
+        client_ref: str | None = None,
         transaction_id: str | UUID | None = None,
     ) -> Outcome:
         """Enter a bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` a count of 1000 Sm3.
@@ -46,7 +49,8 @@ class Bids:
         `Accepted.order` names the bid. `Unknown` means that the bid may be resting or filled: look at
         ``contracts.depth`` (levels marked ``owner``) and ``matches.of`` (``my_own_matching``) before entering it again.
         ``expire_time`` (aware) belongs to MATCH_WITH_TIME_LIMIT alone. ``transaction_id`` is yours to give, a new one
-        otherwise; nothing says that STP recognises a repeated one.
+        otherwise; nothing says that STP recognises a repeated one. ``client_ref`` is your own key: one that is in the
+        journal already is `Rejected` by the guard, so a cell run twice or a program started again cannot order twice.
         """
         body = rules.bid_save(
             contract,
@@ -72,7 +76,14 @@ class Bids:
             "bid_status": str(body.bid_status),
             "expire_time": body.expire_time,
         }
-        return await self._caller.write("bid_save", body, restated=restated, transaction_id=transaction_id)
+        return await self._caller.write(
+            "bid_save",
+            body,
+            restated=restated,
+            transaction_id=transaction_id,
+            client_ref=client_ref,
+            rests=body.bid_type != BidType.MATCH_AND_DESTROY_REST,
+        )
 
     async def update(
         self,
@@ -112,7 +123,9 @@ class Bids:
             "quantity": body.quantity,
             "bid_status": str(body.bid_status),
         }
-        return await self._caller.write("bid_update", body, restated=restated, transaction_id=transaction_id)
+        return await self._caller.write(
+            "bid_update", body, restated=restated, transaction_id=transaction_id, of=await self._reference(bid)
+        )
 
     async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
         """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
@@ -122,7 +135,22 @@ class Bids:
         bid_id, state = _known(bid)
         body = rules.bid_cancel(bid_id)
         restated = {**state, "bid_id": bid_id}
-        return await self._caller.write("bid_cancel", body, restated=restated, transaction_id=transaction_id)
+        return await self._caller.write(
+            "bid_cancel", body, restated=restated, transaction_id=transaction_id, of=await self._reference(bid)
+        )
+
+    async def known(self) -> list[OrderRef]:
+        """The bids of this account that may be resting as far as the journal knows, oldest first.
+
+        STP has no call that lists own bids; bids entered elsewhere, on the STP screen for instance, are not among them.
+        An ``id`` of None is a bid found live after its answer got lost: cancel it on the STP screen.
+        """
+        return await self._ledger.known()
+
+    async def _reference(self, bid: OrderRef | str) -> OrderRef | None:
+        if isinstance(bid, OrderRef):
+            return bid
+        return next((one for one in await self._ledger.known() if one.id == bid), None)
 
 
 def _known(bid: OrderRef | str) -> tuple[str, dict[str, Any]]:

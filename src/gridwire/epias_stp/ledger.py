@@ -1,0 +1,131 @@
+"""The journal as STP's client uses it: this account's rows, as bids and unknown outcomes.
+
+Every call that changes something is in the journal before its first byte leaves. Bids are known from there alone: STP
+tells a bid's id once and has no call that lists own bids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+from gridwire.epias_stp.outcomes import VENUE
+from gridwire.errors import WrongLoop
+from gridwire.intents.journal import Journal, default_directory
+from gridwire.intents.records import LIVE, Row
+from gridwire.observe.events import Events
+from gridwire.outcome import Cause, Intent, OrderRef, Unknown
+
+
+class Ledger:
+    """One client's journal, opened when it is first needed.
+
+    ``directory`` None is the usual place; the sandbox's orders go to a folder of their own that is removed at the end.
+    """
+
+    def __init__(self, directory: Path | None, *, account: str, throw_away: bool, events: Events) -> None:
+        self.account = account
+        self._directory = directory
+        self._throw_away = throw_away and directory is None
+        self._events = events
+        self._journal: Journal | None = None
+        self._opening = asyncio.Lock()
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self.unknown: dict[str, Unknown] = {}
+        """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
+
+    async def open(self) -> Journal:
+        """The journal; opened in a thread the first time. Raises `JournalError`."""
+        async with self._opening:
+            if self._journal is None:
+                self._journal = await asyncio.to_thread(self._open)
+                self._report(self._journal)
+        return self._journal
+
+    def _open(self) -> Journal:
+        if self._throw_away:
+            self._temporary = tempfile.TemporaryDirectory(prefix="gridwire-sandbox-journal-")
+            return Journal.open(Path(self._temporary.name))
+        return Journal.open(self._directory or default_directory())
+
+    def _report(self, journal: Journal) -> None:
+        for row in journal.recovered:
+            if row.venue == VENUE and row.account == self.account:
+                self.remember(unknown_of(row))
+        if self.unknown:
+            self._events.emit(
+                "journal.recovered",
+                f"An earlier run ended while {len(self.unknown)} call(s) were under way: what became of them is unknown. See "
+                "stp.unknown(), and settle them with desk.resolve() or `gridwire journal resolve`.",
+                count=len(self.unknown),
+            )
+
+    @property
+    def journal(self) -> Journal:
+        """The open journal."""
+        if self._journal is None:
+            raise WrongLoop("The journal is not open. Nothing was sent.")
+        return self._journal
+
+    async def aclose(self) -> None:
+        """End this run of the journal."""
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            await asyncio.to_thread(journal.close)
+        if self._temporary is not None:
+            await asyncio.to_thread(self._temporary.cleanup)
+            self._temporary = None
+
+    def remember(self, outcome: Unknown) -> None:
+        """Keep an outcome that is not known."""
+        self.unknown[outcome.intent.key] = outcome
+
+    async def rows(self) -> list[Row]:
+        """Rows of this account in the whole directory, oldest first."""
+        journal = await self.open()
+        await asyncio.sleep(0)  # outcomes are written down right after they were handed out: let that happen first
+        found = await asyncio.to_thread(lambda: list(journal.rows()))
+        return [row for row in found if row.venue == VENUE and row.account == self.account]
+
+    async def known(self) -> list[OrderRef]:
+        """The bids of this account that may be resting as far as the journal knows, oldest first."""
+        return [order_of(row) for row in await self.rows() if row.operation == "bid_save" and row.state in LIVE]
+
+
+def order_of(row: Row) -> OrderRef:
+    """A bid's reference from its row."""
+    return OrderRef(VENUE, row.order_id, intent_of(row), restated_of(row.fields))
+
+
+def intent_of(row: Row) -> Intent:
+    """An intent from its row."""
+    return Intent(row.venue, row.operation, row.key, row.created, row.client_ref, restated_of(row.fields), row.attempts)
+
+
+def unknown_of(row: Row) -> Unknown:
+    """An unknown outcome from its row."""
+    cause = row.note.partition(":")[0] or "crashed"
+    text = (
+        "The process that sent this call ended before its answer was written down. It may be at the venue: look before you "
+        "send it again."
+        if cause == "crashed"
+        else "No readable answer came to this call. It may be at the venue: look before you send it again."
+    )
+    return Unknown(intent_of(row), cast("Cause", cause), text)
+
+
+def restated_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's fields from the journal, where all are text."""
+    restated = dict(fields)
+    if restated.get("price") is not None:
+        restated["price"] = Decimal(str(restated["price"]))
+    if restated.get("quantity") is not None:
+        restated["quantity"] = int(restated["quantity"])
+    if restated.get("expire_time") is not None:
+        restated["expire_time"] = datetime.fromisoformat(str(restated["expire_time"]))
+    return restated
