@@ -114,6 +114,12 @@ class TicketPool:
             return None
         return self._tickets.pop(0)
 
+    def allow_replacements(self, per_s: int) -> None:
+        """Replace up to ``per_s`` spent tickets in a second from now on."""
+        if per_s < 1:
+            raise InvalidInput("replacements_per_s must be at least 1.")
+        self._replacements = CallWindow(per_s, 1.0)
+
     def clear(self) -> None:
         """Drop every ticket."""
         self._drop(len(self._tickets))

@@ -31,6 +31,9 @@ from gridwire.transport.exchange import Send
 PATIENCE_S = 10.0
 """A failed ticket request is not repeated later than this after the first one was sent."""
 
+REPLACE_AFTER_S = 0.005
+"""How long after a ticket was handed out its replacement is asked for."""
+
 LOGOUT_WAIT_S = 30.0
 """Longest wait for ticket requests under way before the session is ended."""
 
@@ -157,7 +160,8 @@ class TicketManager(LoopBound):
             return None
         ticket = self._pool.pop(self._loop.time(), replace=self._armed)
         if ticket is not None:
-            self._wake.set()
+            # Not at once: the request for the next ticket would compete with the order that this one is for.
+            self._loop.call_later(REPLACE_AFTER_S, self._wake.set)
         return ticket
 
     def pop_retiring(self) -> Ticket | None:
@@ -187,12 +191,15 @@ class TicketManager(LoopBound):
     # -----------------------------------------------------------------------------------------------------------------
     # State
 
-    async def arm(self) -> None:
+    async def arm(self, *, replacements_per_s: int | None = None) -> None:
         """Keep the pool filled from now on. Returns when the first ticket is there; raises what `take` would raise.
 
-        After an error nothing is armed.
+        ``replacements_per_s`` changes how many spent tickets may be replaced in a second: a desk's own order rate. After
+        an error nothing is armed.
         """
         loop = self._bound()
+        if replacements_per_s is not None:
+            self._pool.allow_replacements(replacements_per_s)
         if self._armed:
             return
         self._session.refuse_if_latched()

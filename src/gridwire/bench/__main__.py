@@ -5,19 +5,37 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-
-from gridwire.bench.imports import measure
+from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one measurement. Returns 0 if every budget was kept, 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m gridwire.bench", description="Measure gridwire on this machine.")
-    parser.add_argument("what", choices=["imports"], help="imports: import times and the size of the base install")
+    parser.add_argument(
+        "what",
+        choices=["imports", "orders"],
+        help="imports: import times and the size of the base install; orders: what an order's way costs",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--orders", type=int, default=900, help="orders per contender")
+    parser.add_argument("--rounds", type=int, default=6, help="interleaved rounds they are spread over")
+    parser.add_argument("--plot", type=Path, help="write a PNG histogram of the orders' times to this file")
     options = parser.parse_args(arguments)
-    report = measure()
-    print(json.dumps(report.as_dict()) if options.json else report.as_text())
-    return 0 if report.kept else 1
+    if options.what == "imports":
+        from gridwire.bench import imports
+
+        report = imports.measure()
+        print(json.dumps(report.as_dict()) if options.json else report.as_text())
+        return 0 if report.kept else 1
+    from gridwire.bench import orders
+
+    figures = orders.measure(
+        orders=options.orders, rounds=options.rounds, tell=lambda text: print(text, file=sys.stderr, flush=True)
+    )
+    print(json.dumps(figures.as_dict()) if options.json else figures.as_text())
+    if options.plot is not None:
+        orders.plot(figures, options.plot)
+    return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
-from gridwire.auth.tickets import TicketManager
+from gridwire.auth.tickets import TicketManager, TicketStats
 from gridwire.epias_stp import models, rules
 from gridwire.epias_stp.broadcast import BroadcastSession, Message
 from gridwire.epias_stp.calls import Caller, Policy
@@ -167,6 +167,10 @@ class EpiasStp:
         """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
         await asyncio.to_thread(models.build)
         await self._tickets.arm()
+
+    def ticket_stats(self) -> TicketStats:
+        """Counts and state of the service tickets: logins, tickets fetched and wasted, tickets ready now."""
+        return self._tickets.stats()
 
     async def logout(self) -> None:
         """End the CAS session. Tickets not yet used die with it; the next call logs in again."""

@@ -163,7 +163,7 @@ class StpDesk:
             stack.callback(self._on_open, False)
             journal = await self._ledger.open()
             await asyncio.to_thread(self._compile)
-            await self._tickets.arm()
+            await self._tickets.arm(replacements_per_s=self._guard.limits.orders_per_second)
             stack.push_async_callback(self._tickets.disarm)
             wire: LaneWire | HttpxWire
             if isinstance(self._orders_over, Lanes):

@@ -79,6 +79,8 @@ class Lane(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._timeout_s = 0.0
         self._tls: ssl.SSLObject | None = None
         self._shaking = context is not None
         if context is not None:
@@ -114,8 +116,11 @@ class Lane(asyncio.Protocol):
         if self._tls is not None:
             self._tls.write(payload)
             payload = self._outgoing.read()
-        self.used_at = self._loop.time()
-        self._timer = self._loop.call_later(timeout_s, self._too_late, timeout_s)
+        self.used_at = now = self._loop.time()
+        self._timeout_s = timeout_s
+        self._deadline = now + timeout_s
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_clock)
         transport.write(payload)
 
     def retire(self) -> None:
@@ -123,6 +128,9 @@ class Lane(asyncio.Protocol):
         if not self.dead:
             self.dead = True
             self._polled = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             if self._transport is not None:
                 self._transport.close()
             self._owner.lane_dead(self)
@@ -247,10 +255,17 @@ class Lane(asyncio.Protocol):
 
     # endings
 
-    def _too_late(self, timeout_s: float) -> None:
+    def _look_at_clock(self) -> None:
+        # One timer serves many requests: setting and cancelling one for each costs 2 us an order.
+        self._timer = None
+        if self.pending is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_clock)
+            return
         # Whatever still arrives on this connection belongs to nobody, so it ends here.
         transport = self._transport
-        self._broken("timeout", f"no whole answer came within {timeout_s:g} s")
+        self._broken("timeout", f"no whole answer came within {self._timeout_s:g} s")
         if transport is not None:
             transport.abort()
 
@@ -264,7 +279,4 @@ class Lane(asyncio.Protocol):
 
     def _settle(self) -> asyncio.Future[Answer] | None:
         pending, self.pending = self.pending, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         return pending
