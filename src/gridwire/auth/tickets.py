@@ -126,6 +126,7 @@ class TicketManager(LoopBound):
         self._armed = False
         self._refill: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._wake_later: asyncio.TimerHandle | None = None
         self._running = 0  # ticket requests under way
         self._quiet = asyncio.Event()
         self._open = asyncio.Event()  # cleared during a logout
@@ -161,8 +162,13 @@ class TicketManager(LoopBound):
         ticket = self._pool.pop(self._loop.time(), replace=self._armed)
         if ticket is not None:
             # Not at once: the request for the next ticket would compete with the order that this one is for.
-            self._loop.call_later(REPLACE_AFTER_S, self._wake.set)
+            if self._armed and self._wake_later is None:
+                self._wake_later = self._loop.call_later(REPLACE_AFTER_S, self._wake_now)
         return ticket
+
+    def _wake_now(self) -> None:
+        self._wake_later = None
+        self._wake.set()
 
     def pop_retiring(self) -> Ticket | None:
         """A pooled ticket that has been replaced already and is about to be dropped; None if there is none.

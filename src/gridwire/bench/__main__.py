@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="imports: import times and the size of the base install; orders: what an order's way costs",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--orders", type=int, default=900, help="orders per contender")
+    parser.add_argument("--orders", type=int, default=3000, help="orders per contender")
     parser.add_argument("--rounds", type=int, default=6, help="interleaved rounds they are spread over")
     parser.add_argument("--plot", type=Path, help="write a PNG histogram of the orders' times to this file")
     options = parser.parse_args(arguments)

@@ -79,7 +79,7 @@ class OrdersReport:
         return "\n".join(lines)
 
 
-def measure(*, orders: int = 900, rounds: int = 6, tell: Tell = lambda _: None) -> OrdersReport:
+def measure(*, orders: int = 3000, rounds: int = 6, tell: Tell = lambda _: None) -> OrdersReport:
     """Measure. ``orders`` per contender in all, spread over ``rounds``. Raises `MissingExtra` without trustme."""
     samples: dict[tuple[str, bool, str], Sample] = {}
     with _pinned(), contextlib.ExitStack() as stack:

@@ -26,7 +26,8 @@ from gridwire.errors import NoAnswer, NotSent
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer to an order is a few hundred bytes; a megabyte is no answer."""
 
-_READ_BYTES = 65536
+_READ_BYTES = 16384
+"""One TLS record."""
 
 
 class Answer:
@@ -201,11 +202,14 @@ class Lane(asyncio.Protocol):
                     self._broken("disconnected", "the server ended the encrypted connection")
                     return
                 self._parse(plain)
+                if not self._incoming.pending and not tls.pending():  # saves an exception on every answer
+                    break
         except ssl.SSLWantReadError:
-            if self._outgoing.pending:  # an answer to a key update
-                self._flush()
+            pass
         except ssl.SSLError:
             self._broken("garbage", "what came back could not be decrypted")
+        if self._outgoing.pending:  # an answer to a key update
+            self._flush()
 
     def _ready(self) -> None:
         self.used_at = self._loop.time()
