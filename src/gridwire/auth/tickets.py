@@ -160,10 +160,9 @@ class TicketManager(LoopBound):
         if self._loop is None or self._session.latched:
             return None
         ticket = self._pool.pop(self._loop.time(), replace=self._armed)
-        if ticket is not None:
+        if ticket is not None and self._armed and self._wake_later is None:
             # Not at once: the request for the next ticket would compete with the order that this one is for.
-            if self._armed and self._wake_later is None:
-                self._wake_later = self._loop.call_later(REPLACE_AFTER_S, self._wake_now)
+            self._wake_later = self._loop.call_later(REPLACE_AFTER_S, self._wake_now)
         return ticket
 
     def _wake_now(self) -> None:

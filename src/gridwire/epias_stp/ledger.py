@@ -88,7 +88,7 @@ class Ledger:
     async def rows(self) -> list[Row]:
         """Rows of this account in the whole directory, oldest first."""
         journal = await self.open()
-        await asyncio.sleep(0)  # outcomes are written down right after they were handed out: let that happen first
+        journal.flush()
         found = await asyncio.to_thread(lambda: list(journal.rows()))
         return [row for row in found if row.venue == VENUE and row.account == self.account]
 

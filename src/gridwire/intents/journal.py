@@ -10,11 +10,12 @@ A run holds an flock on its log as long as it lives. Only of a run that is dead,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,8 @@ from gridwire.intents.archive import Archive
 from gridwire.intents.locks import try_lock
 from gridwire.intents.records import ENDED, JournalError, Reading, Row, decode, dump, microseconds, sign, split
 from gridwire.settings import state_directory
+
+SOON_S = 0.002
 
 CRASHED = "crashed: the process that sent it ended before an answer was written down"
 
@@ -42,6 +45,7 @@ class Journal:
         self._archive = Archive(directory / "archive.sqlite")
         self._reading = Reading()
         self._unread: list[bytes] = []
+        self._later: list[Callable[[], None]] = []
         self.recovered: list[Row] = []
         """Rows of dead runs that were found in ``sending`` when this run began; they are ``unknown`` now."""
 
@@ -76,6 +80,7 @@ class Journal:
     def close(self) -> None:
         """End the run. Rows still in ``sending`` become ``unknown`` at the next start, as after a crash."""
         if self._descriptor >= 0:
+            self.flush()
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
@@ -98,6 +103,18 @@ class Journal:
         if written != len(line):  # a full disk took half a line; the reader will skip it
             raise JournalError(f"The disk under the journal in {self.directory} is full. Nothing was sent.")
         self._unread.append(line)
+
+    def soon(self, write: Callable[[], None]) -> None:
+        """Run ``write``, which records something, within two milliseconds: together with others, after their orders."""
+        self._later.append(write)
+        if len(self._later) == 1:
+            asyncio.get_running_loop().call_later(SOON_S, self.flush)
+
+    def flush(self) -> None:
+        """Record now what `soon` put off."""
+        later, self._later = self._later, []
+        for write in later:
+            write()
 
     def record(self, state: str, key: str, **fields: Any) -> None:
         """Write that ``key`` is in ``state`` now. ``fields`` are the record's other members, those that are not None."""

