@@ -540,7 +540,7 @@ class TestDefaultPath:
             raise RuntimeError("Could not determine home directory.")
 
         monkeypatch.setattr(Path, "home", home)
-        with pytest.raises(ConfigurationError, match="Give its path"):
+        with pytest.raises(ConfigurationError, match="Give the path"):
             TicketFile()
 
 
