@@ -5,8 +5,8 @@ What is carried over word for word: names, parameters, defaults, annotations, do
 What is made: for each ``async def`` a method that runs it on the client's own loop, so that mypy, which checks the result
 strictly, also checks that every argument still fits.
 
-A method of a shape that this program does not know (an async generator, an async context manager) ends it with the name of
-that method: a face with a hole would look like one without.
+A method of a shape that this program does not know (an async generator, something asynchronous that no face names) ends it
+with the name of that method: a face with a hole would look like one without.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ SOURCE = ROOT / "src"
 
 @dataclass(frozen=True)
 class Face:
-    """One file to write: a client, and the classes its attributes are of."""
+    """One file to write: a client, and the classes of what its attributes hold and its methods return."""
 
     file: str
     about: str
     client: str
     """Module and class, with a dot between."""
-    services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Classes by module."""
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Classes by module. One that is an async context manager becomes a blocking one."""
 
 
 FACES = (
@@ -69,6 +69,17 @@ PHRASES = {
 }
 """What docstrings say of the async clients only, and what is true of the blocking ones."""
 
+CONTEXT_MANAGER = """
+    def __enter__(self) -> Self:
+        self._bridge.call(self._calls.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bridge.call(self._calls.__aexit__, kind, error, trace)
+"""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -83,11 +94,11 @@ class Module:
         self.name = name
         path = SOURCE / (name.replace(".", "/") + ".py")
         self._text = path.read_text(encoding="utf-8")
-        self._tree = ast.parse(self._text)
+        self.tree = ast.parse(self._text)
 
     def class_(self, name: str) -> ast.ClassDef:
         """The class of that name."""
-        for node in self._tree.body:
+        for node in self.tree.body:
             if isinstance(node, ast.ClassDef) and node.name == name:
                 return node
         raise Unsupported(f"{self.name} has no class {name}")
@@ -100,7 +111,7 @@ class Module:
     def origins(self) -> dict[str, tuple[str, str | None]]:
         """For each name at the top of the module: the module it comes from, and its name there (None: the module itself)."""
         found: dict[str, tuple[str, str | None]] = {}
-        for node in self._tree.body:
+        for node in self.tree.body:
             match node:
                 case ast.ImportFrom(module=str(module), names=names):
                     found.update({alias.asname or alias.name: (module, alias.name) for alias in names})
@@ -126,16 +137,17 @@ class Writer:
 
     def __init__(self, face: Face) -> None:
         self._face = face
+        self._parts = {name for names in face.parts.values() for name in names}
         self._imports: dict[str, tuple[str, str | None]] = {}
         self._lines: list[str] = []
         self.phrases_used: set[str] = set()
 
     def write(self) -> str:
         """The whole file, not yet formatted."""
-        for name, classes in self._face.services.items():
+        for name, classes in self._face.parts.items():
             module = Module(name)
             for class_name in classes:
-                self._service(module, module.class_(class_name))
+                self._part(module, module.class_(class_name))
         module_name, _, client = self._face.client.rpartition(".")
         module = Module(module_name)
         self._client(module, module.class_(client))
@@ -145,7 +157,7 @@ class Writer:
         ]
         return "\n".join([*head, *self._import_lines(), *self._lines]) + "\n"
 
-    def _service(self, module: Module, node: ast.ClassDef) -> None:
+    def _part(self, module: Module, node: ast.ClassDef) -> None:
         self._import(f"Async{node.name}", module.name, node.name)
         self._import("Bridge", "gridwire.sync.bridge", "Bridge")
         self._lines += [
@@ -155,6 +167,10 @@ class Writer:
             "        self._bridge = bridge",
             "        self._calls = calls",
         ]
+        if any(method.name == "__aenter__" for method in functions(node)):
+            self._import("Self", "typing", "Self")
+            self._import("TracebackType", "types", "TracebackType")
+            self._lines.append(CONTEXT_MANAGER)
         for method in public(node):
             self._method(module, method, "self._calls")
 
@@ -177,25 +193,33 @@ class Writer:
             f"    def _wrap(self, client: Async{node.name}) -> None:",
             "        self._client = client",
             "        self._bridge = Bridge(client)",
-            *self._attributes(constructor),
+            *self._attributes(module, constructor),
         ]
         for method in methods:
             if "classmethod" not in decorators(method):
                 self._method(module, method, "self._client")
 
-    def _attributes(self, constructor: Function) -> Iterator[str]:
-        services = {name for names in self._face.services.values() for name in names}
+    def _attributes(self, module: Module, constructor: Function) -> Iterator[str]:
         for statement in constructor.body:
             match statement:
-                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value) if (
-                    not name.startswith("_")
+                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value):
+                    annotation = None
+                case (
+                    ast.AnnAssign(target=ast.Attribute(value=ast.Name(id="self"), attr=name), value=value) as statement
                 ):
-                    of = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else None
-                    yield (
-                        f"        self.{name} = {of}(self._bridge, client.{name})"
-                        if of in services
-                        else f"        self.{name} = client.{name}"
-                    )
+                    annotation = statement.annotation
+                case _:
+                    continue
+            if name.startswith("_"):
+                continue
+            made = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+            if made in self._parts:
+                yield f"        self.{name}: {made} = {made}(self._bridge, client.{name})"
+            elif annotation is None:
+                yield f"        self.{name} = client.{name}"
+            else:
+                self._import_names(module, annotation)
+                yield f"        self.{name}: {module.text(annotation)} = client.{name}"
 
     def _constructor(self, module: Module, node: ast.ClassDef, method: Function) -> None:
         self._lines += [
@@ -217,14 +241,17 @@ class Writer:
         target = f"{inner}.{method.name}"
         arguments = ", ".join(filter(None, [target, passed_on(method.args)]))
         returned = module.text(method.returns) if method.returns else ""
+        origin = module.origins.get(returned.partition("[")[0])
         if isinstance(method, ast.AsyncFunctionDef):
             if any(isinstance(part, ast.Yield) for part in ast.walk(method)):
                 raise Unsupported(f"{module.name}: {method.name} is an async generator")
             result = f"self._bridge.call({arguments})"
-        elif module.origins.get(returned.partition("[")[0]) == STREAM:
-            result = f"Stream(self._bridge, self._bridge.run({arguments}))"
-        elif returned.startswith(("Async", "Awaitable", "Coroutine")):
-            raise Unsupported(f"{module.name}: {method.name} returns {returned}")
+        elif origin == STREAM or returned in self._parts:
+            result = f"{returned.partition('[')[0]}(self._bridge, self._bridge.run({arguments}))"
+        elif is_asynchronous(origin):
+            raise Unsupported(
+                f"{module.name}: {method.name} returns {returned}, of which no face knows the blocking form"
+            )
         elif is_property:
             result = target
         elif returned == "list[Unknown]":
@@ -265,6 +292,8 @@ class Writer:
     def _import_names(self, module: Module, expression: ast.expr) -> None:
         for part in ast.walk(expression):
             if isinstance(part, ast.Name) and (origin := module.origin(part.id)) is not None:
+                if part.id in self._parts:
+                    continue
                 if origin == STREAM:
                     origin = ("gridwire.sync.stream", "Stream")
                 self._import(part.id, *origin)
@@ -286,6 +315,17 @@ class Writer:
 def functions(node: ast.ClassDef) -> Iterator[Function]:
     """The methods of a class."""
     return (part for part in node.body if isinstance(part, Function))
+
+
+def is_asynchronous(origin: tuple[str, str | None] | None) -> bool:
+    """Whether what ``origin`` names is awaited, or is a class of ours with something to await."""
+    module, name = origin or ("", None)
+    if module in ("collections.abc", "contextlib", "typing"):
+        return name is not None and name.startswith(("Async", "AbstractAsync", "Awaitable", "Coroutine"))
+    if name is None or not (SOURCE / (module.replace(".", "/") + ".py")).is_file():
+        return False
+    classes = [node for node in Module(module).tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    return any(isinstance(method, ast.AsyncFunctionDef) for node in classes for method in functions(node))
 
 
 def public(node: ast.ClassDef) -> Iterator[Function]:

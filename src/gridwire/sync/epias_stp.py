@@ -369,14 +369,16 @@ class EpiasStp(Blocking):
         self._client = client
         self._bridge = Bridge(client)
         self.profile = client.profile
-        self.bids = Bids(self._bridge, client.bids)
-        self.contracts = Contracts(self._bridge, client.contracts)
-        self.contract_configuration = ContractConfigurations(self._bridge, client.contract_configuration)
-        self.contract_gates = ContractGates(self._bridge, client.contract_gates)
-        self.contract_statuses = ContractStatuses(self._bridge, client.contract_statuses)
-        self.market_prices = MarketPrices(self._bridge, client.market_prices)
-        self.matches = Matches(self._bridge, client.matches)
-        self.payments = Payments(self._bridge, client.payments)
+        self.bids: Bids = Bids(self._bridge, client.bids)
+        self.contracts: Contracts = Contracts(self._bridge, client.contracts)
+        self.contract_configuration: ContractConfigurations = ContractConfigurations(
+            self._bridge, client.contract_configuration
+        )
+        self.contract_gates: ContractGates = ContractGates(self._bridge, client.contract_gates)
+        self.contract_statuses: ContractStatuses = ContractStatuses(self._bridge, client.contract_statuses)
+        self.market_prices: MarketPrices = MarketPrices(self._bridge, client.market_prices)
+        self.matches: Matches = Matches(self._bridge, client.matches)
+        self.payments: Payments = Payments(self._bridge, client.payments)
 
     def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
