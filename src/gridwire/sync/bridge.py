@@ -22,6 +22,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -48,46 +49,46 @@ _log = logging.getLogger("gridwire.sync")
 
 
 class _Call(Generic[T]):
-    """One call. Made by the calling thread, run on the loop; only the loop changes it."""
+    """One call. Made by the calling thread, run on the loop; only the loop changes it, but for ``abandoned``."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], keep: Callable[[T], None]) -> None:
         self.done = threading.Event()
         self._work = work
         self._keep = keep
         self._task: asyncio.Task[Any] | None = None
-        self._interrupted = False
+        self.abandoned = False
+        """Whether its caller is interrupted. Set by the caller at once, so that what has not begun never does."""
         self._results: list[T] = []
         self.error: BaseException | None = None
 
     async def run(self) -> None:
         """Do the work and hold its result for the calling thread."""
-        if self._interrupted:
+        if self.abandoned:
             return
         self._task = asyncio.current_task()
         try:
             self._results.append(await self._work())
         except asyncio.CancelledError:
-            if not self._interrupted:
+            if not self.abandoned:
                 raise
         except BaseException as error:  # noqa: BLE001 - it belongs to the calling thread
             self.error = error
         finally:
-            self._end()
+            self.settle()
+            self.done.set()
 
-    def interrupt(self) -> None:
-        """Nobody waits any more."""
-        self._interrupted = True
-        if self._task is None or self.done.is_set():
-            self._end()
-        else:
+    def cancel(self) -> None:
+        """End it, on behalf of a caller who has abandoned it."""
+        if self._task is None:
+            self.done.set()
+        elif not self.done.is_set():
             self._task.cancel()
 
-    def _end(self) -> None:
-        if self._interrupted:
-            for result in self._results:
-                self._keep(result)
-            self._results.clear()
-        self.done.set()
+    def settle(self) -> None:
+        """Hand a result that nobody will get to ``keep``, once; loop and caller may both come to this."""
+        if self.abandoned:
+            with contextlib.suppress(IndexError):
+                self._keep(self._results.pop())
 
     def result(self) -> T:
         """What came of it, in the calling thread."""
@@ -124,8 +125,8 @@ class Bridge:
                     f"This {self._name} was opened before, and a blocking client opens once: make a new one."
                 )
             self._thread = threading.Thread(target=self._run, name=f"gridwire-{self._name}", daemon=True)
-        self._thread.start()
         try:
+            self._thread.start()
             self._wait(self._opened)
         except BaseException:
             self.close()
@@ -135,11 +136,13 @@ class Bridge:
     def close(self) -> None:
         """Cancel what is under way, close the client, end the thread. A second time does nothing."""
         thread = self._thread
-        if thread is None or not thread.is_alive():
-            return
         if thread is threading.current_thread():
             raise WrongLoop(_ON_THE_LOOP.format(name=self._name))
+        if thread is None:
+            return
         self._closing = True
+        if not thread.is_alive():
+            return
         portal = self._portal
         if portal is not None:
             with contextlib.suppress(RuntimeError):  # another thread is closing it
@@ -185,13 +188,15 @@ class Bridge:
         return self._thread is not None and (self._closing or not self._thread.is_alive())
 
     def _interrupt(self, portal: BlockingPortal, call: _Call[Any]) -> None:
+        call.abandoned = True
         with contextlib.suppress(WrongLoop):  # closing has cancelled it already
-            self._start(portal, call.interrupt)
-            call.done.wait(INTERRUPT_S)
+            wait([self._start(portal, call.cancel)], INTERRUPT_S)
+        if call.done.wait(INTERRUPT_S):
+            call.settle()
 
-    def _start(self, portal: BlockingPortal, function: Callable[[], Any]) -> None:
+    def _start(self, portal: BlockingPortal, function: Callable[[], Any]) -> Future[Any]:
         try:
-            portal.start_task_soon(function)
+            return portal.start_task_soon(function)
         except RuntimeError:
             raise WrongLoop(_CLOSED.format(name=self._name)) from None
 
