@@ -125,7 +125,7 @@ def test_many_threads_call_at_once() -> None:
 
     results: list[int] = []
     with opened() as bridge:
-        workers = [threading.Thread(target=lambda n=n: results.append(bridge.call(work, n))) for n in range(20)]  # type: ignore[misc]
+        workers = [threading.Thread(target=lambda n=n: results.append(bridge.call(work, n))) for n in range(20)]
         for worker in workers:
             worker.start()
         for worker in workers:
