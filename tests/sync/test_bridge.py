@@ -316,6 +316,19 @@ def test_a_forked_process_is_told_instead_of_waiting_for_a_thread_it_does_not_ha
         childs.close()
 
 
+def test_a_call_that_meets_the_closing_is_told_that_it_is_closed() -> None:
+    with opened() as bridge:
+        portal = bridge._usable()
+    with pytest.raises(WrongLoop, match="is closed"):
+        bridge._start(portal, int)
+
+
+def test_a_long_call_is_waited_for_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE_S", 0.005)
+    with opened() as bridge:
+        bridge.call(asyncio.sleep, 0.03)
+
+
 def test_a_thread_that_ends_under_a_waiting_call_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_S", 0.01)
     with opened() as bridge:

@@ -214,9 +214,7 @@ class Bridge:
 
     def _wait(self, done: threading.Event) -> None:
         while not done.wait(SLICE_S):
-            if self._thread is None or not self._thread.is_alive():
-                if done.is_set():
-                    return
+            if self._thread is None or not (self._thread.is_alive() or done.is_set()):
                 raise WrongLoop(f"The thread of this {self._name} has ended. unknown() names the writes that had left.")
 
     def _run(self) -> None:
