@@ -30,7 +30,7 @@ from gridwire.epias_stp.models import (
     PaymentOrder,
     RegionalContractSummary,
 )
-from gridwire.epias_stp.profile import Account
+from gridwire.epias_stp.profile import Account, Profile
 from gridwire.epias_stp.services.bids import Bids as AsyncBids
 from gridwire.epias_stp.services.contracts import Contracts as AsyncContracts
 from gridwire.epias_stp.services.contracts import ContractStatuses as AsyncContractStatuses
@@ -368,7 +368,7 @@ class EpiasStp(Blocking):
     def _wrap(self, client: AsyncEpiasStp) -> None:
         self._client = client
         self._bridge = Bridge(client)
-        self.profile = client.profile
+        self.profile: Profile = client.profile
         self.bids: Bids = Bids(self._bridge, client.bids)
         self.contracts: Contracts = Contracts(self._bridge, client.contracts)
         self.contract_configuration: ContractConfigurations = ContractConfigurations(
