@@ -29,7 +29,7 @@ bench: $(VENV)/.all-installed ## measure import time and install size against th
 	@$(BIN)/python -m gridwire.bench imports
 
 clean: ## remove .venv and everything a tool made
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* coverage.json site dist
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* site dist
 
 # An interrupted install leaves no stamp, so the next run begins again. Another PYTHON gets a new environment.
 $(MADE):

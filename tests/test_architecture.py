@@ -208,6 +208,6 @@ def test_every_test_module_stands_where_its_module_stands() -> None:
         relative(path)
         for path in (ROOT / "tests").rglob("test_*.py")
         if (room := path.parent.relative_to(ROOT / "tests").as_posix()) not in rooms
-        and room.split("/")[0] not in {"acceptance", "docs", "real", "support", "tools"}
+        and room.split("/")[0] not in {"acceptance", "docs", "examples", "real", "support", "tools"}
     }
     assert strangers == set()

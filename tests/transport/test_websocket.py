@@ -69,6 +69,10 @@ async def _venue(*scripts: object) -> AsyncIterator[_Venue]:
         yield venue
 
 
+async def _all(stream: Stream[str]) -> list[str | Connection]:
+    return [item async for item in stream]
+
+
 async def test_frames_and_connection_changes_come_in_one_stream_and_each_attempt_dials_anew() -> None:
     async with _venue(["a", "b"], ["c"], "silent") as venue, Stream(venue.dial, _Echo, Network()) as stream:
         seen = [await anext(stream) for _ in range(8)]
@@ -152,6 +156,18 @@ async def test_slow_reader_loses_nothing() -> None:
             elif item.state == "lost":
                 break
     assert got == frames
+
+
+async def test_closing_tells_everyone_who_waits_and_ends_the_iteration() -> None:
+    async with _venue("silent") as venue:
+        stream = Stream(venue.dial, _Echo, Network())
+        assert await anext(stream) == Connection("connected")
+        readers = [asyncio.create_task(_all(stream)) for _ in range(2)]
+        await asyncio.sleep(1)
+        await stream.aclose()
+        async with asyncio.timeout(1):
+            assert await asyncio.gather(*readers) == [[Connection("closed")]] * 2
+            assert await _all(stream) == []
 
 
 async def test_unencrypted_address_off_this_machine_ends_the_stream() -> None:

@@ -121,7 +121,7 @@ class Stream(Generic[M]):
             await self.aclose()
             raise item.error
         if isinstance(item, Connection) and item.state == "closed":
-            self._closed = True
+            self._tell_waiting()
         return item
 
     async def __aenter__(self) -> Self:
@@ -133,13 +133,19 @@ class Stream(Generic[M]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection and end the iteration."""
+        """Close the connection and end the iteration; who waits for an event is told ``closed``."""
         self._closed = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        """Wake the next reader who waits, if there is one; nobody waits at a full queue."""
+        if not self._queue.full():
+            self._queue.put_nowait(Connection("closed"))
 
     async def _run(self) -> None:
         guard_loggers()

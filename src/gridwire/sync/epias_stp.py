@@ -1,0 +1,401 @@
+"""EPİAŞ STP without ``async``: the calls, models and outcomes of `gridwire.epias_stp`.
+
+Made by ``tools/make_sync.py`` from the async classes: change those, and run it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from gridwire.epias_stp.broadcast import Message
+from gridwire.epias_stp.client import SILENCE_S
+from gridwire.epias_stp.client import EpiasStp as AsyncEpiasStp
+from gridwire.epias_stp.enums import BidStatus, BidType, Direction
+from gridwire.epias_stp.models import (
+    ContractConfiguration,
+    ContractDepth,
+    ContractDetails,
+    ContractSummary,
+    DepthSummaryRow,
+    GateSetting,
+    GrpPrices,
+    Match,
+    MatchChangeStatusRequestBody,
+    NamedCode,
+    PaymentOrder,
+    RegionalContractSummary,
+)
+from gridwire.epias_stp.profile import Account, Profile
+from gridwire.epias_stp.services.bids import Bids as AsyncBids
+from gridwire.epias_stp.services.contracts import Contracts as AsyncContracts
+from gridwire.epias_stp.services.contracts import ContractStatuses as AsyncContractStatuses
+from gridwire.epias_stp.services.contracts import MarketPrices as AsyncMarketPrices
+from gridwire.epias_stp.services.operator import ContractConfigurations as AsyncContractConfigurations
+from gridwire.epias_stp.services.operator import ContractGates as AsyncContractGates
+from gridwire.epias_stp.services.operator import Matches as AsyncMatches
+from gridwire.epias_stp.services.operator import Payments as AsyncPayments
+from gridwire.observe.events import Listener
+from gridwire.outcome import OrderRef, Outcome, Unknown
+from gridwire.periods import GasDay
+from gridwire.sync.base import Blocking
+from gridwire.sync.bridge import Bridge
+from gridwire.sync.stream import Stream
+
+
+class Bids:
+    """``stp.bids``. Each method is one request at most, and returns an `Outcome`.
+
+    All raise `InvalidInput` for an argument that cannot be right and `ReadOnly` on a read-only client; nothing is sent
+    then. ``raw`` of an `Accepted` is the answer's `Envelope`.
+    """
+
+    def __init__(self, bridge: Bridge, calls: AsyncBids) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def save(
+        self,
+        contract: str,
+        *,
+        direction: Direction | str,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str = BidType.STANDARD_MATCH,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+        point_name: str | None = None,
+        bid_process_name: str | None = None,
+        allow_no_price: bool = False,
+        allow_any_status: bool = False,
+        transaction_id: str | UUID | None = None,
+    ) -> Outcome:
+        """Enter a bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` a count of 1000 Sm3.
+
+        `Accepted.order` names the bid. `Unknown` means that the bid may be resting or filled: look at
+        ``contracts.depth`` (levels marked ``owner``) and ``matches.of`` (``my_own_matching``) before entering it again.
+        ``expire_time`` (aware) belongs to MATCH_WITH_TIME_LIMIT alone. ``transaction_id`` is yours to give, a new one
+        otherwise; nothing says that STP recognises a repeated one.
+        """
+        return self._bridge.call(
+            self._calls.save,
+            contract,
+            direction=direction,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_type=bid_type,
+            bid_status=bid_status,
+            expire_time=expire_time,
+            point_name=point_name,
+            bid_process_name=bid_process_name,
+            allow_no_price=allow_no_price,
+            allow_any_status=allow_any_status,
+            transaction_id=transaction_id,
+        )
+
+    def update(
+        self,
+        bid: OrderRef | str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int | None = None,
+        bid_status: BidStatus | str | None = None,
+        allow_no_price: bool = False,
+        allow_any_status: bool = False,
+        transaction_id: str | UUID | None = None,
+    ) -> Outcome:
+        """Restate a bid in full: STP has no partial change.
+
+        With a reference from `Accepted.order`, what is left out keeps the state that reference restates; with a bare
+        id, ``price``, ``quantity`` and ``bid_status`` are all needed. STP keeps no version: a change made elsewhere in
+        between is overwritten. Whether ``quantity`` means the whole bid or its rest is not documented by the venue.
+        """
+        return self._bridge.call(
+            self._calls.update,
+            bid,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_status=bid_status,
+            allow_no_price=allow_no_price,
+            allow_any_status=allow_any_status,
+            transaction_id=transaction_id,
+        )
+
+    def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
+        """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
+
+        A second cancellation of the same bid draws a BUSINESSERROR from the venue, which is `Rejected`.
+        """
+        return self._bridge.call(self._calls.cancel, bid, transaction_id=transaction_id)
+
+
+class Contracts:
+    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncContracts) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def standard(self) -> list[ContractSummary]:
+        """Daily contracts open for trading, with their best prices (``activecontracts/standart``)."""
+        return self._bridge.call(self._calls.standard)
+
+    def weekly(self) -> list[ContractSummary]:
+        """Weekly contracts open for trading (``activecontracts/weekly``)."""
+        return self._bridge.call(self._calls.weekly)
+
+    def regional(self) -> list[RegionalContractSummary]:
+        """Contracts for gas at named network points (``activecontracts/regional``)."""
+        return self._bridge.call(self._calls.regional)
+
+    def depth(self, contract: str) -> ContractDepth:
+        """The order book of one contract by price level; levels with an own bid are marked ``owner``."""
+        return self._bridge.call(self._calls.depth, contract)
+
+    def depth_summary(self, contract: str) -> list[DepthSummaryRow]:
+        """The order book of one contract bid by bid."""
+        return self._bridge.call(self._calls.depth_summary, contract)
+
+    def get(self, contract: str) -> ContractDetails:
+        """Master data of one contract."""
+        return self._bridge.call(self._calls.get, contract)
+
+    def save(
+        self,
+        contract_type: str,
+        *,
+        direction: Direction | str,
+        quantity: int,
+        gas_days: date | GasDay | datetime | Iterable[date | GasDay | datetime],
+        physical_point_ids: Iterable[int],
+    ) -> Outcome:
+        """Make a contract (operator). ``quantity`` counts 1000 Sm3; ``raw.model()`` of an `Accepted` holds its name."""
+        return self._bridge.call(
+            self._calls.save,
+            contract_type,
+            direction=direction,
+            quantity=quantity,
+            gas_days=gas_days,
+            physical_point_ids=physical_point_ids,
+        )
+
+
+class ContractStatuses:
+    """``stp.contract_statuses``."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncContractStatuses) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def all(self) -> list[NamedCode]:
+        """Every state a contract can be in, with its name in the language asked for."""
+        return self._bridge.call(self._calls.all)
+
+
+class MarketPrices:
+    """``stp.market_prices``."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncMarketPrices) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def calculate_grp(self, contract_type: str, gas_day: date | GasDay | datetime) -> GrpPrices:
+        """Price limits that follow from the gas reference price of ``gas_day``, in TL per 1000 Sm3 (operator)."""
+        return self._bridge.call(self._calls.calculate_grp, contract_type, gas_day)
+
+
+class ContractConfigurations:
+    """``stp.contract_configuration``."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncContractConfigurations) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def get(self, contract: str) -> ContractConfiguration:
+        """Limits, formulas and gates of one contract. Take price and quantity limits from here, never from memory."""
+        return self._bridge.call(self._calls.get, contract)
+
+    def save(
+        self,
+        contract: str,
+        *,
+        dap_scope_date: datetime,
+        dap_final_date: datetime,
+        grp_scope_date: datetime,
+        grp_final_date: datetime,
+        gates: Iterable[GateSetting] | None = None,
+        lpa: int | None = None,
+        **settings: Decimal | str | int | None,
+    ) -> Outcome:
+        """Store a contract's configuration (operator). ``settings`` are named as in `ContractConfiguration`.
+
+        Prices are Decimal or str in TL per 1000 Sm3, quantities int counts of 1000 Sm3.
+        """
+        return self._bridge.call(
+            self._calls.save,
+            contract,
+            dap_scope_date=dap_scope_date,
+            dap_final_date=dap_final_date,
+            grp_scope_date=grp_scope_date,
+            grp_final_date=grp_final_date,
+            gates=gates,
+            lpa=lpa,
+            **settings,
+        )
+
+
+class ContractGates:
+    """``stp.contract_gates``: when what may be done with a contract (operator)."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncContractGates) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def update(self, gate_id: int, *, start_date: datetime | None = None, end_date: datetime | None = None) -> Outcome:
+        """Move a gate's begin, end, or both. ``raw.model()`` of an `Accepted` is the gate as it is now."""
+        return self._bridge.call(self._calls.update, gate_id, start_date=start_date, end_date=end_date)
+
+    def change_status(self, gate_id: int, *, gate_status: str) -> Outcome:
+        """Open or close a gate; the venue publishes no list of states."""
+        return self._bridge.call(self._calls.change_status, gate_id, gate_status=gate_status)
+
+
+class Matches:
+    """``stp.matches``."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncMatches) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def of(self, contracts: str | Iterable[str]) -> list[Match]:
+        """Public matches of one or several active contracts; own ones are marked ``my_own_matching``."""
+        return self._bridge.call(self._calls.of, contracts)
+
+    def change_status(self, changes: Iterable[MatchChangeStatusRequestBody]) -> Outcome:
+        """Change the states of matches (operator); make the entries with ``epias_stp.match_change``."""
+        return self._bridge.call(self._calls.change_status, changes)
+
+
+class Payments:
+    """``stp.payments``."""
+
+    def __init__(self, bridge: Bridge, calls: AsyncPayments) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def order(self, orders: Iterable[PaymentOrder]) -> Outcome:
+        """Order payments (settlement); make the entries with ``epias_stp.payment``. A repeated order pays twice."""
+        return self._bridge.call(self._calls.order, orders)
+
+
+class EpiasStp(Blocking):
+    """A session with STP, as a context manager, on an event loop and in a thread of its own.
+
+    ``account`` says where and who: from a `Sandbox`, or built by `from_env`. Nothing is asked of the venue before the
+    first call.
+
+    ``application`` is the name the venue's log will show; ``language`` (``tr-tr`` or ``en-us``) is that of its texts;
+    ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
+    lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
+    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`;
+    proxies from the environment are used only with ``trust_env=True``.
+
+    ``resend_on_security_error`` and ``retry_cancel`` are the only ways in which gridwire sends a write twice, and are
+    off: the first repeats a write once after a SECURITYERROR that drew a ticket older than 10 s, the second repeats a
+    cancellation once after an answer got lost. ``ticket_file`` lets session and login budget survive the process
+    (True for the usual place, or a path). ``on_event`` is told what happens, on the client's own thread.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        application: str = "gridwire",
+        language: Literal["tr-tr", "en-us"] = "tr-tr",
+        message_format: Literal["json", "xml"] = "json",
+        proxy: str | None = None,
+        ca_bundle: str | None = None,
+        client_cert: str | None = None,
+        timeout: float = 10.0,
+        trust_env: bool = False,
+        read_only: bool = False,
+        confirmed: Collection[str] = (),
+        resend_on_security_error: bool = False,
+        retry_cancel: bool = False,
+        ticket_file: bool | str | Path = False,
+        on_event: Listener | None = None,
+    ) -> None:
+        self._wrap(
+            AsyncEpiasStp(
+                account,
+                application=application,
+                language=language,
+                message_format=message_format,
+                proxy=proxy,
+                ca_bundle=ca_bundle,
+                client_cert=client_cert,
+                timeout=timeout,
+                trust_env=trust_env,
+                read_only=read_only,
+                confirmed=confirmed,
+                resend_on_security_error=resend_on_security_error,
+                retry_cancel=retry_cancel,
+                ticket_file=ticket_file,
+                on_event=on_event,
+            )
+        )
+
+    @classmethod
+    def from_env(cls, *, file: Path | None = None, **arguments: Any) -> Self:
+        """A client from settings: ``arguments`` outrank the environment, which outranks ``gridwire.toml`` and the keyring.
+
+        Settings are named as in `StpSettings`, and in the environment with the prefix ``GRIDWIRE_EPIAS_STP_``. Other
+        arguments of the constructor pass through. The environment must be named: there is no default. Raises
+        `ConfigurationError` naming the setting.
+        """
+        client = cls.__new__(cls)
+        client._wrap(AsyncEpiasStp.from_env(file=file, **arguments))
+        return client
+
+    def _wrap(self, client: AsyncEpiasStp) -> None:
+        self._client = client
+        self._bridge = Bridge(client)
+        self.profile: Profile = client.profile
+        self.bids: Bids = Bids(self._bridge, client.bids)
+        self.contracts: Contracts = Contracts(self._bridge, client.contracts)
+        self.contract_configuration: ContractConfigurations = ContractConfigurations(
+            self._bridge, client.contract_configuration
+        )
+        self.contract_gates: ContractGates = ContractGates(self._bridge, client.contract_gates)
+        self.contract_statuses: ContractStatuses = ContractStatuses(self._bridge, client.contract_statuses)
+        self.market_prices: MarketPrices = MarketPrices(self._bridge, client.market_prices)
+        self.matches: Matches = Matches(self._bridge, client.matches)
+        self.payments: Payments = Payments(self._bridge, client.payments)
+
+    def warm_up(self) -> None:
+        """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
+        self._bridge.call(self._client.warm_up)
+
+    def logout(self) -> None:
+        """End the CAS session. Tickets not yet used die with it; the next call logs in again."""
+        self._bridge.call(self._client.logout)
+
+    def unknown(self) -> list[Unknown]:
+        """The calls of this client whose outcome is not known, oldest first. They live in memory only."""
+        return [*self._client.unknown(), *self._bridge.undelivered]
+
+    def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:
+        """What the market tells as it happens, as an endless iterator of `Message` and `Connection` events.
+
+        Each (re)connection asks for the address anew, with a new ticket. ``silence_s`` without any frame, not even a
+        heart-beat, is a lost connection; the venue documents no period.
+        """
+        return Stream(self._bridge, self._bridge.run(self._client.broadcast, silence_s=silence_s))

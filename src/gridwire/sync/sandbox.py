@@ -1,0 +1,47 @@
+"""The sandbox without ``async``.
+
+Its accounts, knobs, faults and logs may be used from any thread, as what they hold is plain memory. ``market`` and
+``broadcast`` reach into open connections and may not: trade with a client of your own instead.
+
+Made by ``tools/make_sync.py`` from the async classes: change those, and run it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gridwire.epias_stp.profile import Account
+from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.sandbox.runner import Sandbox as AsyncSandbox
+from gridwire.sync.base import Blocking
+from gridwire.sync.bridge import Bridge
+
+
+class Sandbox(Blocking):
+    """Venues on loopback for as long as its ``with`` block runs.
+
+    ``tls`` serves HTTPS from a throw-away authority, whose certificate the accounts carry. ``seed`` fixes tickets,
+    passwords and tokens. ``ports`` maps a venue to the port of its main service (STP; its ticket service takes the next
+    one); any free ports otherwise. Raises `InvalidInput` for a venue that is not there, `OSError` for a port in use.
+    """
+
+    def __init__(self, *venues: str, tls: bool = False, seed: int = 1, ports: Mapping[str, int] | None = None) -> None:
+        self._wrap(AsyncSandbox(*venues, tls=tls, seed=seed, ports=ports))
+
+    def _wrap(self, client: AsyncSandbox) -> None:
+        self._client = client
+        self._bridge = Bridge(client)
+
+    def venue(self, name: str) -> EpiasStpVenue:
+        """The simulator itself: accounts, faults, log, knobs."""
+        return self._client.venue(name)
+
+    @property
+    def epias_stp(self) -> Account:
+        """The account of STP's default participant, as ``EpiasStp(...)`` takes it."""
+        return self._client.epias_stp
+
+    def describe(self) -> dict[str, Any]:
+        """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""
+        return self._client.describe()

@@ -1,0 +1,103 @@
+"""examples/: every file runs as a reader would run it, ends cleanly, and prints nothing secret."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+PATIENCE_S = 30.0
+RUNS: dict[str, list[list[str]]] = {
+    "blocking_first_minute.py": [[]],
+    "two_sided_bot.py": [["--seconds", "1"], ["--seconds", "1", "--lose-an-answer"]],
+}
+"""How each file is run; a new file needs a line here."""
+
+SECRET = re.compile(r"(?:TGT|ST)-(?!\*{3})\w|password", re.IGNORECASE)
+
+
+def start(name: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / name), *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1", **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        out, errors = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    assert not SECRET.search(out + errors)
+    return process.returncode, out, errors
+
+
+def test_every_example_is_run_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == RUNS.keys()
+
+
+@pytest.mark.parametrize(("name", "arguments"), [(name, run) for name, runs in RUNS.items() for run in runs])
+def test_an_example_runs_and_ends_well(name: str, arguments: list[str]) -> None:
+    code, out, errors = ended(start(name, *arguments))
+    assert code == 0, errors
+    assert out
+    if "--lose-an-answer" not in arguments:
+        assert errors == ""
+
+
+def test_the_first_minute_shows_a_bid_at_the_venue() -> None:
+    _, out, _ = ended(start("blocking_first_minute.py"))
+    assert "at the venue under the number 1000001" in out
+    assert "cancelled: True" in out
+
+
+def test_the_bot_quotes_both_sides_counts_its_matches_and_withdraws() -> None:
+    _, out, _ = ended(start("two_sided_bot.py", "--seconds", "1.5"))
+    lines = out.splitlines()
+    assert lines[1:3] == ["BUY  10 at 11990.00: accepted", "SELL 10 at 12010.00: accepted"]
+    assert any(": matched, position " in line for line in lines)
+    assert re.fullmatch(r"position [+-]\d+ x 1000 Sm3, 0 outcomes unknown", lines[-1])
+
+
+def test_the_bot_stops_a_side_whose_bid_is_unclear_and_says_what_it_found() -> None:
+    _, out, errors = ended(start("two_sided_bot.py", "--seconds", "1", "--lose-an-answer"))
+    lines = out.splitlines()
+    assert lines[1].startswith("BUY  10 at 11990.00: UNKNOWN (disconnected); it rests, under a number we do not know.")
+    assert not any(line.startswith("BUY") and line.endswith("accepted") for line in lines)
+    assert any(line.startswith("SELL") and line.endswith("accepted") for line in lines)
+    assert lines[-1].endswith("1 outcomes unknown")
+    assert "may be resting" in errors
+
+
+def test_ctrl_c_makes_the_bot_withdraw_its_bids() -> None:
+    process = start("two_sided_bot.py", "--seconds", "600")
+    assert process.stdout is not None
+    seen = ""
+    while "SELL 10 at 12010.00: accepted" not in seen:
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    code, out, _ = ended(process)
+    assert code == 0
+    assert "cancelled" in out
+    assert "position" in out.splitlines()[-1]
+
+
+def test_the_bot_trades_on_the_account_in_the_environment() -> None:
+    from gridwire.sync import Sandbox
+
+    with Sandbox("epias_stp") as box:
+        described = box.describe()["venues"]["epias_stp"]["env"]
+        _, out, _ = ended(start("two_sided_bot.py", "--env", "--seconds", "0.5", "--price", "5000.00", **described))
+        venue = box.venue("epias_stp")
+    assert "around 5000.00 at sandbox" in out
+    assert len(venue.log.executed("bid_save")) == len(venue.log.executed("bid_cancel")) == 2
