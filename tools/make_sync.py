@@ -42,6 +42,7 @@ FACES = (
         "EPİAŞ STP without ``async``: the calls, models and outcomes of `gridwire.epias_stp`.",
         "gridwire.epias_stp.client.EpiasStp",
         {
+            "gridwire.epias_stp.desk": ("StpDesk",),
             "gridwire.epias_stp.services.bids": ("Bids",),
             "gridwire.epias_stp.services.contracts": ("Contracts", "ContractStatuses", "MarketPrices"),
             "gridwire.epias_stp.services.operator": ("ContractConfigurations", "ContractGates", "Matches", "Payments"),
@@ -65,6 +66,7 @@ PHRASES = {
     ),
     "``on_event`` is told what happens.": "``on_event`` is told what happens, on the client's own thread.",
     "as an endless async iterator of": "as an endless iterator of",
+    "an async context manager": "a context manager",
     "``async with``": "``with``",
 }
 """What docstrings say of the async clients only, and what is true of the blocking ones."""

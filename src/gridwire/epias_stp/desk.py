@@ -378,7 +378,7 @@ class StpDesk:
 
     def _sending(self) -> OrderPath[Answer, Ticket]:
         if self._path is None:
-            raise WrongLoop("This desk is not open: use it inside `async with stp.desk(…) as desk`. Nothing was sent.")
+            raise WrongLoop("This desk is not open: use it as `async with stp.desk(…) as desk:`. Nothing was sent.")
         return self._path
 
     def _price(self, price: Decimal | str | None, cents: int | None) -> Decimal:

@@ -9,12 +9,16 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from gridwire.auth.tickets import TicketStats
 from gridwire.epias_stp.broadcast import Message
 from gridwire.epias_stp.client import SILENCE_S
 from gridwire.epias_stp.client import EpiasStp as AsyncEpiasStp
+from gridwire.epias_stp.desk import Side
+from gridwire.epias_stp.desk import StpDesk as AsyncStpDesk
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.models import (
     ContractConfiguration,
@@ -39,12 +43,177 @@ from gridwire.epias_stp.services.operator import ContractConfigurations as Async
 from gridwire.epias_stp.services.operator import ContractGates as AsyncContractGates
 from gridwire.epias_stp.services.operator import Matches as AsyncMatches
 from gridwire.epias_stp.services.operator import Payments as AsyncPayments
+from gridwire.intents.guard import Limits
 from gridwire.observe.events import Listener
+from gridwire.observe.timings import Timings
 from gridwire.outcome import OrderRef, Outcome, Unknown
 from gridwire.periods import GasDay
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
 from gridwire.sync.stream import Stream
+from gridwire.transport.lanes import LaneLimits
+
+
+class StpDesk:
+    """A desk as ``stp.desk(…)`` returns it: a context manager, one per account.
+
+    Every method that sends returns an `Outcome`; `InvalidInput` is raised for an argument that cannot be right, and
+    nothing is sent then. ``contracts`` and the guard's `Limits` are checked before anything leaves.
+    """
+
+    def __init__(self, bridge: Bridge, calls: AsyncStpDesk) -> None:
+        self._bridge = bridge
+        self._calls = calls
+
+    def __enter__(self) -> Self:
+        self._bridge.call(self._calls.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bridge.call(self._calls.__aexit__, kind, error, trace)
+
+    def buy(
+        self,
+        contract: str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str | None = None,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+        client_ref: str | None = None,
+    ) -> Outcome:
+        """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
+
+        ``client_ref`` is your own key: one that is in the journal already is `Rejected` by the guard, so a cell run
+        twice or a program started again cannot order twice.
+        """
+        return self._bridge.call(
+            self._calls.buy,
+            contract,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_type=bid_type,
+            bid_status=bid_status,
+            expire_time=expire_time,
+            client_ref=client_ref,
+        )
+
+    def sell(
+        self,
+        contract: str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str | None = None,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+        client_ref: str | None = None,
+    ) -> Outcome:
+        """Enter a selling bid; see `buy`."""
+        return self._bridge.call(
+            self._calls.sell,
+            contract,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_type=bid_type,
+            bid_status=bid_status,
+            expire_time=expire_time,
+            client_ref=client_ref,
+        )
+
+    def modify(
+        self,
+        bid: OrderRef,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int | None = None,
+        bid_status: BidStatus | str | None = None,
+    ) -> Outcome:
+        """Restate a bid; what is left out stays as the reference restates it. The bid's reference comes back changed.
+
+        STP keeps no version: a change made elsewhere in between is overwritten.
+        """
+        return self._bridge.call(
+            self._calls.modify, bid, price=price, price_cents=price_cents, quantity=quantity, bid_status=bid_status
+        )
+
+    def activate(self, bid: OrderRef) -> Outcome:
+        """Put a passive bid into the book."""
+        return self._bridge.call(self._calls.activate, bid)
+
+    def deactivate(self, bid: OrderRef) -> Outcome:
+        """Take a bid out of the book without cancelling it."""
+        return self._bridge.call(self._calls.deactivate, bid)
+
+    def cancel(self, bid: OrderRef) -> Outcome:
+        """Cancel a bid. The guard does not stand in its way, not even halted."""
+        return self._bridge.call(self._calls.cancel, bid)
+
+    def cancel_all(self) -> list[Outcome]:
+        """Cancel every bid of this account that the journal believes to be live, also those of other processes.
+
+        Bids whose id is not known come back as `Rejected` by ``guard`` with the code ``no_id``: cancel those on the STP
+        screen, quoting the transactionId. Bids entered elsewhere are not in the journal and are not touched.
+        """
+        return self._bridge.call(self._calls.cancel_all)
+
+    def resolve(self, outcome: Unknown) -> Outcome:
+        """Look at the venue for what became of an unknown call. Sends nothing; settles it only on evidence.
+
+        Returns `Accepted` (``order.id`` is None where STP does not tell it: then cancel on the STP screen, quoting the
+        transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        """
+        return self._bridge.call(self._calls.resolve, outcome)
+
+    def preview(
+        self,
+        side: Side,
+        contract: str,
+        *,
+        price: Decimal | str | None = None,
+        price_cents: int | None = None,
+        quantity: int,
+        bid_type: BidType | str | None = None,
+        bid_status: BidStatus | str = BidStatus.ACTIVE,
+        expire_time: datetime | None = None,
+    ) -> bytes:
+        """The bytes that would go, head and body, with the ticket masked and a made-up transactionId. Sends nothing."""
+        return self._calls.preview(
+            side,
+            contract,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_type=bid_type,
+            bid_status=bid_status,
+            expire_time=expire_time,
+        )
+
+    @property
+    def timings(self) -> Timings:
+        """Nanoseconds per stage of the last orders."""
+        return self._calls.timings
+
+    @property
+    def open_notional(self) -> Decimal:
+        """Price times quantity of everything that may be resting, in TL."""
+        return self._calls.open_notional
+
+    def halt(self, reason: str = "") -> None:
+        """Throw the kill switch: from now on no bid or change leaves; cancellations still do."""
+        self._calls.halt(reason)
+
+    def resume(self) -> None:
+        """Take `halt` back."""
+        self._calls.resume()
 
 
 class Bids:
@@ -73,6 +242,7 @@ class Bids:
         bid_process_name: str | None = None,
         allow_no_price: bool = False,
         allow_any_status: bool = False,
+        client_ref: str | None = None,
         transaction_id: str | UUID | None = None,
     ) -> Outcome:
         """Enter a bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` a count of 1000 Sm3.
@@ -80,7 +250,8 @@ class Bids:
         `Accepted.order` names the bid. `Unknown` means that the bid may be resting or filled: look at
         ``contracts.depth`` (levels marked ``owner``) and ``matches.of`` (``my_own_matching``) before entering it again.
         ``expire_time`` (aware) belongs to MATCH_WITH_TIME_LIMIT alone. ``transaction_id`` is yours to give, a new one
-        otherwise; nothing says that STP recognises a repeated one.
+        otherwise; nothing says that STP recognises a repeated one. ``client_ref`` is your own key: one that is in the
+        journal already is `Rejected` by the guard, so a cell run twice or a program started again cannot order twice.
         """
         return self._bridge.call(
             self._calls.save,
@@ -96,6 +267,7 @@ class Bids:
             bid_process_name=bid_process_name,
             allow_no_price=allow_no_price,
             allow_any_status=allow_any_status,
+            client_ref=client_ref,
             transaction_id=transaction_id,
         )
 
@@ -135,6 +307,14 @@ class Bids:
         A second cancellation of the same bid draws a BUSINESSERROR from the venue, which is `Rejected`.
         """
         return self._bridge.call(self._calls.cancel, bid, transaction_id=transaction_id)
+
+    def known(self) -> list[OrderRef]:
+        """The bids of this account that may be resting as far as the journal knows, oldest first.
+
+        STP has no call that lists own bids; bids entered elsewhere, on the STP screen for instance, are not among them.
+        An ``id`` of None is a bid found live after its answer got lost: cancel it on the STP screen.
+        """
+        return self._bridge.call(self._calls.known)
 
 
 class Contracts:
@@ -311,7 +491,9 @@ class EpiasStp(Blocking):
     ``resend_on_security_error`` and ``retry_cancel`` are the only ways in which gridwire sends a write twice, and are
     off: the first repeats a write once after a SECURITYERROR that drew a ticket older than 10 s, the second repeats a
     cancellation once after an answer got lost. ``ticket_file`` lets session and login budget survive the process
-    (True for the usual place, or a path). ``on_event`` is told what happens, on the client's own thread.
+    (True for the usual place, or a path). ``journal`` is the directory in which every call that changes something is
+    written down before it leaves; the usual place if None, and for a sandbox a folder that lives as long as the client.
+    ``on_event`` is told what happens, on the client's own thread.
     """
 
     def __init__(
@@ -331,6 +513,7 @@ class EpiasStp(Blocking):
         resend_on_security_error: bool = False,
         retry_cancel: bool = False,
         ticket_file: bool | str | Path = False,
+        journal: str | Path | None = None,
         on_event: Listener | None = None,
     ) -> None:
         self._wrap(
@@ -349,6 +532,7 @@ class EpiasStp(Blocking):
                 resend_on_security_error=resend_on_security_error,
                 retry_cancel=retry_cancel,
                 ticket_file=ticket_file,
+                journal=journal,
                 on_event=on_event,
             )
         )
@@ -384,13 +568,45 @@ class EpiasStp(Blocking):
         """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
         self._bridge.call(self._client.warm_up)
 
+    def ticket_stats(self) -> TicketStats:
+        """Counts and state of the service tickets: logins, tickets fetched and wasted, tickets ready now."""
+        return self._client.ticket_stats()
+
     def logout(self) -> None:
         """End the CAS session. Tickets not yet used die with it; the next call logs in again."""
         self._bridge.call(self._client.logout)
 
     def unknown(self) -> list[Unknown]:
-        """The calls of this client whose outcome is not known, oldest first. They live in memory only."""
+        """The calls whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
         return [*self._client.unknown(), *self._bridge.undelivered]
+
+    def desk(
+        self,
+        *,
+        contracts: Collection[str] | None = None,
+        bid_type: BidType | str = BidType.STANDARD_MATCH,
+        limits: Limits | None = None,
+        order_transport: Literal["lane", "httpx"] | None = None,
+        lanes: LaneLimits | None = None,
+    ) -> StpDesk:
+        """A desk for entering bids fast, as a context manager; one per client at a time.
+
+        ``contracts`` are the only ones it may trade (None: any); ``bid_type`` is what `StpDesk.buy` and `StpDesk.sell`
+        enter unless told otherwise; ``limits`` are its guard's. Orders go over warm lanes; over httpx with
+        ``order_transport="httpx"`` or where a proxy is configured, which is told as an event. Orders go as JSON whatever
+        the client's ``message_format``. Raises what a bid of this client would raise: `ReadOnly`, `Unconfirmed`.
+        """
+        return StpDesk(
+            self._bridge,
+            self._bridge.run(
+                self._client.desk,
+                contracts=contracts,
+                bid_type=bid_type,
+                limits=limits,
+                order_transport=order_transport,
+                lanes=lanes,
+            ),
+        )
 
     def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:
         """What the market tells as it happens, as an endless iterator of `Message` and `Connection` events.
