@@ -21,7 +21,7 @@ def test_every_class_of_calls_of_a_client_has_a_blocking_form() -> None:
         used = {
             name
             for name, origin in make_sync.Module(module).origins.items()
-            if origin[0].startswith(f"{module.rpartition('.')[0]}.services")
+            if origin[0].startswith((f"{module.rpartition('.')[0]}.services", f"{module.rpartition('.')[0]}.desk"))
         }
         assert used == parts, client
 

@@ -50,18 +50,16 @@ class EpiasStp:
     ``account`` says where and who: from a `Sandbox`, or built by `from_env`. Nothing is asked of the venue before the
     first call.
 
-    ``application`` is the name the venue's log will show; ``language`` (``tr-tr`` or ``en-us``) is that of its texts;
+    ``application`` is the name in the venue's log; ``language`` (``tr-tr``, ``en-us``) that of its texts;
     ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
     lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
-    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`;
-    proxies from the environment are used only with ``trust_env=True``.
+    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
-    ``resend_on_security_error`` and ``retry_cancel`` are the only ways in which gridwire sends a write twice, and are
-    off: the first repeats a write once after a SECURITYERROR that drew a ticket older than 10 s, the second repeats a
-    cancellation once after an answer got lost. ``ticket_file`` lets session and login budget survive the process
-    (True for the usual place, or a path). ``journal`` is the directory in which every call that changes something is
-    written down before it leaves; the usual place if None, and for a sandbox a folder that lives as long as the client.
-    ``on_event`` is told what happens.
+    ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
+    ``retry_cancel`` a cancellation once after a lost answer: both are off, and nothing else is ever sent twice.
+    ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
+    ``journal`` is the directory in which every call that changes something is written down before it leaves: the
+    usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens.
     """
 
     def __init__(
@@ -191,10 +189,8 @@ class EpiasStp:
     ) -> StpDesk:
         """A desk for entering bids fast, as an async context manager; one per client at a time.
 
-        ``contracts`` are the only ones it may trade (None: any); ``bid_type`` is what `StpDesk.buy` and `StpDesk.sell`
-        enter unless told otherwise; ``limits`` are its guard's. Orders go over warm lanes; over httpx with
-        ``order_transport="httpx"`` or where a proxy is configured, which is told as an event. Orders go as JSON whatever
-        the client's ``message_format``. Raises what a bid of this client would raise: `ReadOnly`, `Unconfirmed`.
+        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go as JSON over warm
+        lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         self._caller.refuse(OPERATIONS["bid_save"])
         if self._desk_open:
@@ -227,8 +223,7 @@ class EpiasStp:
     def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:
         """What the market tells as it happens, as an endless async iterator of `Message` and `Connection` events.
 
-        Each (re)connection asks for the address anew, with a new ticket. ``silence_s`` without any frame, not even a
-        heart-beat, is a lost connection; the venue documents no period.
+        ``silence_s`` without any frame is a lost connection; each new one asks for the address anew, with a new ticket.
         """
 
         async def dial() -> tuple[str, dict[str, str]]:

@@ -121,11 +121,7 @@ class HttpxWire:
 
 
 class StpDesk:
-    """A desk as ``stp.desk(…)`` returns it: an async context manager, one per account.
-
-    Every method that sends returns an `Outcome`; `InvalidInput` is raised for an argument that cannot be right, and
-    nothing is sent then. ``contracts`` and the guard's `Limits` are checked before anything leaves.
-    """
+    """A desk as ``stp.desk(…)`` returns it: an async context manager, one per account. What sends returns an `Outcome`."""
 
     def __init__(
         self,
@@ -221,8 +217,7 @@ class StpDesk:
     ) -> Outcome:
         """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
 
-        ``client_ref`` is your own key: one that is in the journal already is `Rejected` by the guard, so a cell run
-        twice or a program started again cannot order twice.
+        ``client_ref`` is your own key: the guard refuses one that is in the journal already, so nothing orders twice.
         """
         return await self._sending().send(
             self._new(
@@ -258,10 +253,7 @@ class StpDesk:
         quantity: int | None = None,
         bid_status: BidStatus | str | None = None,
     ) -> Outcome:
-        """Restate a bid; what is left out stays as the reference restates it. The bid's reference comes back changed.
-
-        STP keeps no version: a change made elsewhere in between is overwritten.
-        """
+        """Restate a bid; what is left out stays. STP keeps no version: a change made elsewhere in between is lost."""
         bid_id, known = _addressed(bid)
         if price is None and price_cents is None:
             price = known.get("price")
@@ -310,10 +302,9 @@ class StpDesk:
         return restated_order(await self._sending().send(draft), bid, known)
 
     async def cancel_all(self) -> list[Outcome]:
-        """Cancel every bid of this account that the journal believes to be live, also those of other processes.
+        """Cancel every bid of this account that the journal believes to be live, those of other processes too.
 
-        Bids whose id is not known come back as `Rejected` by ``guard`` with the code ``no_id``: cancel those on the STP
-        screen, quoting the transactionId. Bids entered elsewhere are not in the journal and are not touched.
+        One whose id is not known is `Rejected` with the code ``no_id``; one entered elsewhere is not touched.
         """
         outcomes: list[Outcome] = []
         for bid in await self._resolver.known():
@@ -324,10 +315,10 @@ class StpDesk:
         return outcomes
 
     async def resolve(self, outcome: Unknown) -> Outcome:
-        """Look at the venue for what became of an unknown call. Sends nothing; settles it only on evidence.
+        """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
-        Returns `Accepted` (``order.id`` is None where STP does not tell it: then cancel on the STP screen, quoting the
-        transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
+        screen quoting the transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
         """
         settled = await self._resolver.resolve(outcome)
         if not isinstance(settled, Unknown):

@@ -55,11 +55,7 @@ from gridwire.transport.lanes import LaneLimits
 
 
 class StpDesk:
-    """A desk as ``stp.desk(…)`` returns it: a context manager, one per account.
-
-    Every method that sends returns an `Outcome`; `InvalidInput` is raised for an argument that cannot be right, and
-    nothing is sent then. ``contracts`` and the guard's `Limits` are checked before anything leaves.
-    """
+    """A desk as ``stp.desk(…)`` returns it: a context manager, one per account. What sends returns an `Outcome`."""
 
     def __init__(self, bridge: Bridge, calls: AsyncStpDesk) -> None:
         self._bridge = bridge
@@ -88,8 +84,7 @@ class StpDesk:
     ) -> Outcome:
         """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
 
-        ``client_ref`` is your own key: one that is in the journal already is `Rejected` by the guard, so a cell run
-        twice or a program started again cannot order twice.
+        ``client_ref`` is your own key: the guard refuses one that is in the journal already, so nothing orders twice.
         """
         return self._bridge.call(
             self._calls.buy,
@@ -137,10 +132,7 @@ class StpDesk:
         quantity: int | None = None,
         bid_status: BidStatus | str | None = None,
     ) -> Outcome:
-        """Restate a bid; what is left out stays as the reference restates it. The bid's reference comes back changed.
-
-        STP keeps no version: a change made elsewhere in between is overwritten.
-        """
+        """Restate a bid; what is left out stays. STP keeps no version: a change made elsewhere in between is lost."""
         return self._bridge.call(
             self._calls.modify, bid, price=price, price_cents=price_cents, quantity=quantity, bid_status=bid_status
         )
@@ -158,18 +150,17 @@ class StpDesk:
         return self._bridge.call(self._calls.cancel, bid)
 
     def cancel_all(self) -> list[Outcome]:
-        """Cancel every bid of this account that the journal believes to be live, also those of other processes.
+        """Cancel every bid of this account that the journal believes to be live, those of other processes too.
 
-        Bids whose id is not known come back as `Rejected` by ``guard`` with the code ``no_id``: cancel those on the STP
-        screen, quoting the transactionId. Bids entered elsewhere are not in the journal and are not touched.
+        One whose id is not known is `Rejected` with the code ``no_id``; one entered elsewhere is not touched.
         """
         return self._bridge.call(self._calls.cancel_all)
 
     def resolve(self, outcome: Unknown) -> Outcome:
-        """Look at the venue for what became of an unknown call. Sends nothing; settles it only on evidence.
+        """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
-        Returns `Accepted` (``order.id`` is None where STP does not tell it: then cancel on the STP screen, quoting the
-        transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
+        screen quoting the transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
         """
         return self._bridge.call(self._calls.resolve, outcome)
 
@@ -250,8 +241,8 @@ class Bids:
         `Accepted.order` names the bid. `Unknown` means that the bid may be resting or filled: look at
         ``contracts.depth`` (levels marked ``owner``) and ``matches.of`` (``my_own_matching``) before entering it again.
         ``expire_time`` (aware) belongs to MATCH_WITH_TIME_LIMIT alone. ``transaction_id`` is yours to give, a new one
-        otherwise; nothing says that STP recognises a repeated one. ``client_ref`` is your own key: one that is in the
-        journal already is `Rejected` by the guard, so a cell run twice or a program started again cannot order twice.
+        otherwise; STP may not recognise a repeated one. ``client_ref`` is your own key: the guard refuses one that is in
+        the journal already, so nothing orders twice.
         """
         return self._bridge.call(
             self._calls.save,
@@ -311,8 +302,7 @@ class Bids:
     def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first.
 
-        STP has no call that lists own bids; bids entered elsewhere, on the STP screen for instance, are not among them.
-        An ``id`` of None is a bid found live after its answer got lost: cancel it on the STP screen.
+        Bids entered elsewhere are not among them. An ``id`` of None is a bid found live after its answer got lost.
         """
         return self._bridge.call(self._calls.known)
 
@@ -482,18 +472,16 @@ class EpiasStp(Blocking):
     ``account`` says where and who: from a `Sandbox`, or built by `from_env`. Nothing is asked of the venue before the
     first call.
 
-    ``application`` is the name the venue's log will show; ``language`` (``tr-tr`` or ``en-us``) is that of its texts;
+    ``application`` is the name in the venue's log; ``language`` (``tr-tr``, ``en-us``) that of its texts;
     ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
     lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
-    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`;
-    proxies from the environment are used only with ``trust_env=True``.
+    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
-    ``resend_on_security_error`` and ``retry_cancel`` are the only ways in which gridwire sends a write twice, and are
-    off: the first repeats a write once after a SECURITYERROR that drew a ticket older than 10 s, the second repeats a
-    cancellation once after an answer got lost. ``ticket_file`` lets session and login budget survive the process
-    (True for the usual place, or a path). ``journal`` is the directory in which every call that changes something is
-    written down before it leaves; the usual place if None, and for a sandbox a folder that lives as long as the client.
-    ``on_event`` is told what happens, on the client's own thread.
+    ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
+    ``retry_cancel`` a cancellation once after a lost answer: both are off, and nothing else is ever sent twice.
+    ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
+    ``journal`` is the directory in which every call that changes something is written down before it leaves: the
+    usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens, on the client's own thread.
     """
 
     def __init__(
@@ -591,10 +579,8 @@ class EpiasStp(Blocking):
     ) -> StpDesk:
         """A desk for entering bids fast, as a context manager; one per client at a time.
 
-        ``contracts`` are the only ones it may trade (None: any); ``bid_type`` is what `StpDesk.buy` and `StpDesk.sell`
-        enter unless told otherwise; ``limits`` are its guard's. Orders go over warm lanes; over httpx with
-        ``order_transport="httpx"`` or where a proxy is configured, which is told as an event. Orders go as JSON whatever
-        the client's ``message_format``. Raises what a bid of this client would raise: `ReadOnly`, `Unconfirmed`.
+        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go as JSON over warm
+        lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         return StpDesk(
             self._bridge,
@@ -611,7 +597,6 @@ class EpiasStp(Blocking):
     def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:
         """What the market tells as it happens, as an endless iterator of `Message` and `Connection` events.
 
-        Each (re)connection asks for the address anew, with a new ticket. ``silence_s`` without any frame, not even a
-        heart-beat, is a lost connection; the venue documents no period.
+        ``silence_s`` without any frame is a lost connection; each new one asks for the address anew, with a new ticket.
         """
         return Stream(self._bridge, self._bridge.run(self._client.broadcast, silence_s=silence_s))

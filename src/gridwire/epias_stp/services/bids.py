@@ -49,8 +49,8 @@ class Bids:
         `Accepted.order` names the bid. `Unknown` means that the bid may be resting or filled: look at
         ``contracts.depth`` (levels marked ``owner``) and ``matches.of`` (``my_own_matching``) before entering it again.
         ``expire_time`` (aware) belongs to MATCH_WITH_TIME_LIMIT alone. ``transaction_id`` is yours to give, a new one
-        otherwise; nothing says that STP recognises a repeated one. ``client_ref`` is your own key: one that is in the
-        journal already is `Rejected` by the guard, so a cell run twice or a program started again cannot order twice.
+        otherwise; STP may not recognise a repeated one. ``client_ref`` is your own key: the guard refuses one that is in
+        the journal already, so nothing orders twice.
         """
         body = rules.bid_save(
             contract,
@@ -142,8 +142,7 @@ class Bids:
     async def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first.
 
-        STP has no call that lists own bids; bids entered elsewhere, on the STP screen for instance, are not among them.
-        An ``id`` of None is a bid found live after its answer got lost: cancel it on the STP screen.
+        Bids entered elsewhere are not among them. An ``id`` of None is a bid found live after its answer got lost.
         """
         return await self._ledger.known()
 
