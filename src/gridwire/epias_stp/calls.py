@@ -21,7 +21,7 @@ from gridwire.epias_stp.models import StpModel, StpRequest
 from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, write_again
 from gridwire.epias_stp.profile import Profile
-from gridwire.errors import AuthError, ConfigurationError, NoAnswer, NotSent, ReadOnly
+from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
 from gridwire.observe.events import Events
 from gridwire.outcome import Intent, Outcome, Unknown
 from gridwire.settings import require_confirmed
@@ -151,6 +151,9 @@ class Caller:
             await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota)
         except _Failed:
             return
+        except GridwireError:  # the client was closed before another attempt: those that were made decide
+            if not attempts:
+                raise
 
     async def _attempt(self, operation: Operation, payload: bytes, key: str, progress: Progress) -> Attempt:
         """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did."""

@@ -1,0 +1,127 @@
+"""Watches the whole acceptance suite from the venue's side.
+
+Whatever a test is about, all its traffic must fit the carried-over OpenAPI files, and no service ticket may be presented
+twice or at an age over 25 s. What a test does against these rules on purpose it must say, by name, through `watch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.sandbox.epias_stp.engine import Arrival, Engine
+from gridwire.sandbox.faults import Fault
+from gridwire.sandbox.faulty import Answer
+from tests.acceptance.epias_stp.floor import Wire
+from tests.support import openapi
+
+OLDEST_TICKET_S = 25.0
+
+_ANSWERS_SOMETHING_ELSE = ("result", "wrong_types", "wrong_transaction_id")
+"""Scripted faults that change what is said; all others are answered undisturbed as far as the engine knows."""
+
+
+class Watch:
+    """What arrived at the sandboxes of one test, and what of it is exempt."""
+
+    def __init__(self) -> None:
+        self.venues: list[EpiasStpVenue] = []
+        self.requests = 0
+        self.answers = 0
+        self.complaints: list[str] = []
+        self._exempt: dict[str, str] = {}
+
+    def exempt(self, *what: str, because: str) -> None:
+        """Let ``requests``, ``answers`` or ``tickets`` of this test break the rules, because it is about that."""
+        assert because
+        assert set(what) <= {"requests", "answers", "tickets"}
+        self._exempt.update(dict.fromkeys(what, because))
+
+    def request(self, arrival: Arrival) -> None:
+        """Check a request as it came off the wire; a fault may have kept its body from being read."""
+        if arrival.body:
+            self.requests += 1
+            self._check(arrival, "request", arrival.body)
+
+    def answer(self, arrival: Arrival, fault: Fault | None, answer: Answer) -> None:
+        """Check what the engine said, unless a scripted fault said it."""
+        if answer.status == 200 and (fault is None or fault.kind not in _ANSWERS_SOMETHING_ELSE):
+            self.answers += 1
+            self._check(arrival, "response", answer.body)
+
+    def _check(self, arrival: Arrival, half: openapi.Half, body: bytes) -> None:
+        if f"{'requests' if half == 'request' else 'answers'}" in self._exempt:
+            return
+        broadcaster = arrival.operation.name == "endpoint_get"
+        api = openapi.broadcaster() if broadcaster else openapi.stp()
+        name = api.operations[0] if broadcaster else arrival.operation.name
+        try:
+            api.read(name, half, body)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong belongs to the test, not into the simulator
+            self.complaints.append(f"{type(error).__name__}: {error}")
+
+    def end(self) -> None:
+        """Complain about all that was seen."""
+        assert not self.complaints, "traffic that does not fit the OpenAPI file:\n" + "\n".join(self.complaints)
+        if "tickets" in self._exempt:
+            return
+        for venue in self.venues:
+            assert venue.log.tickets_presented_twice() == []
+            old = [call for call in venue.log if call.ticket_age_s is not None and call.ticket_age_s > OLDEST_TICKET_S]
+            assert not old, f"tickets older than {OLDEST_TICKET_S} s: {old}"
+
+
+class Totals:
+    """The whole session, so that a watch that sees nothing is noticed."""
+
+    tests = requests = answers = tickets = 0
+
+
+@pytest.fixture(autouse=True)
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """Every sandbox of the test, with its traffic; checked when the test is over."""
+    watching = Watch()
+    opened, recorded, executed = EpiasStpVenue.open, Engine.record, Engine.execute
+
+    async def open_(self: EpiasStpVenue, port: int = 0) -> None:
+        watching.venues.append(self)
+        await opened(self, port)
+
+    def record(self: Engine, arrival: Arrival, fault: Fault | None, **more: Any) -> None:
+        watching.request(arrival)
+        recorded(self, arrival, fault, **more)
+
+    def execute(self: Engine, arrival: Arrival, fault: Fault | None) -> Answer:
+        answer = executed(self, arrival, fault)
+        watching.answer(arrival, fault, answer)
+        return answer
+
+    monkeypatch.setattr(EpiasStpVenue, "open", open_)
+    monkeypatch.setattr(Engine, "record", record)
+    monkeypatch.setattr(Engine, "execute", execute)
+    yield watching
+    watching.end()
+    Totals.tests += 1
+    Totals.requests += watching.requests
+    Totals.answers += watching.answers
+    Totals.tickets += sum(call.ticket is not None for venue in watching.venues for call in venue.log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watch_saw_something() -> Iterator[None]:
+    """A watch that had gone blind would let everything pass."""
+    yield
+    if Totals.tests >= 20:
+        assert Totals.requests > Totals.tests // 2
+        assert Totals.answers > Totals.tests // 2
+        assert Totals.tickets > Totals.tests // 2
+
+
+@pytest.fixture(params=get_args(Wire))
+def wire(request: pytest.FixtureRequest) -> Wire:
+    """Both formats."""
+    chosen: Wire = request.param
+    return chosen
