@@ -132,16 +132,17 @@ class TicketManager(LoopBound):
     # -----------------------------------------------------------------------------------------------------------------
     # Handing out
 
-    async def take(self) -> Ticket:
+    async def take(self, *, fresh: bool = False) -> Ticket:
         """A ticket for one call: a pooled one, else one asked for now (with a login where there is no session).
 
+        ``fresh`` leaves the pool aside: after a refused ticket, because what killed that one may have killed them all.
         A session CAS has forgotten costs exactly one new login and one new request. Raises `CasCredentialsError`,
         `CasThrottledError`, `CasLoginBudgetExceeded`, `CasUnavailable` or `CasProtocolError`; no byte of the call has
         left then.
         """
         self._bound()
         self._session.refuse_if_latched()
-        ticket = self.pop_ready()
+        ticket = None if fresh else self.pop_ready()
         if ticket is not None:
             return ticket
         return await self._fetch(urgent=True)
@@ -315,7 +316,8 @@ class TicketManager(LoopBound):
         try:
             ticket = await retry_unavailable(attempt, lambda _: urgent and loop.time() < end, self._rng)
         except CasTicketExpired:
-            self._session.dead(tgt)
+            if self._session.dead(tgt):
+                self._drop(len(self._pool))  # they died with their session
             raise
         self._fetched += 1
         if ticket.age_s > self._pool.usable_s:

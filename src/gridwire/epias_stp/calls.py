@@ -37,6 +37,12 @@ READ_DEADLINE_S = 150.0
 WRITE_DEADLINE_S = 30.0
 """Bound for connecting again and again before the first byte of a write."""
 
+FINISH_S = 30.0
+"""Longest wait for requests under way before a session is ended."""
+
+
+_TICKET_REFUSED = (Failure.SECURITY_ERROR, Failure.ACCESS_DENIED)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -67,8 +73,14 @@ class Caller:
         self._policy = policy
         self._events = events
         self._quota = RetryQuota()
+        self._under_way: set[asyncio.Future[None]] = set()
         self.unknown: list[Unknown] = []
         """Writes of this client whose outcome is not known."""
+
+    async def finished(self) -> None:
+        """Wait until the requests that are under way now have an answer, but not longer than `FINISH_S`."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=FINISH_S)
 
     async def read(self, name: str, body: StpRequest, model: type[M]) -> M:
         """Make a call that changes nothing and return its answer's ``model``.
@@ -78,9 +90,11 @@ class Caller:
         operation = OPERATIONS[name]
         transaction_id = rules.transaction_id()
         payload = self._encode(operation, body, transaction_id)
+        attempt: Attempt | None = None
 
         async def once() -> M:
-            attempt = await self._attempt(operation, payload, transaction_id, Progress())
+            nonlocal attempt
+            attempt = await self._attempt(operation, payload, transaction_id, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
             return cast("M", attempt.envelope.model())
@@ -127,7 +141,8 @@ class Caller:
         async def once() -> None:
             progress = Progress()
             try:
-                attempt = await self._attempt(operation, payload, key, progress)
+                last = attempts[-1] if attempts else None
+                attempt = await self._attempt(operation, payload, key, progress, after=last)
             except asyncio.CancelledError:
                 if progress.written:
                     attempts.append(judgement.cancelled(operation, transaction_id=key))
@@ -155,10 +170,25 @@ class Caller:
             if not attempts:
                 raise
 
-    async def _attempt(self, operation: Operation, payload: bytes, key: str, progress: Progress) -> Attempt:
-        """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did."""
+    async def _attempt(
+        self, operation: Operation, payload: bytes, key: str, progress: Progress, *, after: Attempt | None
+    ) -> Attempt:
+        """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did.
+
+        After an attempt whose ticket may have been dead, the next one comes from CAS, which knows whether the session is.
+        """
+        self._under_way.add(done := asyncio.get_running_loop().create_future())
         try:
-            ticket = await self._tickets.take()
+            return await self._exchange(operation, payload, key, progress, after)
+        finally:
+            self._under_way.discard(done)
+            done.set_result(None)
+
+    async def _exchange(
+        self, operation: Operation, payload: bytes, key: str, progress: Progress, after: Attempt | None
+    ) -> Attempt:
+        try:
+            ticket = await self._tickets.take(fresh=after is not None and after.failure in _TICKET_REFUSED)
         except AuthError as error:
             return judgement.failed(operation, error, transaction_id=key)
         age_s = ticket.age_s
