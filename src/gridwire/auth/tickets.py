@@ -317,7 +317,7 @@ class TicketManager(LoopBound):
             ticket = await retry_unavailable(attempt, lambda _: urgent and loop.time() < end, self._rng)
         except CasTicketExpired:
             if self._session.dead(tgt):
-                self._drop(len(self._pool))  # they died with their session
+                self._pool.clear()  # they died with their session
             raise
         self._fetched += 1
         if ticket.age_s > self._pool.usable_s:

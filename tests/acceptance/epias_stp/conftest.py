@@ -7,7 +7,7 @@ twice or at an age over 25 s. What a test does against these rules on purpose it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
@@ -29,8 +29,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.venues: list[EpiasStpVenue] = []
-        self.requests = 0
-        self.answers = 0
+        self.requests: list[tuple[str, bytes]] = []
+        """Operation and body of each request that was read."""
+        self.answers: list[tuple[str, bytes]] = []
+        """The same of what the engine said."""
         self.complaints: list[str] = []
         self._exempt: dict[str, str] = {}
 
@@ -43,13 +45,13 @@ class Watch:
     def request(self, arrival: Arrival) -> None:
         """Check a request as it came off the wire; a fault may have kept its body from being read."""
         if arrival.body:
-            self.requests += 1
+            self.requests.append((arrival.operation.name, arrival.body))
             self._check(arrival, "request", arrival.body)
 
     def answer(self, arrival: Arrival, fault: Fault | None, answer: Answer) -> None:
         """Check what the engine said, unless a scripted fault said it."""
         if answer.status == 200 and (fault is None or fault.kind not in _ANSWERS_SOMETHING_ELSE):
-            self.answers += 1
+            self.answers.append((arrival.operation.name, answer.body))
             self._check(arrival, "response", answer.body)
 
     def _check(self, arrival: Arrival, half: openapi.Half, body: bytes) -> None:
@@ -90,11 +92,12 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         watching.venues.append(self)
         await opened(self, port)
 
-    def record(self: Engine, arrival: Arrival, fault: Fault | None, **more: Any) -> None:
+    def record(self: Engine, arrival: Arrival, fault: Fault | None) -> None:
         watching.request(arrival)
-        recorded(self, arrival, fault, **more)
+        recorded(self, arrival, fault)
 
     def execute(self: Engine, arrival: Arrival, fault: Fault | None) -> Answer:
+        watching.request(arrival)
         answer = executed(self, arrival, fault)
         watching.answer(arrival, fault, answer)
         return answer
@@ -105,8 +108,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     yield watching
     watching.end()
     Totals.tests += 1
-    Totals.requests += watching.requests
-    Totals.answers += watching.answers
+    Totals.requests += len(watching.requests)
+    Totals.answers += len(watching.answers)
     Totals.tickets += sum(call.ticket is not None for venue in watching.venues for call in venue.log)
 
 

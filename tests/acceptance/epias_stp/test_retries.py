@@ -233,7 +233,7 @@ async def test_T35_a_business_error_to_the_second_cancellation_comes_with_the_fi
         assert isinstance(first, str)
         assert isinstance(second, Envelope)
         assert second.result_code == "BID-0005"
-        assert "A refusal of the second can mean that the first had already done it" in outcome.reason
+        assert "A refusal of the last can mean that the earlier one had already done it" in outcome.reason
         assert outcome.intent.attempts == 2
         calls = f.venue.log.calls("bid_cancel")
         assert len({call.ticket for call in calls}) == len(calls) == 2
