@@ -41,6 +41,9 @@ FINISH_S = 30.0
 """Longest wait for requests under way before a session is ended."""
 
 
+LANGUAGES = ("tr-tr", "en-us")
+"""What STP answers in (STP document 4, ``Accept-Language``)."""
+
 _TICKET_REFUSED = (Failure.SECURITY_ERROR, Failure.ACCESS_DENIED)
 
 
@@ -55,6 +58,14 @@ class Policy:
     confirmed: frozenset[str]
     resend_on_security_error: bool
     retry_cancel: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail, or be misread, only when the first call is made."""
+        if self.message_format not in wire.MEDIA_TYPES:
+            raise ConfigurationError(f'message_format is "json" or "xml", not {self.message_format!r}.')
+        if self.language not in LANGUAGES:
+            raise ConfigurationError(f'language is "tr-tr" or "en-us", not {self.language!r}.')
+        rules.name_text(self.application, "application")
 
 
 class _Failed(Exception):

@@ -68,18 +68,14 @@ class Watch:
     def end(self) -> None:
         """Complain about all that was seen."""
         assert not self.complaints, "traffic that does not fit the OpenAPI file:\n" + "\n".join(self.complaints)
+        whole = [call for venue in self.venues for call in venue.log if call.fault != "close_before_read"]
+        assert len(self.requests) >= len(whole), "the watch has gone blind"
         if "tickets" in self._exempt:
             return
         for venue in self.venues:
             assert venue.log.tickets_presented_twice() == []
             old = [call for call in venue.log if call.ticket_age_s is not None and call.ticket_age_s > OLDEST_TICKET_S]
             assert not old, f"tickets older than {OLDEST_TICKET_S} s: {old}"
-
-
-class Totals:
-    """The whole session, so that a watch that sees nothing is noticed."""
-
-    tests = requests = answers = tickets = 0
 
 
 @pytest.fixture(autouse=True)
@@ -107,20 +103,6 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.setattr(Engine, "execute", execute)
     yield watching
     watching.end()
-    Totals.tests += 1
-    Totals.requests += len(watching.requests)
-    Totals.answers += len(watching.answers)
-    Totals.tickets += sum(call.ticket is not None for venue in watching.venues for call in venue.log)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def watch_saw_something() -> Iterator[None]:
-    """A watch that had gone blind would let everything pass."""
-    yield
-    if Totals.tests >= 20:
-        assert Totals.requests > Totals.tests // 2
-        assert Totals.answers > Totals.tests // 2
-        assert Totals.tickets > Totals.tests // 2
 
 
 @pytest.fixture(params=get_args(Wire))

@@ -93,8 +93,8 @@ class Writes:
         self._floor = floor
         self._trader = trader
         self._operator = operator
-        self._resting = resting
-        self._match_id = match_id
+        self.resting = resting
+        self.match_id = match_id
         self._days = 0
 
     @classmethod
@@ -123,10 +123,10 @@ class Writes:
         return await self._trader.bids.save(TODAY, **{**BID, **more})
 
     async def _bid_update(self, **more: Any) -> Outcome:
-        return await self._trader.bids.update(self._resting, price="12001.25", quantity=100, **more)
+        return await self._trader.bids.update(self.resting, price="12001.25", quantity=100, **more)
 
     async def _bid_cancel(self, **more: Any) -> Outcome:
-        return await self._trader.bids.cancel(self._resting, **more)
+        return await self._trader.bids.cancel(self.resting, **more)
 
     async def _contract_save(self) -> Outcome:
         self._days += 1
@@ -155,7 +155,7 @@ class Writes:
         return await self._operator.contract_gates.change_status(self._gate_id(), gate_status="CLOSED")
 
     async def _match_change_status(self) -> Outcome:
-        change = match_change(self._match_id, status="CANCELLED", description="entered by mistake")
+        change = match_change(self.match_id, status="CANCELLED", description="entered by mistake")
         return await self._operator.matches.change_status([change])
 
     async def _payment_order(self) -> Outcome:
