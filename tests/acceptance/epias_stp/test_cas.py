@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from gridwire.transport.http import HttpTransport
 from tests.acceptance.epias_stp.conftest import Watch
 from tests.acceptance.epias_stp.floor import BID, TODAY, Floor, Wire, accepted, floor
 from tests.sandbox.epias_stp.caller import Caller, dumps, envelope
-from tests.support.planted import PASSWORD
+from tests.support.planted import PASSWORD, leaks
 
 BODIES = ("asked", "text", "json", "xml", "html", "location")
 MINUTE = 60.0
@@ -425,10 +426,67 @@ async def test_T11_even_a_session_that_always_ends_at_once_stays_below_the_ban()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Secrets
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        ("login", {"kind": "status", "status": 401}),
+        ("login", {"kind": "html"}),
+        ("login", {"kind": "redirect", "location": "https://x.invalid/TGT-1-abcdefghijklmnopqrst"}),
+        ("login", {"kind": "raw", "status": 401, "content": PASSWORD.encode()}),
+        (
+            "login",
+            {
+                "kind": "raw",
+                "status": 500,
+                "content": b'{"password": "Gizli&S\\u00f6z+%41 \\"\\u0130\\u0131\\u015e\\""}',
+            },
+        ),
+        ("login", {"kind": "raw", "status": 500, "content": b"for TGT-77-abcdefghijklmnopqrst-cas"}),
+        ("login", {"kind": "drop_before_execute"}),
+        (
+            "service_ticket",
+            {"kind": "raw", "status": 404, "content": b"TGT-77-abcdefghijklmnopqrst could not be found"},
+        ),
+        (
+            "service_ticket",
+            {"kind": "raw", "status": 400, "content": b"no ST-77-abcdefghijklmnopqrst for TGT-1-abcdefghijklmn"},
+        ),
+        ("service_ticket", {"kind": "drop_after_execute"}),
+        ("service_ticket", {"kind": "silence_after_execute"}),
+    ],
+    ids=str,
+)
+async def test_T12_no_ticket_and_no_password_in_errors_events_or_logs(
+    operation: str, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with floor() as f:
+        f.venue.cas_faults.add(operation=operation, times=None, **fault)
+        outcome = await f.stp.bids.save(TODAY, **BID)
+        assert isinstance(outcome, Rejected)
+        with pytest.raises(AuthError) as caught:
+            await f.stp.contracts.standard()
+        said = "".join(traceback.format_exception(caught.value))
+        chain: BaseException | None = caught.value
+        while chain is not None:
+            said += repr(chain)
+            chain = chain.__cause__ or chain.__context__
+        said += repr(outcome) + outcome.reason + repr(f.events) + repr(f.account()) + caplog.text
+        assert leaks(said) == []
+        assert not [ticket for ticket in (*f.venue.cas._tgts, *f.venue.cas._sts) if ticket in said]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # What goes over the wire
 
 
-@pytest.mark.parametrize("password", ["a&b=c", "1+1 = 2", "100%25", "şifre İĞÜ çok", '"<>\\', PASSWORD])
+@pytest.mark.parametrize(
+    "password",
+    ["a&b=c", "1+1 = 2", "100%25", "şifre İĞÜ çok", '"<>\\', PASSWORD],
+    ids=["&=", "plus", "percent", "turkish", "quotes", "planted"],
+)
 @pytest.mark.parametrize("user", ["TRADER&1", "İŞLEM+ÖZEL %41"])
 async def test_T13_credentials_survive_the_form(user: str, password: str) -> None:
     async with floor() as f:
