@@ -156,8 +156,8 @@ class EpiasStp:
     async def logout(self) -> None:
         """End the CAS session once the requests under way have an answer (waiting up to 30 s).
 
-        Tickets not yet used die with it, also those of other programs that share the session. This client makes no further
-        call; open a new one.
+        Tickets not yet used die with it, also those of other programs that share the session. The next call logs in again,
+        which gridwire allows a minute after the last login.
         """
         await self._tickets.disarm()
         await self._caller.finished()

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from gridwire.auth.errors import (
     CasUnavailable,
 )
 from gridwire.auth.tickets import TicketManager
+from gridwire.epias_stp import EpiasStp
 from gridwire.epias_stp.errors import StpSecurityError
 from gridwire.errors import AuthError
 from gridwire.outcome import Rejected
@@ -251,6 +253,19 @@ async def test_T08_tickets_prefetched_from_a_session_that_was_ended_die_and_the_
         assert f.venue.cas.count("login") == 2
         assert {call.ticket_problem for call in f.venue.log} <= {"", "dead_parent"}
         assert len([call for call in f.venue.log if call.ticket_problem]) <= 1, "one dead ticket tells of the others"
+
+
+async def test_T08_a_program_that_shares_the_session_survives_the_logout_of_another(tmp_path: Path) -> None:
+    async with floor(ticket_file=tmp_path / "tickets") as f:
+        await f.bid()
+        async with EpiasStp(f.account(), ticket_file=tmp_path / "tickets") as other:
+            await f.bid(other)
+            assert f.venue.cas.count("login") == 1, "one session for both"
+            await asyncio.sleep(60)
+            await other.logout()
+        await f.bid()
+        assert (f.venue.cas.count("login"), f.venue.cas.count("logout")) == (2, 1)
+        assert [call.ticket_problem for call in f.venue.log] == ["", "", ""]
 
 
 async def test_T08_an_order_with_a_dead_ticket_is_refused_and_the_next_one_has_a_live_one(wire: Wire) -> None:
