@@ -79,14 +79,23 @@ def run(arguments: list[str]) -> int:
         return code_of(error)
     except Exception as error:  # noqa: BLE001 - the last place before a user would see a traceback
         _trace(debug)
+        bid = (
+            "Whether the bid is at the venue is not known: look at depth and matches before you repeat it. "
+            if "bid" in arguments
+            else ""
+        )
         tell(
-            f"gridwire failed in a way that it should not: {type(error).__name__}: {error}. If this was a bid, whether it is "
-            "at the venue is not known: look at its depth and matches before you repeat it. --debug shows where it failed.",
+            f"gridwire failed in a way that it should not: {type(error).__name__}: {_first_line(error)}. {bid}--debug shows "
+            "where it failed.",
             label="Error",
             style="red",
         )
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200].rstrip(".")
 
 
 def _trace(wanted: bool) -> None:

@@ -105,7 +105,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Rendera
     grid = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for index in kept:
         column = columns[index]
-        grid.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ignore")
+        grid.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, overflow="crop")
     for row in rows:
         grid.add_row(*(_text(row[index]) for index in kept))
     return grid
@@ -127,7 +127,9 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
 
 
 def _record(columns: Sequence[Column], row: Row) -> Text:
-    lines = [Text.assemble((f"{column.title}: ", "bold"), _text(cell)) for column, cell in zip(columns, row, strict=True)]
+    lines = [
+        Text.assemble((f"{column.title}: ", "bold"), _text(cell)) for column, cell in zip(columns, row, strict=True)
+    ]
     return Text("\n").join([*lines, Text()])
 
 
@@ -137,7 +139,8 @@ def _text(cell: str | Text) -> Text:
 
 def plain(value: Any, zone: str = "Europe/Istanbul") -> Any:
     """``value`` as JSON can carry it: decimals as strings, instants in ISO with the offset of ``zone``, models by their
-    documented fields."""
+    documented fields.
+    """
     from pydantic import BaseModel  # here, because help needs no pydantic
 
     if isinstance(value, BaseModel):

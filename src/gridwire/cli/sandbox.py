@@ -23,7 +23,8 @@ _TRY = {"epias_stp": "gridwire stp contracts"}
 
 def sandbox(
     venues: Annotated[
-        list[str] | None, typer.Argument(metavar="[VENUE]...", help="epias (or epias_stp); all venues if none is named.")
+        list[str] | None,
+        typer.Argument(metavar="[VENUE]...", help="epias (or epias_stp); all venues if none is named."),
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve HTTPS from a throw-away authority.")] = False,
     seed: Annotated[int, typer.Option(help="Fixes tickets and passwords.")] = 1,

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gridwire.cli.exits import ExitCode
 from gridwire.cli.output import ReaderGone, clean, out, out_json, tell
-from gridwire.cli.stp.link import Link
+from gridwire.cli.stp.link import Link, choice
 from gridwire.errors import InvalidInput
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 
@@ -28,19 +28,17 @@ _TYPES = {
     "match_with_time_limit": "MATCH_WITH_TIME_LIMIT",
 }
 
-BidId = Annotated[str, typer.Argument(help="The bid's id, as `bid save` told it.")]
+BidId = Annotated[str, typer.Argument(metavar="BID_ID", help="The bid's id, as `bid save` told it.")]
 Price = Annotated[str, typer.Option(metavar="TL", help="TL per 1000 Sm3, with a point: 12000.50.")]
 Quantity = Annotated[int, typer.Option(metavar="COUNT", help="A count of 1000 Sm3.")]
-Status = Annotated[
-    Literal["active", "passive"], typer.Option(case_sensitive=False, help="A passive bid is kept out of the book.")
-]
+Status = Annotated[str, choice("active", "passive", help="A passive bid is kept out of the book.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before a write at production.")]
 
 
 def save(
     link: Link,
-    contract: Annotated[str, typer.Argument(help="A contract's name, as `contracts` lists it.")],
-    side: Annotated[Literal["buy", "sell"], typer.Option(case_sensitive=False, help="Which side you take.")],
+    contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="A contract's name, as `contracts` lists it.")],
+    side: Annotated[str, choice("buy", "sell", help="Which side you take.")],
     price: Price,
     quantity: Quantity,
     type: Annotated[
@@ -52,9 +50,7 @@ def save(
         ),
     ] = "standard",
     status: Status = "active",
-    expires: Annotated[
-        str | None, typer.Option(metavar="TIME", help="With an offset: 2026-12-01T14:00+03:00.")
-    ] = None,
+    expires: Annotated[str | None, typer.Option(metavar="TIME", help="With an offset: 2026-12-01T14:00+03:00.")] = None,
     point: Annotated[str | None, typer.Option(metavar="NAME", help="The network point of a regional contract.")] = None,
     yes: Yes = False,
 ) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -27,18 +27,29 @@ T = TypeVar("T")
 _TOLD_BY_THE_OUTCOME = frozenset({"outcome.unknown", "answer.foreign"})
 
 
+def choice(*values: str, help: str) -> Any:
+    """An option that takes one of ``values``, in capitals or not."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value.lower() not in values:
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}. Nothing was sent.")
+        return value and value.lower()
+
+    return typer.Option(metavar="|".join(values), callback=check, help=help)
+
+
 @dataclass(frozen=True)
 class Link:
     """Where a command goes and how it speaks. The fields are the options, in the order of their help."""
 
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
     environment: Annotated[
-        Literal["sandbox", "test", "production"] | None, typer.Option(help="There is no default; production is real money.")
+        str | None, choice("sandbox", "test", "production", help="There is no default; production is real money.")
     ] = None
     language: Annotated[
-        Literal["tr-tr", "en-us"] | None, typer.Option(help="Language of the venue's texts; tr-tr unless set.")
+        str | None, choice("tr-tr", "en-us", help="Language of the venue's texts; tr-tr unless set.")
     ] = None
-    format: Annotated[Literal["json", "xml"] | None, typer.Option(help="Form of the messages; json unless set.")] = None
+    format: Annotated[str | None, choice("json", "xml", help="Form of the messages; json unless set.")] = None
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A gridwire.toml; the nearest one unless set.")
     ] = None
@@ -70,9 +81,7 @@ class Link:
         if yes or self.settings.environment != "production":
             return
         if not sys.stdin.isatty():
-            raise InvalidInput(
-                f"{what} at production needs --yes, because nobody can be asked here. Nothing was sent."
-            )
+            raise InvalidInput(f"{what} at production needs --yes, because nobody can be asked here. Nothing was sent.")
         if not typer.confirm(f"{what} at production, as {self.settings.username}, with real money?", err=True):
             tell("Nothing was sent.")
             raise KeyboardInterrupt
@@ -122,7 +131,9 @@ def with_link(work: Callable[..., int | None]) -> Callable[..., None]:
         if name != "link"
     ]
     shared = [
-        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types[field.name])
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types[field.name]
+        )
         for field in fields(Link)
     ]
     command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]

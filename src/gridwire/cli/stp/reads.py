@@ -11,7 +11,7 @@ from gridwire.cli.stp import views
 from gridwire.cli.stp.link import Link
 from gridwire.errors import InvalidInput
 
-Contract = Annotated[str, typer.Argument(help="A contract's name, as `contracts` lists it.")]
+Contract = Annotated[str, typer.Argument(metavar="CONTRACT", help="A contract's name, as `contracts` lists it.")]
 
 
 def contracts(
@@ -49,7 +49,7 @@ def depth(link: Link, contract: Contract) -> None:
 
 def matches(
     link: Link,
-    contract: Annotated[list[str], typer.Argument(help="One contract or several.")],
+    contract: Annotated[list[str], typer.Argument(metavar="CONTRACT", help="One contract or several.")],
 ) -> None:
     """List the public matches of contracts; your own are marked."""
     found = link.run(lambda stp: stp.matches.of(contract))

@@ -20,9 +20,9 @@ OWN = "yours"
 
 CONTRACTS = (
     Column("Contract"),
-    Column("Bought", right=True),
+    Column("Buyers", right=True),
     Column("at", right=True),
-    Column("Sold at", right=True),
+    Column("Sellers at", right=True),
     Column("Amount", right=True),
     Column("Last", right=True, spare=1),
     Column("Average", right=True, spare=2),
@@ -34,8 +34,8 @@ REGIONAL = (
     Column("Side"),
     Column("Left", right=True),
     Column("of", right=True),
-    Column("Bought at", right=True),
-    Column("Sold at", right=True),
+    Column("Buyers at", right=True),
+    Column("Sellers at", right=True),
     Column("Points", spare=2),
     Column("Closes", spare=1),
 )

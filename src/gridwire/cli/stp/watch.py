@@ -20,11 +20,10 @@ from gridwire import clock
 from gridwire.cli.output import ReaderGone, clean, console, local, out, out_json, price, table, tell
 from gridwire.cli.stp import views
 from gridwire.cli.stp.link import Link
-from gridwire.epias_stp.broadcast import Message
 from gridwire.errors import InvalidInput, LoginBudgetExceeded, RateLimited, TransportError, VenueFailure
 
 if TYPE_CHECKING:
-    from gridwire.epias_stp import EpiasStp
+    from gridwire.epias_stp import EpiasStp, Message
     from gridwire.epias_stp.models import AmountPrice, ContractDepth, Match
     from gridwire.transport.websocket import Connection
 
@@ -36,10 +35,13 @@ _PASSES = (TransportError, VenueFailure, RateLimited, LoginBudgetExceeded)
 
 def watch(
     link: Link,
-    contract: Annotated[str | None, typer.Argument(help="The contract to poll.")] = None,
+    contract: Annotated[str | None, typer.Argument(metavar="CONTRACT", help="The contract to poll.")] = None,
     interval: Annotated[float, typer.Option(min=1.0, metavar="SECONDS", help="Pause between two polls.")] = 5.0,
     broadcast: Annotated[
-        bool, typer.Option("--broadcast", help="Show the broadcaster's messages too, as they come; CONTRACT may be left out.")
+        bool,
+        typer.Option(
+            "--broadcast", help="Show the broadcaster's messages too, as they come; CONTRACT may be left out."
+        ),
     ] = False,
 ) -> None:
     """Watch depth and matches of a contract until Ctrl-C."""
@@ -107,10 +109,11 @@ class Face:
 
     def heard(self, at: datetime, event: Message | Connection) -> None:
         """The broadcaster said something, or its connection changed."""
-        if isinstance(event, Message):
-            out_json({"at": at, "message": event.text})
+        message, connection = _apart(event)
+        if connection is None:
+            out_json({"at": at, "message": message})
         else:
-            out_json({"at": at, "connection": event.state, "reason": event.reason})
+            out_json({"at": at, "connection": connection.state, "reason": connection.reason})
 
 
 class _Lines(Face):
@@ -160,7 +163,9 @@ class _Screen(Face):
         self._draw()
 
     def heard(self, at: datetime, event: Message | Connection) -> None:
-        self._messages.append(Text(clean(f"{local(at, '%H:%M:%S')}  {_said(event)}"), no_wrap=True, overflow="ellipsis"))
+        self._messages.append(
+            Text(clean(f"{local(at, '%H:%M:%S')}  {_said(event)}"), no_wrap=True, overflow="ellipsis")
+        )
         self._draw()
 
     def _draw(self) -> None:
@@ -182,4 +187,12 @@ def _top(levels: list[AmountPrice]) -> str:
 
 
 def _said(event: Message | Connection) -> str:
-    return event.text if isinstance(event, Message) else f"broadcast {event.state} {event.reason}".rstrip()
+    message, connection = _apart(event)
+    return message if connection is None else f"broadcast {connection.state} {connection.reason}".rstrip()
+
+
+def _apart(event: Message | Connection) -> tuple[str, Connection | None]:
+    """The message's text, or the change of the connection."""
+    from gridwire.transport.websocket import Connection
+
+    return ("", event) if isinstance(event, Connection) else (event.text, None)
