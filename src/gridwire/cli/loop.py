@@ -18,10 +18,12 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
 
     async def guarded() -> T:
-        task = asyncio.current_task()
-        # A thread other than the main one, and Windows, have no such handler; there SIGTERM ends the process.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: task and task.cancel())
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # SIGINT too, for a shell starts background processes with it ignored. Windows, and threads other than the
+            # main one, have no such handlers.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, lambda: task and task.cancel())
         return await work()
 
     try:

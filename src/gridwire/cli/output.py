@@ -127,9 +127,8 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
 
 
 def _record(columns: Sequence[Column], row: Row) -> Text:
-    lines = [
-        Text.assemble((f"{column.title}: ", "bold"), _text(cell)) for column, cell in zip(columns, row, strict=True)
-    ]
+    cells = [(column.title, _text(cell)) for column, cell in zip(columns, row, strict=True)]
+    lines = [Text.assemble((f"{title}: ", "bold"), cell) for title, cell in cells if cell.plain]
     return Text("\n").join([*lines, Text()])
 
 
@@ -138,8 +137,9 @@ def _text(cell: str | Text) -> Text:
 
 
 def plain(value: Any, zone: str = "Europe/Istanbul") -> Any:
-    """``value`` as JSON can carry it: decimals as strings, instants in ISO with the offset of ``zone``, models by their
-    documented fields.
+    """``value`` as JSON can carry it: decimals as strings, instants in ISO with the offset of ``zone``.
+
+    Of a model the documented fields are taken, not what else the venue may have sent.
     """
     from pydantic import BaseModel  # here, because help needs no pydantic
 

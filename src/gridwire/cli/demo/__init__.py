@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +17,7 @@ from gridwire.errors import InvalidInput, MissingExtra
 if TYPE_CHECKING:
     from gridwire.cli.demo.tally import Tally
 
-    Play = Callable[[float, int, bool], Awaitable[Tally]]
+    Play = Callable[[float, int, bool], Coroutine[Any, Any, Tally]]
 
 _SHORT = {"epias": "epias_stp"}
 _PLAYS = {"epias_stp": "gridwire.cli.demo.epias_stp"}
@@ -37,7 +38,7 @@ def demo(
     """
     plays, left_out = _plays(venue or [])
     try:
-        tallies = {name: loop.run(lambda play=play: play(seconds, seed, json)) for name, play in plays.items()}
+        tallies = {name: loop.run(partial(play, seconds, seed, json)) for name, play in plays.items()}
     except KeyboardInterrupt:
         tell("The demo was stopped before its end; nothing is left of it.")
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,8 +13,12 @@ from rich.text import Text
 
 from gridwire.cli.demo.story import View
 from gridwire.cli.demo.traders import Bid
-from gridwire.cli.output import Column, clean, console, count, local, out, price, table
+from gridwire.cli.output import Column, Row, clean, console, count, local, out, price, table
+from gridwire.cli.stp import views
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
+
+if TYPE_CHECKING:
+    from gridwire.epias_stp.models import ContractSummary
 
 WIDE = 112
 """From this many columns on, bids stand beside contracts and matches."""
@@ -30,9 +34,9 @@ _STATES = {
 _CONTRACTS = (
     Column("Contract"),
     Column("Buyers", right=True),
-    Column("at", right=True),
-    Column("Sellers at", right=True),
-    Column("Amount", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
+    Column("Sellers", right=True),
     Column("Last", right=True, spare=1),
 )
 _BIDS = (
@@ -215,24 +219,23 @@ def _last_lines(said: list[Text], width: int, most: int, screen: Console) -> lis
 
 def _newest(bids: tuple[Bid, ...], most: int) -> list[Bid]:
     """The newest bids, last one first; one whose outcome is not known stays in sight."""
-    ordered = sorted(reversed(bids), key=lambda bid: bid.state != "UNKNOWN")
+    latest = bids[::-1]
+    ordered = sorted(latest, key=lambda bid: bid.state != "UNKNOWN")
     return ordered[: max(1, most)]
 
 
-def _contract_row(one: object) -> list[str]:
-    from gridwire.cli.stp import views
-
-    return list(views.contract(one))[:6]  # type: ignore[arg-type]
+def _contract_row(one: ContractSummary) -> Row:
+    return views.contract(one)[: len(_CONTRACTS)]
 
 
-def _bid_row(bid: Bid) -> list[str | Text]:
+def _bid_row(bid: Bid) -> Row:
     state = Text(bid.state, style=_STATES.get(bid.state, ""))
     side = Text(bid.side.lower(), style="green" if bid.side == "BUY" else "red")
     number = (bid.order.id if bid.order is not None else None) or ("-" if bid.state == "rejected" else "?")
     return [number, bid.trader, side, bid.contract, str(bid.quantity), price(bid.price), count(bid.left), state]
 
 
-def _match_rows(view: View, most: int) -> list[list[str]]:
+def _match_rows(view: View, most: int) -> list[Row]:
     newest = list(reversed(view.matches))[: max(1, most)]
     return [
         [one.match_id, one.contract, count(one.quantity), price(one.price), local(one.matching_time, "%H:%M:%S")]

@@ -194,13 +194,13 @@ class Story:
         self._view.counts["resolved"] += 1
         bid.state = "accepted" if lost.executed else "not there"
         what = (
-            f"{level.amount} at {bid.price} rest there, marked as {bid.trader}'s own: it was executed"
+            f"{level.amount} at {bid.price} rest there marked {bid.trader}'s: it was executed"
             if level is not None
-            else f"a match at {bid.price} is marked as {bid.trader}'s own: it was executed"
+            else f"a match at {bid.price} is marked {bid.trader}'s: it was executed"
             if matched is not None
-            else f"nothing at {bid.price} is marked as {bid.trader}'s own: it was not executed"
+            else f"nothing at {bid.price} is marked {bid.trader}'s: it was not executed"
         )
-        self._face.said(f"settled by the venue's marks: {what}", None)
+        self._face.said(f"settled: {what}", None)
 
     async def _own_match(self, lost: Lost) -> Match | None:
         found = await self._buyer.stp.matches.of(lost.bid.contract)
@@ -222,7 +222,7 @@ class Story:
         if match is not None:
             self.lost.match_id = match.match_id
             self._face.said(
-                f"match {match.match_id} at {bid.price} is marked as {bid.trader}'s own: the lost one traded", None
+                f"match {match.match_id} at {bid.price} is marked {bid.trader}'s: the lost one traded", None
             )
 
     async def _break_a_rule(self) -> None:

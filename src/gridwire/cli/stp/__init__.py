@@ -17,8 +17,11 @@ _bid = typer.Typer(
     help="Enter, change and cancel bids. Nothing is ever sent twice.", no_args_is_help=True, rich_markup_mode=None
 )
 
-for _command in (reads.contracts, reads.depth, reads.matches, watch.watch):
-    app.command()(with_link(_command))
-for _command in (bids.save, bids.update, bids.cancel):
-    _bid.command()(with_link(_command))
+app.command()(with_link(reads.contracts))
+app.command()(with_link(reads.depth))
+app.command()(with_link(reads.matches))
+app.command()(with_link(watch.watch))
+_bid.command()(with_link(bids.save))
+_bid.command()(with_link(bids.update))
+_bid.command()(with_link(bids.cancel))
 app.add_typer(_bid, name="bid")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from gridwire.cli.output import out_json, show_table, tell
+from gridwire.cli.output import Column, Row, out_json, show_table, tell
 from gridwire.cli.stp import views
 from gridwire.cli.stp.link import Link
 from gridwire.errors import InvalidInput
@@ -24,10 +25,13 @@ def contracts(
         raise InvalidInput("--weekly and --regional are two lists; ask for one at a time. Nothing was sent.")
     if regional:
         points = link.run(lambda stp: stp.contracts.regional())
-        found, columns, rows = list(points), views.REGIONAL, [views.regional(point) for point in points]
+        _list(link, points, views.REGIONAL, [views.regional(point) for point in points])
     else:
-        listed = link.run(lambda stp: stp.contracts.weekly() if weekly else stp.contracts.standard())
-        found, columns, rows = list(listed), views.CONTRACTS, [views.contract(one) for one in listed]
+        found = link.run(lambda stp: stp.contracts.weekly() if weekly else stp.contracts.standard())
+        _list(link, found, views.CONTRACTS, [views.contract(one) for one in found])
+
+
+def _list(link: Link, found: object, columns: Sequence[Column], rows: list[Row]) -> None:
     if link.json:
         out_json({"contracts": found})
     elif rows:

@@ -21,9 +21,9 @@ OWN = "yours"
 CONTRACTS = (
     Column("Contract"),
     Column("Buyers", right=True),
-    Column("at", right=True),
-    Column("Sellers at", right=True),
-    Column("Amount", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
+    Column("Sellers", right=True),
     Column("Last", right=True, spare=1),
     Column("Average", right=True, spare=2),
     Column("State", spare=4),
@@ -33,18 +33,18 @@ REGIONAL = (
     Column("Contract"),
     Column("Side"),
     Column("Left", right=True),
-    Column("of", right=True),
-    Column("Buyers at", right=True),
-    Column("Sellers at", right=True),
+    Column("Total", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
     Column("Points", spare=2),
     Column("Closes", spare=1),
 )
 DEPTH = (
     Column("Yours", spare=1),
     Column("Buyers", right=True),
-    Column("at", right=True),
-    Column("Sellers at", right=True),
-    Column("Amount", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
+    Column("Sellers", right=True),
     Column("Yours", spare=1),
 )
 MATCHES = (

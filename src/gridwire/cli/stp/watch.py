@@ -20,7 +20,15 @@ from gridwire import clock
 from gridwire.cli.output import ReaderGone, clean, console, local, out, out_json, price, table, tell
 from gridwire.cli.stp import views
 from gridwire.cli.stp.link import Link
-from gridwire.errors import InvalidInput, LoginBudgetExceeded, RateLimited, TransportError, VenueFailure
+from gridwire.errors import (
+    AuthError,
+    BusinessError,
+    CredentialsRefused,
+    InvalidInput,
+    SecurityError,
+    TransportError,
+    VenueError,
+)
 
 if TYPE_CHECKING:
     from gridwire.epias_stp import EpiasStp, Message
@@ -29,8 +37,8 @@ if TYPE_CHECKING:
 
 MESSAGES = 5
 LEVELS = 8
-_PASSES = (TransportError, VenueFailure, RateLimited, LoginBudgetExceeded)
-"""What one poll may fail with while the watch goes on."""
+_MAY_PASS = (TransportError, VenueError, AuthError)
+_WILL_NOT_PASS = (BusinessError, SecurityError, CredentialsRefused)
 
 
 def watch(
@@ -70,8 +78,8 @@ async def _poll(stp: EpiasStp, contract: str, interval: float, face: Face) -> No
     while True:
         try:
             book, found = await stp.contracts.depth(contract), await stp.matches.of(contract)
-        except _PASSES as error:
-            if not seen:
+        except _MAY_PASS as error:
+            if not seen or isinstance(error, _WILL_NOT_PASS):
                 raise
             face.failed(str(error), interval)
             await asyncio.sleep(max(interval, float(getattr(error, "retry_after_s", 0.0))))
@@ -140,7 +148,7 @@ class _Screen(Face):
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._book: RenderableType = Text("waiting for the first answer" if contract else "")
         self._matches: RenderableType = Text()
-        self._note = Text()
+        self._note = Text("Ctrl-C ends", style="dim")
         self._messages: deque[Text] = deque(maxlen=MESSAGES)
 
     def __enter__(self) -> None:
@@ -155,7 +163,7 @@ class _Screen(Face):
         self._book = table(views.DEPTH, views.depth(book)[:LEVELS], width)
         latest = sorted(found, key=lambda one: (one.matching_time is not None, one.matching_time), reverse=True)[:rows]
         self._matches = table(views.MATCHES, [views.match(one) for one in latest], width)
-        self._note = Text(f"{self.contract} at {local(at, '%H:%M:%S')} in Istanbul, Ctrl-C ends", style="dim")
+        self._note = Text(f"{self.contract} as of {local(at, '%H:%M:%S')} in Istanbul, Ctrl-C ends", style="dim")
         self._draw()
 
     def failed(self, why: str, pause_s: float) -> None:
@@ -169,10 +177,9 @@ class _Screen(Face):
         self._draw()
 
     def _draw(self) -> None:
-        parts = [self._note, self._book, Text(), self._matches] if self.contract else []
-        if self._messages:
-            parts += [Text(), *self._messages]
-        self._live.update(Group(*parts), refresh=True)
+        parts = [self._book, Text(), self._matches, Text()] if self.contract else []
+        # The note comes last: Ctrl-C echoed behind a line that fills the terminal would shift the frame.
+        self._live.update(Group(*parts, *self._messages, self._note), refresh=True)
 
 
 def _face(as_json: bool, contract: str | None) -> Face:
