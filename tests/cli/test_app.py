@@ -83,7 +83,7 @@ def test_a_defect_of_ours_is_a_paragraph_and_a_traceback_only_on_request(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("boom with ST-1-abcdef-cas in it")
 
-    monkeypatch.setattr(root.typer.main, "get_command", lambda _: type("Broken", (), {"main": fail})())
+    monkeypatch.setattr("typer.main.get_command", lambda _: type("Broken", (), {"main": fail})())
     ran = cli("stp", "bid", "cancel", "1")
     assert ran.code == ExitCode.FAILED
     assert ran.err.startswith(
@@ -104,9 +104,12 @@ def test_an_interrupt_before_a_command_started_is_code_130(monkeypatch: pytest.M
 
 
 def test_bench_is_forwarded(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    import gridwire.bench.__main__ as bench
-
     seen: list[list[str]] = []
-    monkeypatch.setattr(bench, "main", lambda arguments: seen.append(arguments) or 1)
+
+    def measure(arguments: list[str]) -> int:
+        seen.append(arguments)
+        return 1
+
+    monkeypatch.setattr("gridwire.bench.__main__.main", measure)
     assert cli("bench", "imports", "--json").code == ExitCode.FAILED
     assert seen == [["imports", "--json"]]

@@ -22,7 +22,7 @@ from gridwire.cli.demo.tally import Tally
 from gridwire.cli.demo.traders import Bid
 from gridwire.cli.exits import ExitCode
 from gridwire.epias_stp.models import AmountPrice, ContractSummary, Match
-from gridwire.outcome import Accepted, Intent, Rejected, Unknown
+from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 from tests.cli.conftest import Cli, Terminal, finish, spawn
 
 COUNTS = {"sent", "accepted", "rejected", "unknown", "resolved", "executed_at_venue"}
@@ -32,7 +32,7 @@ def intent(key: str) -> Intent:
     return Intent("epias_stp", "bid_save", key, datetime(2026, 12, 1, tzinfo=UTC))
 
 
-TOLD = [
+TOLD: list[Outcome] = [
     Accepted(intent("a")),
     Rejected("BID-0001", "no", "venue", intent("r")),
     Unknown(intent("u"), "disconnected", "gone"),
