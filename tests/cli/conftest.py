@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -182,13 +183,18 @@ class Terminal:
     def until(self, text: str) -> None:
         """Read until ``text`` has appeared."""
         while text not in self.screen:
-            self.screen += os.read(self._master, 65_536).decode()
+            self._read()
+
+    def _read(self) -> None:
+        readable, _, _ = select.select([self._master], [], [], DEADLINE_S)
+        assert readable, self.screen
+        self.screen += os.read(self._master, 65_536).decode(errors="replace")
 
     def end(self) -> int:
         """Read to the end; returns the exit code."""
         with contextlib.suppress(OSError):  # the other side has closed it
-            while part := os.read(self._master, 65_536):
-                self.screen += part.decode()
+            while True:
+                self._read()
         os.close(self._master)
         assert "Traceback" not in self.screen
         return self.process.wait(DEADLINE_S)

@@ -39,7 +39,7 @@ def test_on_a_terminal_a_table_is_redrawn_until_ctrl_c(box: Running, cli: Cli) -
     terminal.until("12000.50")
     terminal.until("broadcast connected")
     box.venue.faults.add("status", operation="activecontracts_depth", status=418, times=None)
-    terminal.until("what is shown is older")
+    terminal.until("What is shown is older; the next try is in 1 s.")
     box.venue.faults.clear()
     terminal.type("\x03")
     assert terminal.end() == ExitCode.DONE

@@ -167,7 +167,8 @@ class _Screen(Face):
         self._draw()
 
     def failed(self, why: str, pause_s: float) -> None:
-        self._note = Text(clean(f"{why} The next try is in {pause_s:g} s; what is shown is older."), style="yellow")
+        late = clean(f"What is shown is older; the next try is in {pause_s:g} s. {why}")
+        self._note = Text(late, style="yellow", no_wrap=True, overflow="ellipsis")
         self._draw()
 
     def heard(self, at: datetime, event: Message | Connection) -> None:
