@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -167,6 +168,7 @@ class Terminal:
     def __init__(self, *arguments: str, columns: int = 80, lines: int = 24) -> None:
         self._master, slave = pty.openpty()
         self.screen = ""
+        self._end_s = time.monotonic() + DEADLINE_S
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gridwire.cli", *arguments],
             stdin=slave,
@@ -186,8 +188,11 @@ class Terminal:
             self._read()
 
     def _read(self) -> None:
-        readable, _, _ = select.select([self._master], [], [], DEADLINE_S)
-        assert readable, self.screen
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0 or not select.select([self._master], [], [], left_s)[0]:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(self.screen)
         self.screen += os.read(self._master, 65_536).decode(errors="replace")
 
     def end(self) -> int:

@@ -41,7 +41,7 @@ def test_on_a_terminal_a_table_is_redrawn_until_ctrl_c(box: Running, cli: Cli) -
     box.venue.faults.add("status", operation="activecontracts_depth", status=418, times=None)
     terminal.until("What is shown is older; the next try is in 1 s.")
     box.venue.faults.clear()
-    terminal.type("\x03")
+    terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == ExitCode.DONE
     assert_no_secret(box, terminal.screen)
 
