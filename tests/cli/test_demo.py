@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import signal
@@ -16,8 +17,9 @@ from rich.console import Console
 from rich.text import Text
 
 from gridwire.cli import demo
-from gridwire.cli.demo.faces import frame
-from gridwire.cli.demo.story import View
+from gridwire.cli.demo.epias_stp import explanation
+from gridwire.cli.demo.faces import Lines, Screen, frame
+from gridwire.cli.demo.story import Lost, View
 from gridwire.cli.demo.tally import Tally
 from gridwire.cli.demo.traders import Bid
 from gridwire.cli.exits import ExitCode
@@ -165,3 +167,44 @@ def test_a_frame_fits_the_terminal_and_keeps_the_unknown_bid_in_sight(width: int
     assert len(lines) <= height
     assert all(cell_len(line) <= width for line in lines)
     assert "UNKNOWN" in captured.get()
+
+
+async def test_a_screen_keeps_the_lost_answer_in_sight_while_others_scroll(capsys: pytest.CaptureFixture[str]) -> None:
+    face = Screen("EPİAŞ STP", 20.0)
+    with face:
+        face.looked(View())
+        face.said("no answer came", TOLD[2])
+        for number in range(10):
+            face.said(f"bid {number}", TOLD[0])
+        face.said("a refused one", TOLD[1])
+        face.said("settled", None)
+    screen = Console(file=io.StringIO(), width=80, height=24)
+    with screen.capture() as captured:
+        screen.print(face.frame())
+    assert "no answer came" in captured.get()
+    assert "settled" in captured.get()
+    assert "bid 0" not in captured.get()
+    assert "0 of 20 s" in captured.get()
+    assert "EPİAŞ STP" in capsys.readouterr().out
+
+
+async def test_lines_carry_the_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    face = Lines()
+    await asyncio.sleep(61.5)
+    face.said("bought", TOLD[0])
+    assert capsys.readouterr().out == " 61.5 s  bought\n"
+
+
+@pytest.mark.parametrize(
+    ("executed", "words"),
+    [(True, "it had been executed"), (False, "it had not been executed"), (None, "it is still unknown")],
+)
+def test_the_explanation_claims_no_more_than_was_seen(executed: bool | None, words: str) -> None:
+    bid = Bid("TRADER1", "GG20261201", "BUY", Decimal("12000.50"), 77)
+    unknown = TOLD[2]
+    assert isinstance(unknown, Unknown)
+    lost = Lost(bid, unknown, frozenset(), executed=executed)
+    text = " ".join(explanation(lost))
+    assert words in text
+    assert "transactionId u" in text
+    assert "TRADER2 sold into it" not in text

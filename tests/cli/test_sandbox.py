@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from gridwire.cli import sandbox
 from gridwire.cli.exits import ExitCode
 from tests.cli.conftest import Cli, finish, spawn
 
@@ -93,3 +94,16 @@ def test_an_unknown_venue_is_one_sentence(cli: Cli) -> None:
 
 def test_a_port_that_cannot_be_is_refused(cli: Cli) -> None:
     assert cli("sandbox", "--port", "65535").code == ExitCode.BAD_INPUT
+
+
+def test_what_is_printed_can_be_exported_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    venue = {"urls": {"cas": "http://127.0.0.1:2/cas/v1"}, "env": {"GRIDWIRE_EPIAS_STP_PASSWORD": "it's; $a"}}
+    sandbox.introduce({"epias_stp": venue})
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("export "))
+    assert shlex.split(line) == ["export", "GRIDWIRE_EPIAS_STP_PASSWORD=it's; $a"]
+
+
+def test_without_a_port_the_reason_alone_is_told() -> None:
+    assert sandbox.cannot_listen(None, 1, PermissionError(13, "x")) == (
+        "The sandbox could not be started: permission denied. Nothing runs."
+    )

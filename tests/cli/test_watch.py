@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
 
 from gridwire.cli.exits import ExitCode
+from gridwire.cli.stp.watch import MESSAGES, Face, Lines, Screen
+from gridwire.epias_stp import Message
+from gridwire.epias_stp.models import AmountPrice, ContractDepth, Match
+from gridwire.transport.websocket import Connection
 from tests.cli.conftest import Cli, Running, Terminal, assert_no_secret, finish, spawn
 
 
@@ -54,3 +64,57 @@ def test_a_watch_of_nothing_is_refused(box: Running, cli: Cli) -> None:
 def test_a_first_answer_that_is_a_no_ends_it(box: Running, cli: Cli) -> None:
     ran = cli("stp", "watch", "GG19990101", "--json")
     assert (ran.code, ran.out) == (ExitCode.VENUE, "")
+
+
+AT = datetime(2026, 12, 1, 6, 0, 5, tzinfo=UTC)
+BOOK = ContractDepth(buys=[AmountPrice(price=Decimal("12000.50"), amount=155, owner=True)] * 30)
+FOUND = [Match(match_id=f"{number}", price=Decimal(1), matching_time=AT) for number in range(30)] + [
+    Match(match_id="x")
+]
+LOST = Connection("lost", "the venue closed it", 2.0)
+
+
+def shown(face: Face, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with face:
+        face.polled(AT, BOOK, FOUND)
+        face.polled(AT, BOOK, FOUND)
+        face.heard(AT, LOST)
+        face.heard(AT, Message("red \x1b[31m"))
+        face.failed("It failed.", 5.0)
+    told = capsys.readouterr()
+    return [*told.out.splitlines(), *told.err.splitlines()]
+
+
+def test_lines_tell_changes_and_mask_what_could_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(Lines("GG20261201"), capsys) == [
+        "09:00:05  GG20261201  buyers 155 at 12000.50  sellers none  matches 31",
+        "09:00:05  broadcast lost the venue closed it",
+        "09:00:05  red ?[31m",
+        "Note: It failed. The next try is in 5 s.",
+    ]
+
+
+def test_programs_get_every_poll(capsys: pytest.CaptureFixture[str]) -> None:
+    *lines, note = shown(Face("GG20261201"), capsys)
+    told = [json.loads(line) for line in lines]
+    assert [sorted(one)[0] for one in told] == ["at"] * 4
+    assert told[2] == {"at": "2026-12-01T09:00:05+03:00", "connection": "lost", "reason": "the venue closed it"}
+    assert told[3]["message"] == "red \x1b[31m"
+    assert note.startswith("Note: ")
+
+
+@pytest.mark.parametrize("contract", ["GG20261201", None])
+def test_a_screen_never_outgrows_its_terminal(contract: str | None) -> None:
+    screen = Console(file=io.StringIO(), width=80, height=24)
+    face = Screen(contract, screen)
+    if contract is not None:
+        face.polled(AT, BOOK, FOUND)
+        face.failed("It failed. " * 20, 5.0)
+    for _ in range(MESSAGES + 1):
+        face.heard(AT, Message("x" * 200))
+    with screen.capture() as captured:
+        screen.print(face.frame())
+    lines = captured.get().splitlines()
+    assert len(lines) <= 24
+    assert all(len(line) <= 80 for line in lines)
+    assert ("12000.50" in captured.get()) == (contract is not None)

@@ -59,16 +59,17 @@ async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json:
         try:
             box = await stack.enter_async_context(Sandbox(*ordered, tls=tls, seed=seed, ports=ports))
         except OSError as error:
-            raise ConfigurationError(_cannot_listen(port, len(ordered), error)) from None
+            raise ConfigurationError(cannot_listen(port, len(ordered), error)) from None
         described = box.describe()
         if json:
             out_json(described)
         else:
-            _introduce(described["venues"])
+            introduce(described["venues"])
         await asyncio.Event().wait()
 
 
-def _cannot_listen(port: int | None, venues: int, error: OSError) -> str:
+def cannot_listen(port: int | None, venues: int, error: OSError) -> str:
+    """The sentence about ports that ``venues`` venues could not have; ``port`` as it was asked for."""
     why = os.strerror(error.errno).lower() if error.errno else str(error)
     if port is None:
         return f"The sandbox could not be started: {why}. Nothing runs."
@@ -79,7 +80,8 @@ def _cannot_listen(port: int | None, venues: int, error: OSError) -> str:
     )
 
 
-def _introduce(venues: dict[str, dict[str, dict[str, str]]]) -> None:
+def introduce(venues: dict[str, dict[str, dict[str, str]]]) -> None:
+    """Print addresses and the lines to export."""
     lines = []
     for name, venue in venues.items():
         lines.append(f"{TITLES[name]} runs on this machine:")

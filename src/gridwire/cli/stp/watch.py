@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -124,7 +124,7 @@ class Face:
             out_json({"at": at, "connection": connection.state, "reason": connection.reason})
 
 
-class _Lines(Face):
+class Lines(Face):
     """One line per change, for pipes and simple terminals."""
 
     _before = ""
@@ -139,12 +139,12 @@ class _Lines(Face):
         out(clean(f"{local(at, '%H:%M:%S')}  {_said(event)}"))
 
 
-class _Screen(Face):
+class Screen(Face):
     """A table redrawn in place."""
 
-    def __init__(self, contract: str | None) -> None:
+    def __init__(self, contract: str | None, screen: Console) -> None:
         super().__init__(contract)
-        self._console = console()
+        self._console = screen
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._book: RenderableType = Text("waiting for the first answer" if contract else "")
         self._matches: RenderableType = Text()
@@ -177,17 +177,20 @@ class _Screen(Face):
         )
         self._draw()
 
-    def _draw(self) -> None:
+    def frame(self) -> RenderableType:
+        """What the terminal shows. The note is last: Ctrl-C echoed behind a line that fills the row would shift it all."""
         parts = [self._book, Text(), self._matches, Text()] if self.contract else []
-        # The note comes last: Ctrl-C echoed behind a line that fills the terminal would shift the frame.
-        self._live.update(Group(*parts, *self._messages, self._note), refresh=True)
+        return Group(*parts, *self._messages, self._note)
+
+    def _draw(self) -> None:
+        self._live.update(self.frame(), refresh=True)
 
 
 def _face(as_json: bool, contract: str | None) -> Face:
     if as_json:
         return Face(contract)
     screen = console()
-    return _Screen(contract) if screen.is_terminal and not screen.is_dumb_terminal else _Lines(contract)
+    return Screen(contract, screen) if screen.is_terminal and not screen.is_dumb_terminal else Lines(contract)
 
 
 def _top(levels: list[AmountPrice]) -> str:
