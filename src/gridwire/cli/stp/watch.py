@@ -130,12 +130,14 @@ class Lines(Face):
     _before = ""
 
     def polled(self, at: datetime, book: ContractDepth, found: list[Match]) -> None:
+        """Tell it if it differs from the poll before."""
         now = f"{self.contract}  buyers {_top(book.buys)}  sellers {_top(book.sells)}  matches {len(found)}"
         if now != self._before:
             self._before = now
             out(clean(f"{local(at, '%H:%M:%S')}  {now}"))
 
     def heard(self, at: datetime, event: Message | Connection) -> None:
+        """Tell it."""
         out(clean(f"{local(at, '%H:%M:%S')}  {_said(event)}"))
 
 
@@ -159,6 +161,7 @@ class Screen(Face):
         self._live.stop()
 
     def polled(self, at: datetime, book: ContractDepth, found: list[Match]) -> None:
+        """Draw the best levels and the newest matches."""
         width, rows = self._console.width, max(3, self._console.height - LEVELS - MESSAGES - 6)
         self._book = table(views.DEPTH, views.depth(book)[:LEVELS], width)
         latest = sorted(found, key=lambda one: (one.matching_time is not None, one.matching_time), reverse=True)[:rows]
@@ -167,11 +170,13 @@ class Screen(Face):
         self._draw()
 
     def failed(self, why: str, pause_s: float) -> None:
+        """Say that the table is older than it looks."""
         late = clean(f"What is shown is older; the next try is in {pause_s:g} s. {why}")
         self._note = Text(late, style="yellow", no_wrap=True, overflow="ellipsis")
         self._draw()
 
     def heard(self, at: datetime, event: Message | Connection) -> None:
+        """Draw the last few messages."""
         self._messages.append(
             Text(clean(f"{local(at, '%H:%M:%S')}  {_said(event)}"), no_wrap=True, overflow="ellipsis")
         )
