@@ -91,6 +91,7 @@ def test_a_defect_of_ours_is_a_paragraph_and_a_traceback_only_on_request(
     )
     assert "look at depth and matches" in ran.err
     assert "Traceback" not in ran.err
+    assert cli("stp", "contracts").code == ExitCode.FAILED
     assert "Traceback" in cli("stp", "--debug").err
     assert "ST-1" not in cli("stp", "--debug").err
 

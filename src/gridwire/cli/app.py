@@ -79,18 +79,19 @@ def run(arguments: list[str]) -> int:
         return code_of(error)
     except Exception as error:  # noqa: BLE001 - the last place before a user would see a traceback
         _trace(debug)
-        bid = (
+        may_have_left = "bid" in arguments
+        what_now = (
             "Whether the bid is at the venue is not known: look at depth and matches before you repeat it. "
-            if "bid" in arguments
+            if may_have_left
             else ""
         )
         tell(
-            f"gridwire failed in a way that it should not: {type(error).__name__}: {_first_line(error)}. {bid}--debug shows "
-            "where it failed.",
+            f"gridwire failed in a way that it should not: {type(error).__name__}: {_first_line(error)}. {what_now}--debug "
+            "shows where it failed.",
             label="Error",
             style="red",
         )
-        return ExitCode.FAILED
+        return ExitCode.UNKNOWN if may_have_left else ExitCode.FAILED
     return ExitCode.DONE
 
 

@@ -22,7 +22,7 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         for number in (signal.SIGINT, signal.SIGTERM):
             # SIGINT too, for a shell starts background processes with it ignored. Windows, and threads other than the
             # main one, have no such handlers.
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            with contextlib.suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, lambda: task and task.cancel())
         return await work()
 

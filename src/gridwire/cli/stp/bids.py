@@ -107,6 +107,7 @@ def _moment(text: str) -> datetime:
 
 def _write(link: Link, act: Callable[[EpiasStp], Awaitable[Outcome]], what: str, yes: bool) -> int:
     link.confirm(what, yes=yes)
+    reached: list[ExitCode] = []
 
     async def work(stp: EpiasStp) -> ExitCode:
         try:
@@ -117,12 +118,18 @@ def _write(link: Link, act: Callable[[EpiasStp], Awaitable[Outcome]], what: str,
                 tell("Interrupted before anything was sent.")
                 raise
             outcome = stp.unknown()[-1]
-        # The code must say what became of the bid even if nobody reads the text.
+        reached.append(_code(outcome))
         with suppress(ReaderGone):
             _report(outcome, as_json=link.json)
-        return _code(outcome)
+        return reached[0]
 
-    return link.run(work)
+    try:
+        return link.run(work)
+    except (Exception, KeyboardInterrupt):
+        # The code must say what became of the bid, even if something failed while the client was closed.
+        if not reached:
+            raise
+        return reached[0]
 
 
 def _code(outcome: Outcome) -> ExitCode:
