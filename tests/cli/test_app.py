@@ -85,7 +85,7 @@ def test_a_defect_of_ours_is_a_paragraph_and_a_traceback_only_on_request(
 
     monkeypatch.setattr("typer.main.get_command", lambda _: type("Broken", (), {"main": fail})())
     ran = cli("stp", "bid", "cancel", "1")
-    assert ran.code == ExitCode.FAILED
+    assert ran.code == ExitCode.UNKNOWN
     assert ran.err.startswith(
         "Error: gridwire failed in a way that it should not: RuntimeError: boom with ST-*** in it."
     )
