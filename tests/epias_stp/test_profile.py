@@ -37,10 +37,10 @@ def stored() -> Iterator[None]:
             return PASSWORD if (service, username) == ("gridwire.epias_stp", "TRADER1") else None
 
         def set_password(self, service: str, username: str, password: str) -> None:
-            raise NotImplementedError
+            raise AssertionError
 
         def delete_password(self, service: str, username: str) -> None:
-            raise NotImplementedError
+            raise AssertionError
 
     keyring.set_keyring(Kept())  # type: ignore[no-untyped-call]
     yield
