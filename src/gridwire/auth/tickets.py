@@ -168,6 +168,11 @@ class TicketManager(LoopBound):
         """
         return None if self._loop is None else self._pool.pop_retiring(self._loop.time())
 
+    @property
+    def usable_s(self) -> float:
+        """The age up to which a ticket is handed out, and should arrive at the venue."""
+        return self._pool.usable_s
+
     def report_rejected(self, ticket_age_s: float) -> None:
         """The venue refused a ticket of this age for what may have been its age.
 

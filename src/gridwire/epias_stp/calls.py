@@ -204,7 +204,9 @@ class Caller:
             return judgement.failed(operation, error, transaction_id=key)
         age_s = ticket.age_s
         try:
-            response = await self._http.send(self._request(operation, payload, ticket.value), progress=progress)
+            request = self._request(operation, payload, ticket.value)
+            start_within_s = self._tickets.usable_s - age_s  # a ticket that grew too old in a queue is not presented
+            response = await self._http.send(request, progress=progress, start_within_s=start_within_s)
             attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
