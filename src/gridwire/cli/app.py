@@ -30,7 +30,7 @@ one line (streams: one per line), prices as strings, instants with an offset.
 {_DEBUG} shows the traceback of an error. It may stand anywhere.
 """
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="gridwire",
     help="Trade at energy venues, and try it all on this machine first: `gridwire demo`.",
     epilog=_EPILOG,

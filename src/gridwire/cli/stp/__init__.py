@@ -7,7 +7,7 @@ import typer
 from gridwire.cli.stp import bids, reads, watch
 from gridwire.cli.stp.link import with_link
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="EPİAŞ STP, the Turkish spot market for natural gas. Prices are TL per 1000 Sm3, quantities counts of 1000 Sm3, "
     "times those of Istanbul. Where and who: environment variables GRIDWIRE_EPIAS_STP_…, or gridwire.toml.",
     no_args_is_help=True,
