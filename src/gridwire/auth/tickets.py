@@ -136,16 +136,17 @@ class TicketManager(LoopBound):
     # -----------------------------------------------------------------------------------------------------------------
     # Handing out
 
-    async def take(self) -> Ticket:
+    async def take(self, *, fresh: bool = False) -> Ticket:
         """A ticket for one call: a pooled one, else one asked for now (with a login where there is no session).
 
+        ``fresh`` leaves the pool aside: after a refused ticket, because what killed that one may have killed them all.
         A session CAS has forgotten costs exactly one new login and one new request. Raises `CasCredentialsError`,
         `CasThrottledError`, `CasLoginBudgetExceeded`, `CasUnavailable` or `CasProtocolError`; no byte of the call has
         left then.
         """
         self._bound()
         self._session.refuse_if_latched()
-        ticket = self.pop_ready()
+        ticket = None if fresh else self.pop_ready()
         if ticket is not None:
             return ticket
         return await self._fetch(urgent=True)
@@ -175,6 +176,11 @@ class TicketManager(LoopBound):
         For calls that keep a connection warm: they must not cost CAS a call of their own.
         """
         return None if self._loop is None else self._pool.pop_retiring(self._loop.time())
+
+    @property
+    def usable_s(self) -> float:
+        """The age up to which a ticket is handed out, and should arrive at the venue."""
+        return self._pool.usable_s
 
     def report_rejected(self, ticket_age_s: float) -> None:
         """The venue refused a ticket of this age for what may have been its age.
@@ -327,7 +333,8 @@ class TicketManager(LoopBound):
         try:
             ticket = await retry_unavailable(attempt, lambda _: urgent and loop.time() < end, self._rng)
         except CasTicketExpired:
-            self._session.dead(tgt)
+            if self._session.dead(tgt):
+                self._pool.clear()  # they died with their session
             raise
         self._fetched += 1
         if ticket.age_s > self._pool.usable_s:

@@ -24,7 +24,7 @@ from gridwire.epias_stp.models import StpModel, StpRequest
 from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
 from gridwire.epias_stp.profile import Profile
-from gridwire.errors import AuthError, NoAnswer, NotSent, ReadOnly
+from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
 from gridwire.intents.journal import Journal
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
@@ -43,6 +43,15 @@ READ_DEADLINE_S = 150.0
 WRITE_DEADLINE_S = 30.0
 """Bound for connecting again and again before the first byte of a write."""
 
+FINISH_S = 30.0
+"""Longest wait for requests under way before a session is ended."""
+
+
+LANGUAGES = ("tr-tr", "en-us")
+"""What STP answers in (STP document 4, ``Accept-Language``)."""
+
+_TICKET_REFUSED = (Failure.SECURITY_ERROR, Failure.ACCESS_DENIED)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -55,6 +64,14 @@ class Policy:
     confirmed: frozenset[str]
     resend_on_security_error: bool
     retry_cancel: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail, or be misread, only when the first call is made."""
+        if self.message_format not in wire.MEDIA_TYPES:
+            raise ConfigurationError(f'message_format is "json" or "xml", not {self.message_format!r}.')
+        if self.language not in LANGUAGES:
+            raise ConfigurationError(f'language is "tr-tr" or "en-us", not {self.language!r}.')
+        rules.name_text(self.application, "application")
 
 
 class _Failed(Exception):
@@ -105,6 +122,12 @@ class Caller:
         self._ledger = ledger
         self._events = events
         self._quota = RetryQuota()
+        self._under_way: set[asyncio.Future[None]] = set()
+
+    async def finished(self) -> None:
+        """Wait until the requests that are under way now have an answer, but not longer than `FINISH_S`."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=FINISH_S)
 
     async def read(self, name: str, body: StpRequest, model: type[M]) -> M:
         """Make a call that changes nothing and return its answer's ``model``.
@@ -114,9 +137,11 @@ class Caller:
         operation = OPERATIONS[name]
         transaction_id = rules.transaction_id()
         payload = self._encode(operation, body, transaction_id)
+        attempt: Attempt | None = None
 
         async def once() -> M:
-            attempt = await self._attempt(operation, payload, transaction_id, Progress())
+            nonlocal attempt
+            attempt = await self._attempt(operation, payload, transaction_id, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
             return cast("M", attempt.envelope.model())
@@ -173,7 +198,10 @@ class Caller:
         async def once() -> None:
             progress = Progress()
             try:
-                attempt = await self._attempt(operation, writing.payload, key, progress, writing.before_sending)
+                last = attempts[-1] if attempts else None
+                attempt = await self._attempt(
+                    operation, writing.payload, key, progress, after=last, before_sending=writing.before_sending
+                )
             except asyncio.CancelledError:
                 if progress.written:
                     attempts.append(judgement.cancelled(operation, transaction_id=key))
@@ -197,6 +225,9 @@ class Caller:
             await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota)
         except _Failed:
             return
+        except GridwireError:  # the client was closed before another attempt: those that were made decide
+            if not attempts:
+                raise
 
     def _end(self, writing: _Write, of: OrderRef | None, rests: bool) -> Outcome:
         """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
@@ -227,18 +258,41 @@ class Caller:
         payload: bytes,
         key: str,
         progress: Progress,
+        *,
+        after: Attempt | None,
         before_sending: Callable[[], None] | None = None,
     ) -> Attempt:
-        """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did."""
+        """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did.
+
+        ``before_sending`` is called when the ticket is there and nothing has been sent. After an attempt whose ticket may have been dead, the next one comes from CAS, which knows whether the session is.
+        """
+        self._under_way.add(done := asyncio.get_running_loop().create_future())
         try:
-            ticket = await self._tickets.take()
+            return await self._exchange(operation, payload, key, progress, after, before_sending)
+        finally:
+            self._under_way.discard(done)
+            done.set_result(None)
+
+    async def _exchange(
+        self,
+        operation: Operation,
+        payload: bytes,
+        key: str,
+        progress: Progress,
+        after: Attempt | None,
+        before_sending: Callable[[], None] | None,
+    ) -> Attempt:
+        try:
+            ticket = await self._tickets.take(fresh=after is not None and after.failure in _TICKET_REFUSED)
         except AuthError as error:
             return judgement.failed(operation, error, transaction_id=key)
         age_s = ticket.age_s
         if before_sending is not None:
             before_sending()
         try:
-            response = await self._http.send(self._request(operation, payload, ticket.value), progress=progress)
+            request = self._request(operation, payload, ticket.value)
+            start_within_s = self._tickets.usable_s - age_s  # a ticket that grew too old in a queue is not presented
+            response = await self._http.send(request, progress=progress, start_within_s=start_within_s)
             attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)

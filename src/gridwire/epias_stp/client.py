@@ -171,7 +171,13 @@ class EpiasStp:
         return self._tickets.stats()
 
     async def logout(self) -> None:
-        """End the CAS session. Tickets not yet used die with it; the next call logs in again."""
+        """End the CAS session once the requests under way have an answer (waiting up to 30 s).
+
+        Tickets not yet used die with it, also those of other programs that share the session. The next call logs in again,
+        which gridwire allows a minute after the last login.
+        """
+        await self._tickets.disarm()
+        await self._caller.finished()
         await self._tickets.logout()
 
     def unknown(self) -> list[Unknown]:

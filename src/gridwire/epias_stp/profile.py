@@ -164,7 +164,7 @@ def check_profile(profile: Profile) -> None:
     """Refuse a mix of environments: a test ticket service with the production venue, a sandbox off this machine."""
     places = {"cas_url": profile.cas_url, "stp_url": profile.stp_url, "service": profile.service}
     for name, url in places.items():
-        host = urlsplit(url).hostname
+        host = (urlsplit(url).hostname or "").rstrip(".") or None  # a full stop at the end names the same host
         if name != "service" and host is None:
             raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
         if profile.environment == "sandbox":

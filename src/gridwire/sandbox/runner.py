@@ -27,6 +27,14 @@ def _full_name(name: str) -> str:
     return full
 
 
+def venue_names(*names: str) -> list[str]:
+    """The full names of the venues a sandbox of ``names`` runs, each once, in order; all of them without any.
+
+    Raises `InvalidInput` for a venue that is not there.
+    """
+    return list(dict.fromkeys(_full_name(name) for name in names or _VENUES))
+
+
 class Sandbox:
     """Venues on loopback for as long as its ``async with`` block runs.
 
@@ -36,7 +44,7 @@ class Sandbox:
     """
 
     def __init__(self, *venues: str, tls: bool = False, seed: int = 1, ports: Mapping[str, int] | None = None) -> None:
-        self._names = list(dict.fromkeys(_full_name(name) for name in venues or _VENUES))
+        self._names = venue_names(*venues)
         self._ports = {_full_name(name): port for name, port in (ports or {}).items()}
         self._tls = tls
         self._seed = seed

@@ -561,7 +561,11 @@ class EpiasStp(Blocking):
         return self._client.ticket_stats()
 
     def logout(self) -> None:
-        """End the CAS session. Tickets not yet used die with it; the next call logs in again."""
+        """End the CAS session once the requests under way have an answer (waiting up to 30 s).
+
+        Tickets not yet used die with it, also those of other programs that share the session. The next call logs in again,
+        which gridwire allows a minute after the last login.
+        """
         self._bridge.call(self._client.logout)
 
     def unknown(self) -> list[Unknown]:

@@ -11,7 +11,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -72,22 +72,38 @@ class HttpTransport:
             await client.aclose()
 
     async def send(
-        self, request: Request, *, progress: Progress | None = None, timeout_s: float | None = None
+        self,
+        request: Request,
+        *,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+        start_within_s: float | None = None,
     ) -> Response:
         """One attempt. Raises `NotSent` or `NoAnswer`; any HTTP status is a `Response`.
 
-        ``progress.written`` tells, also while this call is being cancelled, whether bytes have left.
+        ``progress.written`` tells, also while this call is being cancelled, whether bytes have left. ``start_within_s``
+        bounds the wait for a connection: a ticket in the request ages meanwhile.
         """
         client = self._usable()
         refuse_cleartext(request.url)
         progress = progress if progress is not None else Progress()
         where = safe_url(request.url)
         limit_s = timeout_s if timeout_s is not None else self.network.timeout_s
+        now = asyncio.get_running_loop().time()
+        start_s = limit_s if start_within_s is None else min(limit_s, start_within_s)
+
+        def written() -> None:
+            progress.written = True
+            bound.reschedule(now + limit_s)
+
         try:
-            async with asyncio.timeout(limit_s):
-                return await self._exchange(client, request, progress)
+            async with asyncio.timeout_at(now + start_s) as bound:
+                return await self._exchange(client, request, written)
         except TimeoutError:
-            raise _failure(where, progress, "timeout", f"no whole answer within {limit_s:g} s") from None
+            what = (
+                f"no whole answer within {limit_s:g} s" if progress.written else f"no connection within {start_s:g} s"
+            )
+            raise _failure(where, progress, "timeout", what) from None
         except httpx.InvalidURL as error:
             raise NotSent(f"{where} is not an address that can be called: {error}", reason="refused") from None
         except httpx.HTTPError as error:
@@ -113,11 +129,11 @@ class HttpTransport:
             )
         return self._client
 
-    async def _exchange(self, client: httpx.AsyncClient, request: Request, progress: Progress) -> Response:
+    async def _exchange(self, client: httpx.AsyncClient, request: Request, written: Callable[[], None]) -> Response:
         async def trace(name: str, info: Mapping[str, Any]) -> None:
             # CONNECT to a proxy carries nothing of the request.
             if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                progress.written = True
+                written()
 
         outgoing = client.build_request(
             request.method,

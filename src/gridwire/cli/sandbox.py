@@ -1,0 +1,93 @@
+"""``gridwire sandbox``: venues on this machine until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from contextlib import AsyncExitStack
+from typing import Annotated
+
+import typer
+
+from gridwire.cli import loop
+from gridwire.cli.output import out, out_json, tell
+from gridwire.errors import ConfigurationError
+
+PORTS_PER_VENUE = 2
+"""STP has a port for its engine and, right after it, one for its ticket service."""
+
+TITLES = {"epias_stp": "EPİAŞ STP"}
+_TRY = {"epias_stp": "gridwire stp contracts"}
+
+
+def sandbox(
+    venues: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[VENUE]...", help="epias (or epias_stp); all venues if none is named."),
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve HTTPS from a throw-away authority.")] = False,
+    seed: Annotated[int, typer.Option(help="Fixes tickets and passwords.")] = 1,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535 - PORTS_PER_VENUE + 1,
+            help="Port of the first venue; its ticket service takes the next one, the next venue the two after. "
+            "Any free ports if left out.",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when everything runs.")] = False,
+) -> None:
+    """Run venues on this machine until Ctrl-C: real wires, nothing real behind them.
+
+    Prints the addresses and the settings to export. Ctrl-C and SIGTERM are its regular end, with exit code 0.
+    """
+    try:
+        loop.run(lambda: _serve(venues or [], tls, seed, port, json))
+    except KeyboardInterrupt:
+        tell("The sandbox has ended; what was in it is gone.")
+
+
+async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json: bool) -> None:
+    from gridwire.sandbox import Sandbox
+    from gridwire.sandbox.runner import venue_names
+
+    ordered = venue_names(*names)
+    ports = {} if port is None else {name: port + PORTS_PER_VENUE * i for i, name in enumerate(ordered)}
+    async with AsyncExitStack() as stack:
+        try:
+            box = await stack.enter_async_context(Sandbox(*ordered, tls=tls, seed=seed, ports=ports))
+        except OSError as error:
+            raise ConfigurationError(cannot_listen(port, len(ordered), error)) from None
+        described = box.describe()
+        if json:
+            out_json(described)
+        else:
+            introduce(described["venues"])
+        await asyncio.Event().wait()
+
+
+def cannot_listen(port: int | None, venues: int, error: OSError) -> str:
+    """The sentence about ports that ``venues`` venues could not have; ``port`` as it was asked for."""
+    why = os.strerror(error.errno).lower() if error.errno else str(error)
+    if port is None:
+        return f"The sandbox could not be started: {why}. Nothing runs."
+    last = port + PORTS_PER_VENUE * venues - 1
+    return (
+        f"The sandbox needs the ports {port} to {last} of 127.0.0.1 and could not have them all: {why}. Nothing was "
+        "started. Choose others with --port, or leave it out for any free ones."
+    )
+
+
+def introduce(venues: dict[str, dict[str, dict[str, str]]]) -> None:
+    """Print addresses and the lines to export."""
+    lines = []
+    for name, venue in venues.items():
+        lines.append(f"{TITLES[name]} runs on this machine:")
+        lines += [f"  {what.upper():<5}{url}" for what, url in venue["urls"].items()]
+    lines += ["", "In another terminal, export its settings and look around:", ""]
+    for name, venue in venues.items():
+        lines += [f"export {setting}={shlex.quote(value)}" for setting, value in venue["env"].items()]
+        lines.append(_TRY[name])
+    out("\n".join([*lines, "", "Ctrl-C ends it; everything is in memory and gone then."]))

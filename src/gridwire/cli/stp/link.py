@@ -1,0 +1,142 @@
+"""The options that every STP command has, and the client they make."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from gridwire.cli import loop
+from gridwire.cli.output import tell
+from gridwire.errors import ConfigurationError, InvalidInput
+
+if TYPE_CHECKING:
+    from gridwire.epias_stp import EpiasStp
+    from gridwire.epias_stp.profile import StpSettings
+    from gridwire.observe.events import Event
+
+T = TypeVar("T")
+
+_TOLD_BY_THE_OUTCOME = frozenset({"outcome.unknown", "answer.foreign"})
+
+
+def choice(*values: str, help: str) -> Any:
+    """An option that takes one of ``values``, in capitals or not."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value.lower() not in values:
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}. Nothing was sent.")
+        return value and value.lower()
+
+    return typer.Option(metavar="|".join(values), callback=check, help=help)
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a command goes and how it speaks. The fields are the options, in the order of their help."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+    environment: Annotated[
+        str | None, choice("sandbox", "test", "production", help="There is no default; production is real money.")
+    ] = None
+    language: Annotated[
+        str | None, choice("tr-tr", "en-us", help="Language of the venue's texts; tr-tr unless set.")
+    ] = None
+    format: Annotated[str | None, choice("json", "xml", help="Form of the messages; json unless set.")] = None
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A gridwire.toml; the nearest one unless set.")
+    ] = None
+    no_ticket_file: Annotated[
+        bool, typer.Option("--no-ticket-file", help="Log in anew; otherwise commands share one login, kept in a file.")
+    ] = False
+
+    @cached_property
+    def settings(self) -> StpSettings:
+        """What options, environment and file say together. Raises `ConfigurationError`."""
+        from gridwire import settings
+        from gridwire.epias_stp.profile import PREFIX, TABLE, StpSettings
+
+        if self.config is not None and not self.config.is_file():
+            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
+        return settings.load(
+            StpSettings,
+            prefix=PREFIX,
+            table=TABLE,
+            overrides={"environment": self.environment, "language": self.language, "message_format": self.format},
+            file=self.config,
+        )
+
+    def confirm(self, what: str, *, yes: bool) -> None:
+        """Have a person agree to ``what`` before a write at production.
+
+        Raises `InvalidInput` where nobody can be asked and ``--yes`` is missing, `KeyboardInterrupt` for a no.
+        """
+        if yes or self.settings.environment != "production":
+            return
+        if not sys.stdin.isatty():
+            raise InvalidInput(f"{what} at production needs --yes, because nobody can be asked here. Nothing was sent.")
+        if not typer.confirm(f"{what} at production, as {self.settings.username}, with real money?", err=True):
+            tell("Nothing was sent.")
+            raise KeyboardInterrupt
+
+    def run(self, work: Callable[[EpiasStp], Awaitable[T]]) -> T:
+        """Open a client, do ``work`` with it, close it."""
+        from gridwire.epias_stp import EpiasStp
+
+        # A login per command is what gets accounts blocked, so the session is kept unless a setting says otherwise.
+        kept = self.settings.ticket_file if "ticket_file" in self.settings.model_fields_set else True
+
+        async def inside() -> T:
+            async with EpiasStp.from_env(
+                file=self.config,
+                environment=self.environment,
+                language=self.language,
+                message_format=self.format,
+                ticket_file=False if self.no_ticket_file else kept,
+                on_event=_warn,
+            ) as stp:
+                return await work(stp)
+
+        return loop.run(inside)
+
+
+def _warn(event: Event) -> None:
+    if event.level >= logging.WARNING and event.name not in _TOLD_BY_THE_OUTCOME:
+        tell(event.text, label="Note", style="yellow")
+
+
+def with_link(work: Callable[..., int | None]) -> Callable[..., None]:
+    """Make a command of ``work``, a function of a `Link` and of its own options: it gets the link's options besides.
+
+    ``work`` returns the exit code, None for success.
+    """
+    names = [field.name for field in fields(Link)]
+
+    def command(**given: Any) -> None:
+        link = Link(**{name: given.pop(name) for name in names})
+        raise typer.Exit(work(link, **given) or 0)
+
+    hints = get_type_hints(work, include_extras=True)
+    types = get_type_hints(Link, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(work).parameters.items()
+        if name != "link"
+    ]
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types[field.name]
+        )
+        for field in fields(Link)
+    ]
+    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+    command.__name__, command.__doc__ = work.__name__, work.__doc__
+    return command

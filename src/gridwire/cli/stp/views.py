@@ -1,0 +1,115 @@
+"""STP's answers as rows of tables. Prices in TL per 1000 Sm3, quantities in counts of 1000 Sm3, times of Istanbul."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from gridwire.cli.output import Column, Row, count, local, price
+
+if TYPE_CHECKING:
+    from gridwire.epias_stp.models import (
+        AmountPrice,
+        ContractDepth,
+        ContractSummary,
+        Match,
+        RegionalContractSummary,
+    )
+
+OWN = "yours"
+
+CONTRACTS = (
+    Column("Contract"),
+    Column("Buyers", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
+    Column("Sellers", right=True),
+    Column("Last", right=True, spare=1),
+    Column("Average", right=True, spare=2),
+    Column("State", spare=4),
+    Column("Closes", spare=3),
+)
+REGIONAL = (
+    Column("Contract"),
+    Column("Side"),
+    Column("Left", right=True),
+    Column("Total", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
+    Column("Points", spare=2),
+    Column("Closes", spare=1),
+)
+DEPTH = (
+    Column("Yours", spare=1),
+    Column("Buyers", right=True),
+    Column("Buy at", right=True),
+    Column("Sell at", right=True),
+    Column("Sellers", right=True),
+    Column("Yours", spare=1),
+)
+MATCHES = (
+    Column("Time"),
+    Column("Contract"),
+    Column("Amount", right=True),
+    Column("Price", right=True),
+    Column("Yours"),
+    Column("Match", spare=2),
+    Column("State", spare=3),
+    Column("Point", spare=4),
+)
+
+
+def contract(one: ContractSummary) -> Row:
+    """A row of `CONTRACTS`."""
+    return (
+        one.name,
+        *_best(one.best_buy),
+        *reversed(_best(one.best_sell)),
+        price(one.last_matching_price),
+        price(one.weighted_average),
+        one.status.code if one.status else "-",
+        local(one.closing_time),
+    )
+
+
+def regional(one: RegionalContractSummary) -> Row:
+    """A row of `REGIONAL`."""
+    return (
+        one.name,
+        one.direction or "-",
+        count(one.remaining_amount),
+        count(one.total_amount),
+        _best(one.best_buy)[1],
+        _best(one.best_sell)[1],
+        ", ".join(one.locations),
+        local(one.closing_time),
+    )
+
+
+def depth(book: ContractDepth) -> list[Row]:
+    """Rows of `DEPTH`: both sides, best prices first."""
+    return [(*_level(buy), *reversed(_level(sell))) for buy, sell in zip_longest(book.buys, book.sells)]
+
+
+def match(one: Match) -> Row:
+    """A row of `MATCHES`."""
+    return (
+        local(one.matching_time, "%Y-%m-%d %H:%M:%S"),
+        one.contract,
+        count(one.quantity),
+        price(one.price),
+        OWN if one.my_own_matching else "",
+        one.match_id,
+        one.match_status,
+        one.point_name or "-",
+    )
+
+
+def _best(level: AmountPrice | None) -> tuple[str, str]:
+    return ("-", "-") if level is None else (count(level.amount), price(level.price))
+
+
+def _level(level: AmountPrice | None) -> tuple[str, str, str]:
+    if level is None:
+        return "", "", ""
+    return OWN if level.owner else "", count(level.amount), price(level.price)

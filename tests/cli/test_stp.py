@@ -1,0 +1,261 @@
+"""``gridwire stp``: reads, the life of a bid, and an exit code for each outcome."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from gridwire.cli.exits import ExitCode
+from tests.cli.conftest import Cli, Running, Terminal, assert_no_secret, finish, run, spawn, until
+
+BUY = ("--side", "buy", "--price", "12000.50", "--quantity", "155")
+
+
+def test_contracts_as_a_plain_table(box: Running, cli: Cli) -> None:
+    lines = cli("stp", "contracts").out.splitlines()
+    assert lines[0].split() == [
+        "Contract",
+        "Buyers",
+        "Buy",
+        "at",
+        "Sell",
+        "at",
+        "Sellers",
+        "Last",
+        "Average",
+        "State",
+        "Closes",
+    ]
+    assert [line.split()[0] for line in lines[1:]] == [one.name for one in box.venue.market.active("STANDART")]
+    assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize(("option", "prefix"), [("--weekly", "HI"), ("--regional", "BG")])
+def test_other_lists(box: Running, cli: Cli, option: str, prefix: str) -> None:
+    assert cli("stp", "contracts", option).out.splitlines()[1].startswith(prefix)
+    (only,) = json.loads(cli("stp", "contracts", option, "--json").out)["contracts"]
+    assert only["name"].startswith(prefix)
+
+
+def test_two_lists_at_once_are_refused(box: Running, cli: Cli) -> None:
+    assert cli("stp", "contracts", "--weekly", "--regional").code == ExitCode.BAD_INPUT
+    assert len(box.venue.log) == 0
+
+
+def test_thirty_commands_make_one_login(box: Running, cli: Cli) -> None:
+    together = [spawn("stp", "contracts") for _ in range(3)]
+    assert [finish(process).code for process in together] == [0, 0, 0]
+    assert [cli("stp", "contracts").code for _ in range(27)] == [0] * 27
+    assert box.venue.cas.count("login") == 1
+    assert len(box.venue.log.executed("activecontracts_standart")) == 30
+
+
+def test_without_the_ticket_file_each_command_logs_in(box: Running, cli: Cli, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert cli("stp", "contracts", "--no-ticket-file").code == ExitCode.DONE
+    assert box.venue.cas.count("login") == 2
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_setting_says_where_the_ticket_file_is(box: Running, cli: Cli, tmp_path: Path) -> None:
+    place = tmp_path / "mine"
+    place.mkdir(mode=0o700)
+    (tmp_path / "other.toml").write_text(f'[epias_stp]\nticket_file = "{place}/tickets.json"\n')
+    assert cli("stp", "contracts", "--config", "other.toml").code == ExitCode.DONE
+    assert (place / "tickets.json").exists()
+
+
+def test_the_life_of_a_bid_in_processes_of_their_own(box: Running) -> None:
+    saved = run("stp", "bid", "save", box.contract, *BUY, "--json")
+    told = json.loads(saved.out)
+    assert saved.code == ExitCode.DONE
+    assert told["outcome"] == "accepted"
+    assert told["bid"]["price"] == "12000.50"
+    assert saved.err == ""
+    changed = run("stp", "bid", "update", told["bid_id"], "--price", "12001", "--quantity", "100", "--status", "active")
+    assert changed.out.startswith(f"Accepted: bid {told['bid_id']} changed [transactionId ")
+    assert box.venue.market.bids[told["bid_id"]].remaining == 100
+    cancelled = run("stp", "bid", "cancel", told["bid_id"])
+    assert (cancelled.code, box.venue.market.bids[told["bid_id"]].status) == (ExitCode.DONE, "CANCEL")
+    for ran in (saved, changed, cancelled):
+        assert_no_secret(box, ran.out + ran.err)
+
+
+def test_every_kind_of_bid_arrives_as_it_was_written(box: Running, cli: Cli) -> None:
+    times = ("--type", "timed", "--expires", "2099-12-01T14:00+03:00", "--status", "PASSIVE")
+    told = json.loads(cli("stp", "bid", "save", box.contract, *BUY, *times, "--format", "xml", "--json").out)
+    bid = box.venue.market.bids[told["bid_id"]]
+    assert (bid.type, bid.status, str(bid.expires)) == ("MATCH_WITH_TIME_LIMIT", "PASSIVE", "2099-12-01 11:00:00+00:00")
+    regional = box.venue.market.active("REGIONAL")[0]
+    at = ("--type", "MATCH_AND_DESTROY_REST", "--point", regional.locations[0])
+    assert cli("stp", "bid", "save", regional.name, *BUY, *at).code == ExitCode.DONE
+
+
+def test_depth_and_matches_mark_what_is_ours(box: Running, cli: Cli) -> None:
+    cli("stp", "bid", "save", box.contract, *BUY)
+    cli("stp", "bid", "save", box.contract, "--side", "sell", "--price", "12000", "--quantity", "100")
+    (level,) = cli("stp", "depth", box.contract).out.splitlines()[1:]
+    assert level.split() == ["yours", "55", "12000.50"]
+    (match,) = cli("stp", "matches", box.contract).out.splitlines()[1:]
+    assert match.split()[2:6] == [box.contract, "100", "12000.50", "yours"]
+    depth = json.loads(cli("stp", "depth", box.contract, "--json").out)
+    assert depth == {
+        "contract": box.contract, "buys": [{"price": "12000.50", "amount": 55, "owner": True}], "sells": [],
+    }  # fmt: skip
+    (told,) = json.loads(cli("stp", "matches", box.contract, "--json").out)["matches"]
+    assert (told["price"], told["my_own_matching"], told["matching_time"][-6:]) == ("12000.50", True, "+03:00")
+
+
+def test_empty_answers_are_a_sentence_beside_stdout(box: Running, cli: Cli) -> None:
+    assert cli("stp", "depth", box.contract).err == f"Nobody buys or sells {box.contract}.\n"
+    assert cli("stp", "matches", box.contract).err == f"No match yet of {box.contract}.\n"
+    box.venue.market.contracts.clear()
+    assert "No contract of this kind" in cli("stp", "contracts").err
+
+
+def test_a_rejected_bid_has_its_code_and_its_reason(box: Running, cli: Cli) -> None:
+    arguments = ("stp", "bid", "save", box.contract, "--side", "buy", "--price", "31000", "--quantity", "1")
+    ran = cli(*arguments, "--language", "en-us", "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["outcome"], told["origin"], told["code"]) == (3, "rejected", "venue", "BID-0001")
+    assert ran.err.startswith('Rejected: STP refused it under its rules: "The bid price is outside its limits".')
+    assert told["transaction_id"] in ran.err
+    again = cli(*arguments)
+    assert (again.code, again.out) == (ExitCode.REJECTED, "")
+
+
+def test_an_unknown_outcome_says_what_it_means_and_what_to_do(box: Running, cli: Cli) -> None:
+    box.venue.faults.add("drop_after_execute", operation="bid_save")
+    ran = cli("stp", "bid", "save", box.contract, *BUY, "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["outcome"], told["cause"]) == (ExitCode.UNKNOWN, "unknown", "disconnected")
+    assert ran.err.startswith("Unknown: ")
+    assert "may be resting, matched, or not there at all" in ran.err
+    assert f"gridwire stp depth {box.contract}" in ran.err
+    assert told["transaction_id"] in ran.err
+    assert len(box.venue.log.executed("bid_save")) == 1
+
+
+def test_a_cancellation_that_got_lost_names_no_contract(box: Running, cli: Cli) -> None:
+    bid_id = json.loads(cli("stp", "bid", "save", box.contract, *BUY, "--json").out)["bid_id"]
+    box.venue.faults.add("drop_before_execute", operation="bid_cancel")
+    ran = cli("stp", "bid", "cancel", bid_id)
+    assert (ran.code, ran.out) == (ExitCode.UNKNOWN, "")
+    assert "may still be resting" in ran.err
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_the_answer_is_outstanding_is_unknown(box: Running, stop: signal.Signals) -> None:
+    box.venue.faults.add("silence_after_execute", operation="bid_save")
+    process = spawn("stp", "bid", "save", box.contract, *BUY)
+    until(lambda: box.venue.log.executed("bid_save"), process)
+    ran = finish(process, stop)
+    assert ran.code == ExitCode.UNKNOWN
+    assert "Unknown: " in ran.err
+
+
+def test_an_interrupt_before_anything_was_sent_says_so(box: Running) -> None:
+    fault = box.venue.cas_faults.add("silence_before_execute", operation="login")
+    process = spawn("stp", "bid", "save", box.contract, *BUY)
+    until(lambda: fault.left == 0, process)
+    ran = finish(process, signal.SIGINT)
+    assert (ran.code, ran.err) == (ExitCode.INTERRUPTED, "Interrupted before anything was sent.\n")
+    assert len(box.venue.log) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--side", "up", "--price", "1", "--quantity", "1"), "'up' is none of buy, sell"),
+        (("--side", "buy", "--price", "12,5", "--quantity", "1"), "is not a plain number"),
+        (("--side", "buy", "--price", "-5", "--quantity", "1"), "is negative"),
+        (("--side", "buy", "--price", "1", "--quantity", "0"), "quantity=0 is less than 1"),
+        ((*BUY, "--type", "market"), "--type market is not a type of bid that STP documents"),
+        ((*BUY, "--type", "timed", "--expires", "2026-12-01T14:00"), "is not a moment"),
+        ((*BUY, "--type", "timed", "--expires", "soon"), "is not a moment"),
+        ((*BUY, "--type", "timed"), "expire_time="),
+        ((*BUY, "--status", "cancelled"), "'cancelled' is none of active, passive"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_nothing_is_sent(
+    box: Running, cli: Cli, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ran = cli("stp", "bid", "save", box.contract, *arguments)
+    assert (ran.code, ran.out) == (ExitCode.BAD_INPUT, "")
+    assert sentence in ran.err
+    assert len(box.venue.log) == 0
+
+
+def test_a_refused_password_is_a_matter_of_setup(box: Running, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDWIRE_EPIAS_STP_PASSWORD", "not-it-at-all")
+    ran = cli("stp", "contracts", "--no-ticket-file")
+    assert (ran.code, ran.out) == (ExitCode.SETUP, "")
+    assert "not-it-at-all" not in ran.err
+    assert "not-it-at-all" not in cli("stp", "contracts", "--no-ticket-file", "--debug").err
+
+
+def test_without_an_environment_nothing_happens(cli: Cli) -> None:
+    ran = cli("stp", "contracts")
+    assert ran.code == ExitCode.SETUP
+    assert "GRIDWIRE_EPIAS_STP_ENVIRONMENT" in ran.err
+
+
+def test_a_config_file_that_is_not_there_is_said(box: Running, cli: Cli) -> None:
+    assert "nowhere.toml, which is not a file" in cli("stp", "contracts", "--config", "nowhere.toml").err
+
+
+def test_what_the_venue_says_no_to_is_its_own_code(box: Running, cli: Cli) -> None:
+    ran = cli("stp", "depth", "GG19990101")
+    assert (ran.code, ran.out) == (ExitCode.VENUE, "")
+    assert "transactionId" in ran.err
+
+
+def test_a_ticket_file_that_cannot_be_used_is_a_note(box: Running, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be")
+    ran = cli("stp", "contracts")
+    assert ran.code == ExitCode.DONE
+    assert ran.err.startswith("Note: The ticket file ")
+
+
+def test_a_reader_that_has_seen_enough_changes_no_outcome(box: Running) -> None:
+    process = spawn("stp", "bid", "save", box.contract, *BUY)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert finish(process).code == ExitCode.DONE
+    listing = spawn("stp", "contracts")
+    assert listing.stdout is not None
+    listing.stdout.close()
+    listing.stdout = None
+    ran = finish(listing)
+    assert (ran.code, ran.err) == (ExitCode.DONE, "")
+
+
+@pytest.fixture
+def production(box: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """The sandbox, taken for the real venue."""
+    monkeypatch.setenv("GRIDWIRE_EPIAS_STP_ENVIRONMENT", "production")
+    return box
+
+
+def test_at_production_a_bid_without_a_person_needs_yes(production: Running, cli: Cli) -> None:
+    ran = cli("stp", "bid", "cancel", "1")
+    assert ran.code == ExitCode.BAD_INPUT
+    assert ran.err == (
+        "Error: Cancel bid 1 at production needs --yes, because nobody can be asked here. Nothing was sent.\n"
+    )
+    assert "--yes" not in cli("stp", "bid", "cancel", "1", "--yes").err
+
+
+def test_at_production_a_person_is_asked_and_may_say_no(production: Running) -> None:
+    terminal = Terminal("stp", "bid", "save", production.contract, *BUY)
+    terminal.until("with real money? [y/N]")
+    terminal.type("n\n")
+    assert terminal.end() == ExitCode.INTERRUPTED
+    assert f"Buy 155 x 1000 Sm3 of {production.contract} at 12000.50 TL/1000 Sm3 at production, as TRADER1" in " ".join(
+        terminal.screen.split()
+    )
+    assert len(production.venue.log) == 0

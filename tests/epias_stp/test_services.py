@@ -1,0 +1,116 @@
+"""epias_stp/services: what each method restates, keeps and leaves out. The calls themselves are in the acceptance tests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gridwire.epias_stp import BidStatus, BidType, Direction
+from gridwire.errors import InvalidInput
+from gridwire.outcome import Accepted, Rejected
+from tests.acceptance.epias_stp.floor import BID, TODAY, accepted, floor
+from tests.conftest import EPOCH
+
+
+async def test_accepted_bid_restates_all_that_was_sent() -> None:
+    async with floor() as f:
+        expires = EPOCH + timedelta(hours=2)
+        outcome = accepted(
+            await f.stp.bids.save(
+                TODAY,
+                direction=Direction.SELL,
+                price_cents=1_200_050,
+                quantity=7,
+                bid_type=BidType.MATCH_WITH_TIME_LIMIT,
+                bid_status=BidStatus.PASSIVE,
+                expire_time=expires,
+            )
+        )
+        assert outcome.order is not None
+        assert outcome.order.restated == {
+            "contract": TODAY,
+            "direction": "SELL",
+            "price": Decimal("12000.50"),
+            "quantity": 7,
+            "bid_type": "MATCH_WITH_TIME_LIMIT",
+            "bid_status": "PASSIVE",
+            "expire_time": expires,
+        }
+        assert outcome.intent.created == EPOCH
+
+
+async def test_change_keeps_what_it_does_not_name() -> None:
+    async with floor() as f:
+        order = await f.bid()
+        assert order.id is not None
+        cheaper = accepted(await f.stp.bids.update(order, price_cents=1_199_900)).order
+        assert cheaper is not None
+        assert cheaper.id == order.id
+        assert (cheaper.restated["price"], cheaper.restated["quantity"]) == (Decimal("11999.00"), 155)
+        assert cheaper.restated["contract"] == TODAY
+        parked = accepted(await f.stp.bids.update(cheaper, quantity=20, bid_status="PASSIVE")).order
+        assert parked is not None
+        assert (parked.restated["price"], parked.restated["quantity"]) == (Decimal("11999.00"), 20)
+        bid = f.venue.market.bids[order.id]
+        assert (bid.price, bid.remaining, bid.status) == (1_199_900, 20, "PASSIVE")
+        assert accepted(await f.stp.bids.cancel(parked)).order is not None
+        assert bid.status == "CANCEL"
+
+
+async def test_bare_id_needs_the_whole_state() -> None:
+    async with floor() as f:
+        order = await f.bid()
+        assert order.id is not None
+        given: dict[str, Any] = {"price": "12000", "quantity": 5, "bid_status": "ACTIVE"}
+        for missing in ("quantity", "bid_status"):
+            with pytest.raises(InvalidInput, match=f"{missing}= is missing"):
+                await f.stp.bids.update(order.id, **{name: value for name, value in given.items() if name != missing})
+        with pytest.raises(InvalidInput, match="A bid needs price="):
+            await f.stp.bids.update(order.id, quantity=5, bid_status="ACTIVE")
+        changed = accepted(await f.stp.bids.update(order.id, **given)).order
+        assert changed is not None
+        assert changed.restated == {
+            "bid_id": order.id,
+            "price": Decimal("12000.00"),
+            "quantity": 5,
+            "bid_status": "ACTIVE",
+        }
+        accepted(await f.stp.bids.update(order.id, quantity=5, bid_status="PASSIVE", allow_no_price=True))
+        accepted(await f.stp.bids.cancel(order.id))
+
+
+async def test_price_may_be_left_out_only_on_purpose() -> None:
+    async with floor() as f:
+        outcome = await f.stp.bids.save(TODAY, **{**BID, "price": None}, allow_no_price=True)
+        assert isinstance(outcome, Rejected), "the sandbox wants one; the venue is not documented"
+        assert outcome.code == "REQ-0005"
+        odd = await f.stp.bids.save(TODAY, **BID, bid_status="CANCEL", allow_any_status=True)
+        assert isinstance(odd, Rejected)
+        assert odd.code == "BID-0006"
+
+
+async def test_decimals_of_a_price_are_the_profiles() -> None:
+    async with floor() as f:
+        stp = await f.client(f.account(price_places=None))
+        outcome = await stp.bids.save(TODAY, **{**BID, "price": "12000.505"})
+        assert isinstance(outcome, Rejected)
+        assert outcome.origin == "venue"
+        with pytest.raises(InvalidInput, match="too many decimals"):
+            await f.stp.bids.save(TODAY, **{**BID, "price": "12000.505"})
+
+
+async def test_point_and_process_names_are_sent() -> None:
+    async with floor() as f:
+        regional = f.venue.market.active("REGIONAL")[0].name
+        outcome = await f.stp.bids.save(regional, **BID, point_name="Malkoçlar", bid_process_name="desk 7")
+        assert isinstance(outcome, Accepted)
+        assert f.venue.market.bids[str(accepted(outcome).order.id)].point_name == "Malkoçlar"  # type: ignore[union-attr]
+
+
+async def test_matches_take_one_name_or_several() -> None:
+    async with floor() as f:
+        assert await f.stp.matches.of(TODAY) == []
+        assert await f.stp.matches.of(iter([TODAY, "GG20261202"])) == []
