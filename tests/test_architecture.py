@@ -170,7 +170,8 @@ def test_money_and_energy_are_never_made_floats() -> None:
 
 def test_files_and_functions_fit_their_rooms() -> None:
     python = [path for path in tracked() if path.suffix == ".py"]
-    long_files = [relative(path) for path in python if len(path.read_text().splitlines()) > MOST_LINES]
+    written = [path for path in python if "Made by ``tools/" not in path.read_text()[:400]]
+    long_files = [relative(path) for path in written if len(path.read_text().splitlines()) > MOST_LINES]
     long_functions = [
         f"{relative(path)}:{node.lineno} {node.name}"
         for path in MODULES

@@ -73,7 +73,6 @@ async def test_bare_id_needs_the_whole_state() -> None:
         changed = accepted(await f.stp.bids.update(order.id, **given)).order
         assert changed is not None
         assert changed.restated == {
-            "bid_id": order.id,
             "price": Decimal("12000.00"),
             "quantity": 5,
             "bid_status": "ACTIVE",

@@ -186,8 +186,13 @@ class TicketManager(LoopBound):
         """The venue refused a ticket of this age for what may have been its age.
 
         If it was younger than the life we believe in, that life is halved for the rest of this manager's time, down to
-        twice the margin; rejections of tickets younger than that have another reason and change nothing.
+        twice the margin; rejections of tickets younger than that have another reason and leave it as it is.
+
+        The other tickets of an armed pool are dropped: if the session is dead they are too, and CAS knows.
         """
+        if self._armed:
+            self._pool.clear()
+            self._wake.set()
         if not self._pool.lower_ttl(ticket_age_s):
             return
         self._events.emit(

@@ -177,6 +177,7 @@ class Caller:
         key = rules.transaction_id(transaction_id)
         payload = self._encode(operation, body, key)
         intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
+        self._http.check_open()
         writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
         if client_ref is not None and not writing.journal.claim(client_ref, key):
             return Rejected("client_ref", ref_used(client_ref), "guard", intent)

@@ -158,8 +158,10 @@ class EpiasStp:
         try:
             await self._tickets.aclose()
         finally:
-            await self._http.__aexit__(kind, error, trace)
-            await self._ledger.aclose()
+            try:
+                await self._http.__aexit__(kind, error, trace)
+            finally:
+                await self._ledger.aclose()
 
     async def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: log in and build the readers of answers."""

@@ -7,8 +7,10 @@ tells a bid's id once and has no call that lists own bids.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -35,7 +37,7 @@ class Ledger:
         self._events = events
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._remove: Callable[[], object] | None = None
         self.unknown: dict[str, Unknown] = {}
         """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
 
@@ -49,8 +51,10 @@ class Ledger:
 
     def _open(self) -> Journal:
         if self._throw_away:
-            self._temporary = tempfile.TemporaryDirectory(prefix="gridwire-sandbox-journal-")
-            return Journal.open(Path(self._temporary.name))
+            folder = tempfile.mkdtemp(prefix="gridwire-sandbox-journal-")
+            # Also if nobody closes the client: nothing of a sandbox is worth keeping.
+            self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            return Journal.open(Path(folder))
         return Journal.open(self._directory or default_directory())
 
     def _report(self, journal: Journal) -> None:
@@ -77,9 +81,8 @@ class Ledger:
         journal, self._journal = self._journal, None
         if journal is not None:
             await asyncio.to_thread(journal.close)
-        if self._temporary is not None:
-            await asyncio.to_thread(self._temporary.cleanup)
-            self._temporary = None
+        if self._remove is not None:
+            await asyncio.to_thread(self._remove)
 
     def remember(self, outcome: Unknown) -> None:
         """Keep an outcome that is not known."""

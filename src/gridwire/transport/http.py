@@ -119,6 +119,10 @@ class HttpTransport:
         """Whether it is not open."""
         return self._client is None
 
+    def check_open(self) -> None:
+        """Raise `WrongLoop` if nothing can be sent from here."""
+        self._usable()
+
     def _usable(self) -> httpx.AsyncClient:
         if self._client is None:
             raise WrongLoop("This client is not open: use it inside `async with`. Nothing was sent.")

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from gridwire.epias_stp import PRODUCTION, TEST, Account, BidType, EpiasStp, match_change, payment
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly, Unconfirmed, WrongLoop
+from gridwire.intents.journal import read
 from gridwire.outcome import OrderRef, Rejected
 from tests.acceptance.epias_stp.floor import BID, TODAY, Floor, Writes, accepted, floor
 from tests.conftest import EPOCH
@@ -329,13 +330,15 @@ async def test_unconfirmed_fields_are_named_before_a_write_relies_on_them() -> N
                 await stp.bids.save(TODAY, **BID)
 
 
-async def test_production_writes_are_refused_until_they_are_journalled() -> None:
+async def test_production_writes_are_in_the_journal_when_everything_is_confirmed(tmp_path: Path) -> None:
     everything = ["engine_path", "service", "quantity_unit"]
-    async with EpiasStp(account(PRODUCTION), confirmed=everything) as stp:
-        with pytest.raises(ConfigurationError, match="Writes at production are refused until they are journalled"):
-            await stp.bids.save(TODAY, **BID)
-        with pytest.raises(ConfigurationError, match="bid_cancel was not sent"):
-            await stp.bids.cancel("1")
+    async with floor() as f:
+        here = f.venue.profile
+        venue = account(PRODUCTION, cas_url=here.cas_url, stp_url=here.stp_url, service=here.service)
+        async with EpiasStp(venue, confirmed=everything, journal=tmp_path) as stp:
+            order = await f.bid(stp)
+        [row] = read(tmp_path).rows.values()
+        assert (row.state, row.order_id, row.account) == ("accepted", order.id, "production/TRADER1")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -409,6 +412,5 @@ async def test_confirmed_fields_come_from_settings(clean: Path) -> None:
             await stp.bids.save(TODAY, **BID)
     with pytest.raises(ConfigurationError, match="can be confirmed are: engine_path, quantity_unit, service"):
         EpiasStp.from_env(**given, confirmed=["enginepath"])
-    async with EpiasStp.from_env(**given, confirmed=["engine_path", "service", "quantity_unit"]) as stp:
-        with pytest.raises(ConfigurationError, match="journalled"):
-            await stp.bids.save(TODAY, **BID)
+    confirmed = EpiasStp.from_env(**given, confirmed=["engine_path", "service", "quantity_unit"])
+    assert confirmed.desk(contracts=[TODAY]) is not None
