@@ -43,7 +43,7 @@ async def raw_server(behaviour: Behaviour, tls: ssl.SSLContext | None = None) ->
         served.connections += 1
         try:
             await behaviour(reader, writer)
-        except (asyncio.IncompleteReadError, OSError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             pass
         finally:
             tasks.discard(task)

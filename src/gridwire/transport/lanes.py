@@ -22,6 +22,9 @@ from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
 
 RESOLVE_EVERY_S = 60.0
 
+LONGEST_PAUSE_S = 5.0
+"""Between two attempts of the keeper, where connections fail or end as soon as they stand."""
+
 LOOK_AGAIN_S = 1.0
 """How soon after a round the keeper looks again for lanes that were busy then."""
 
@@ -71,6 +74,7 @@ class Lanes:
         self._changed = asyncio.Event()
         self._waiting = 0
         self._opening = 0
+        self._stillborn = 0  # lanes in a row that ended without an answer within a second
         self._addresses: list[str] = []
         self._addresses_until = 0.0
         self._keeper: asyncio.Task[None] | None = None
@@ -154,44 +158,58 @@ class Lanes:
 
     def lane_idle(self, lane: Lane) -> None:
         """Called by a lane whose answer has come."""
+        self._stillborn = 0
         self._free.append(lane)
         if self._waiting:
             self._changed.set()
 
     def lane_dead(self, lane: Lane) -> None:
         """Called by a lane that ended."""
+        if lane in self._all and self._loop.time() - lane.used_at < 1.0:
+            self._stillborn += 1
         self._all.discard(lane)
         if lane in self._free:
             self._free.remove(lane)
         self._changed.set()
 
     async def _open(self) -> None:
-        lane = Lane(self._loop, self, context=self._context, host=self._host)
         self._opening += 1
-        address = ""
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
-                address = await self._resolve()
-                await self._loop.create_connection(lambda: lane, address, self._port)
-                trouble = await lane.up
-            if trouble is not None or lane.dead:  # dead: closed again before we were told that it stood
-                raise trouble or ConnectionResetError
+                lane = await self._connect()
         except (OSError, TimeoutError) as error:
-            lane.retire()
-            if address in self._addresses:
-                self._addresses.remove(address)  # the name may have another one
             raise _not_sent(error, self._host, self._port) from None
-        except BaseException:
-            lane.retire()
-            raise
         finally:
             self._opening -= 1
         self.handshakes += 1
         self._all.add(lane)
         self._free.append(lane)
 
+    async def _connect(self) -> Lane:
+        """A lane that is up, at the first address of the host that answers."""
+        tried = 0
+        while True:
+            address = await self._resolve()
+            lane = Lane(self._loop, self, context=self._context, host=self._host)
+            try:
+                await self._loop.create_connection(lambda: lane, address, self._port)  # noqa: B023 - called at once
+                trouble = await lane.up
+                if trouble is not None or lane.dead:  # dead: closed again before we were told that it stood
+                    raise trouble or ConnectionResetError
+            except BaseException as error:
+                lane.retire()
+                tried += 1
+                if address in self._addresses:  # begin with another one next time, should there be one
+                    self._addresses.remove(address)
+                    self._addresses.append(address)
+                if tried >= len(self._addresses) or not isinstance(error, OSError):
+                    self._addresses_until = 0.0
+                    raise
+            else:
+                return lane
+
     async def _resolve(self) -> str:
-        if not self._addresses or self._addresses_until < self._loop.time():
+        if not self._addresses or self._addresses_until <= self._loop.time():
             try:
                 found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError):
@@ -205,13 +223,15 @@ class Lanes:
         return self._addresses[0]
 
     async def _fill(self) -> None:
-        while len(self._all) < self._limits.standing:
+        for _ in range(self._limits.standing - len(self._all)):  # not "while": they may end as soon as they stand
             await self._open()
 
     async def _keep(self) -> None:
         pause_s = 0.2
         while True:
             await self._until_due()
+            if self._stillborn > self._limits.standing:  # something accepts connections and cannot serve them
+                await asyncio.sleep(min(0.1 * 2 ** min(self._stillborn, 10), LONGEST_PAUSE_S))
             try:
                 await self._fill()
                 await self._replace_idle()
@@ -220,7 +240,7 @@ class Lanes:
                 if self._on_trouble is not None:
                     self._on_trouble(str(error))
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 self._changed.set()
 
     async def _replace_idle(self) -> None:
