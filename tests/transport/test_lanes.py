@@ -277,7 +277,8 @@ async def test_handshake_that_is_never_answered() -> None:
     async with raw_server(deaf) as server:
         began = loop.time()
         error = await opening_fails(server.url.replace("http:", "https:"), network(tls=True))
-    assert (error.reason, loop.time() - began) == ("timeout", pytest.approx(5, abs=0.1))
+    assert error.reason == "timeout"
+    assert loop.time() - began == pytest.approx(5, abs=0.1)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -445,7 +446,8 @@ async def test_resolver_that_hangs_is_not_waited_for() -> None:
     names.hangs = True
     resolving(names)
     error = await opening_fails("http://localhost:1", network())
-    assert (error.reason, asyncio.get_running_loop().time()) == ("timeout", pytest.approx(5, abs=0.1))
+    assert error.reason == "timeout"
+    assert asyncio.get_running_loop().time() == pytest.approx(5, abs=0.1)
 
 
 async def test_outage_of_the_resolver_does_not_stop_orders() -> None:

@@ -48,6 +48,14 @@ class Answer:
         """Headers with lower-case names; of repeated ones the last stands."""
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw_headers}
 
+    @property
+    def may_be_page(self) -> bool:
+        """Whether a header speaks of HTML: what stands in front of a venue sends that with anything."""
+        for _, value in self._raw_headers:  # noqa: SIM110 - any() costs as much again
+            if b"html" in value.lower():
+                return True
+        return False
+
 
 class Owner(Protocol):
     """Who keeps a lane."""
