@@ -201,11 +201,18 @@ class EpiasStp:
         lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         self._caller.refuse(OPERATIONS["bid_save"])
-        if self._desk_open:
-            raise ConfigurationError(
-                "This client has an open desk already; one desk per account keeps one set of limits."
-            )
         kind = rules.type_of_bid(bid_type)
+        names = (
+            None
+            if contracts is None
+            else [rules.name_text(n, "contracts") for n in rules.listed(contracts, "contracts")]
+        )
+        if order_transport not in (None, "lane", "httpx"):
+            raise ConfigurationError(f'order_transport is "lane" or "httpx", not {order_transport!r}.')
+        if order_transport == "lane" and self._network.proxy is not None:
+            raise ConfigurationError(
+                'A lane goes to the venue directly, past the proxy you configured. Leave order_transport="lane" out.'
+            )
         chosen = order_transport or ("httpx" if self._network.proxy or self._network.trust_env else "lane")
         if chosen == "httpx" and order_transport is None:
             self._events.emit(
@@ -219,13 +226,17 @@ class EpiasStp:
             resolver=Resolver(self._ledger, self.contracts, self.matches, late_until_s=2 * self.profile.st_ttl_s),
             orders_over=self._http if chosen == "httpx" else Lanes(self.profile.stp_url, self._network, lanes),
             limits=limits or Limits(),
-            contracts=contracts,
+            contracts=names,
             bid_type=kind,
             events=self._events,
             on_open=self._set_desk_open,
         )
 
     def _set_desk_open(self, is_open: bool) -> None:
+        if is_open and self._desk_open:
+            raise ConfigurationError(
+                "This client has an open desk already; one desk per account keeps one set of limits."
+            )
         self._desk_open = is_open
 
     def broadcast(self, *, silence_s: float = SILENCE_S) -> Stream[Message]:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -24,21 +25,24 @@ from gridwire.epias_stp.forms import StpForm
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.outcomes import VENUE, restated_order
 from gridwire.epias_stp.resolve import Resolver
-from gridwire.errors import InvalidInput, WrongLoop
+from gridwire.errors import InvalidInput, NoAnswer, NotSent, WrongLoop
 from gridwire.intents.guard import Guard, Limits
 from gridwire.observe.events import Events
 from gridwire.observe.redact import mask
 from gridwire.observe.timings import Timings
 from gridwire.orders.desk import Draft, OrderPath
-from gridwire.outcome import OrderRef, Outcome, Rejected, Unknown
+from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 from gridwire.transport.exchange import Request
-from gridwire.transport.http import HttpTransport
+from gridwire.transport.http import HttpTransport, Progress
 from gridwire.transport.lane import Answer
 from gridwire.transport.lanes import Lanes
 from gridwire.units import count
 from gridwire.units import price as exact_price
 
 Side = Literal["BUY", "SELL"]
+
+START_WITHIN_S = 5.0
+"""How long an order over httpx waits for its connection, so that its ticket does not grow too old meanwhile."""
 
 
 class TicketCredentials:
@@ -48,6 +52,10 @@ class TicketCredentials:
         self._tickets = tickets
         self.take = tickets.pop_ready
         self.fetch = tickets.take
+
+    def usable(self, ticket: Ticket) -> bool:
+        """Whether the venue will not call it too old."""
+        return ticket.age_s <= self._tickets.usable_s
 
 
 class LaneWire:
@@ -96,15 +104,16 @@ class HttpxWire:
         for name in ("host", "content-length", "user-agent"):
             headers.pop(name, None)
         method, path, _ = start.split(" ")
-        task = asyncio.get_running_loop().create_task(
-            self._exchange(Request(method, self._base_url + path, headers, body), future)
-        )
+        progress = Progress()
+        request = Request(method, self._base_url + path, headers, body)
+        task = asyncio.get_running_loop().create_task(self._exchange(request, progress, future))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._ended, progress, future))
+        future.add_done_callback(partial(self._given_up, progress, task))
 
-    async def _exchange(self, request: Request, future: asyncio.Future[Answer]) -> None:
+    async def _exchange(self, request: Request, progress: Progress, future: asyncio.Future[Answer]) -> None:
         try:
-            response = await self._http.send(request)
+            response = await self._http.send(request, progress=progress, start_within_s=START_WITHIN_S)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whom waits for the answer
             if not future.done():
                 future.set_exception(error)
@@ -112,6 +121,21 @@ class HttpxWire:
         if not future.done():
             pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
             future.set_result(Answer(response.status, pairs, response.content))
+
+    def _ended(self, progress: Progress, future: asyncio.Future[Answer], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if future.done():
+            return
+        if progress.written:
+            future.set_exception(NoAnswer("The desk was closed before an answer had come.", reason="disconnected"))
+        else:
+            future.set_exception(NotSent("The desk was closed. Nothing was sent.", reason="closed"))
+
+    @staticmethod
+    def _given_up(progress: Progress, task: asyncio.Task[None], future: asyncio.Future[Answer]) -> None:
+        """Nobody waits any more: what has not left yet does not leave; what has is finished, for its connection's sake."""
+        if future.cancelled() and not progress.written:
+            task.cancel()
 
     async def aclose(self) -> None:
         """Give up what is under way."""
@@ -189,9 +213,14 @@ class StpDesk:
 
     async def _count_open(self) -> None:
         """Take what may be resting from the journal, where each bid stands as it was last restated."""
+        bids, changes = await self._resolver.open_orders(), await self._resolver.open_changes()
         self._guard.reset()
-        for bid in await self._resolver.open_orders():
+        for bid in bids:
             self._guard.opened(bid.intent.key, bid.restated.get("price"), bid.restated.get("quantity", 0))
+        for key, bid in changes:
+            price, quantity = bid.restated.get("price"), bid.restated.get("quantity", 0)
+            if price is not None:
+                self._guard.changing(key, bid.intent.key, price, quantity, before=(price, quantity))
 
     def _compile(self) -> None:
         for contract in self._contracts or ():
@@ -321,8 +350,17 @@ class StpDesk:
         screen quoting the transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
         """
         settled = await self._resolver.resolve(outcome)
-        if not isinstance(settled, Unknown):
-            await self._count_open()
+        operation, key = outcome.intent.operation, outcome.intent.key
+        if isinstance(settled, Unknown):
+            return settled
+        if operation == "bid_update":
+            now = settled.order.restated if isinstance(settled, Accepted) and settled.order is not None else {}
+            self._guard.settled(key, now.get("price"), now.get("quantity", 0))
+        elif isinstance(settled, Rejected):
+            if operation == "bid_save":
+                self._guard.closed(key)
+        elif settled.order is not None and (operation == "bid_cancel" or settled.raw.finding == "done"):
+            self._guard.closed(settled.order.intent.key)
         return settled
 
     # what can be seen and switched
@@ -395,7 +433,9 @@ class StpDesk:
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
         expires = rules.expiry(expire_time, kind) if expire_time is not None or kind == _TIMED else None
-        form = self._forms.get((contract, side, kind, status)) or self._save_form(contract, side, kind, status)
+        form = self._forms.get((contract, side, kind, status)) if isinstance(contract, str) else None
+        if form is None:
+            form = self._save_form(contract, side, kind, status)
         return Draft(
             form=form,
             encoded=form.encode((exact, amount) if expires is None else (exact, amount, expires)),
@@ -414,7 +454,7 @@ class StpDesk:
             price=exact,
             quantity=amount,
             rests=kind != _IMMEDIATE,
-            client_ref=client_ref,
+            client_ref=rules.optional_text(client_ref, "client_ref"),
         )
 
     def _save_form(self, contract: str, side: Direction, kind: BidType, status: BidStatus) -> StpForm:

@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gridwire import clock
+from gridwire import clock, units
 from gridwire.auth.ticket_pool import Ticket
 from gridwire.epias_stp import dates, judgement, rules, wire
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction, ResultType
@@ -80,7 +80,15 @@ def encode_id(value: str) -> bytes:
     return json.dumps(rules.name_text(value, "bid_id"))[1:-1].encode("ascii")
 
 
-_PRICE: Slot[Decimal] = Slot("price", encode_price, PRICE_SAMPLES)
+def _price(places: int | None) -> Slot[Decimal]:
+    """The samples have the decimals that prices here have, so that none of them is taken for fixed text."""
+    first, second = (
+        units.price(f"{sample:.{2 if places is None else min(places, 2)}f}", None, unit=rules.PRICE_UNIT, places=places)
+        for sample in PRICE_SAMPLES
+    )
+    return Slot("price", encode_price, (first or Decimal(0), second or Decimal(0)))
+
+
 _COUNT: Slot[int] = Slot("quantity", encode_count, COUNT_SAMPLES)
 _MOMENT: Slot[datetime] = Slot("expire_time", encode_moment, MOMENT_SAMPLES)
 _BID_ID: Slot[str] = Slot("bid_id", encode_id, _ID_SAMPLES)
@@ -170,10 +178,10 @@ class StpForm:
 
     def _plain_success(self, answer: Answer, intent: Intent) -> Accepted | None:
         """The outcome, if the answer is the documented success form and nothing else; None sends it the long way."""
-        if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None:
+        if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None or answer.may_be_page:
             return None
         echoed, bid_id = (found["first"] or found["last"] or b"").decode("ascii") or None, found["id"].decode("ascii")
-        if echoed is not None and echoed != intent.key:
+        if (echoed is not None and echoed != intent.key) or (found["first"] and found["last"]):
             return None
         try:
             description = _description(found["description"])
@@ -191,7 +199,9 @@ def _success() -> re.Pattern[bytes]:
     echo = rb'"transactionId":"(?P<%b>[A-Za-z0-9-]{1,64})"'
     body = rb'"body":\{"bidResponse":\{"id":"(?P<id>[A-Za-z0-9._-]{1,64})"\}\}'
     start = rb'"resultCode":"0","resultDescription":"(?P<description>[^"\\\x00-\x1f]{0,200})","resultType":"SUCCESS"'
-    return re.compile(rb"\s*\{%b(?:,%b)?,%b(?:,%b)?\}\s*" % (start, echo % b"first", body, echo % b"last"))
+    return re.compile(
+        rb"[ \t\r\n]*\{%b(?:,%b)?,%b(?:,%b)?\}[ \t\r\n]*" % (start, echo % b"first", body, echo % b"last")
+    )
 
 
 _SUCCESS = _success()
@@ -231,7 +241,9 @@ def bid_save(
         "bid_type": str(bid_type),
         "bid_status": str(bid_status),
     }
-    return StpForm(context, "bid_save", (_PRICE, _COUNT, _MOMENT) if timed else (_PRICE, _COUNT), build, fixed)
+    return StpForm(
+        context, "bid_save", (_price(places), _COUNT, _MOMENT) if timed else (_price(places), _COUNT), build, fixed
+    )
 
 
 def bid_update(context: Context, bid_status: BidStatus, places: int | None) -> StpForm:
@@ -246,7 +258,7 @@ def bid_update(context: Context, bid_status: BidStatus, places: int | None) -> S
             places=places,
         )
 
-    return StpForm(context, "bid_update", (_BID_ID, _PRICE, _COUNT), build, {"bid_status": str(bid_status)})
+    return StpForm(context, "bid_update", (_BID_ID, _price(places), _COUNT), build, {"bid_status": str(bid_status)})
 
 
 def bid_cancel(context: Context) -> StpForm:

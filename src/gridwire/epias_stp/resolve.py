@@ -10,6 +10,7 @@ What this cannot see: bids of the same organisation that were entered elsewhere 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -40,6 +41,16 @@ class Resolver:
         """Bids that count against the guard's limits: resting as far as we know, and unknown ones."""
         rows = await self._ledger.rows()
         return [order_of(row) for row in rows if row.operation == "bid_save" and row.state not in ENDED]
+
+    async def open_changes(self) -> list[tuple[str, OrderRef]]:
+        """Changes that are not settled, by key: each with the bid it was about, as the change restates it."""
+        rows = await self._ledger.rows()
+        changes = [row for row in rows if row.operation == "bid_update" and row.state not in ENDED]
+        return [
+            (row.key, replace(order_of(target), restated=restated_of({**target.fields, **row.fields})))
+            for row in changes
+            if (target := _target(row, rows)) is not None
+        ]
 
     async def known(self) -> list[OrderRef]:
         """Bids that may be resting as far as the journal knows."""

@@ -92,6 +92,8 @@ class Guard:
         self._most_open = None if limits.max_open_notional is None else Decimal(limits.max_open_notional)
         self._sent: deque[float] = deque(maxlen=limits.orders_per_second)
         self._open: dict[str, Decimal] = {}
+        self._stated: dict[str, Decimal] = {}  # what each open order is, as far as it is certain
+        self._changes: dict[str, tuple[str, Decimal]] = {}  # what may have become of one: by the change's key
         self._total = Decimal(0)
         self._halted: str | None = None
 
@@ -143,10 +145,9 @@ class Guard:
     def _too_much(self, price: Decimal | None, quantity: int, key: str) -> Breach | None:
         if price is None:
             return Breach("max_open_notional", "An order without a price cannot be held against max_open_notional.")
-        after = _EXACT.add(
-            _EXACT.subtract(self._total, self._open.get(key, Decimal(0))), _EXACT.multiply(price, Decimal(quantity))
-        )
-        if self._most_open is not None and after > self._most_open:
+        before, amount = self._open.get(key, Decimal(0)), _EXACT.multiply(price, Decimal(quantity))
+        after = _EXACT.add(_EXACT.subtract(self._total, before), amount)
+        if self._most_open is not None and after > self._most_open and amount > before:
             return Breach(
                 "max_open_notional",
                 f"With this order {after} would be open; the limit is {self._most_open}. Accepted and unknown orders count "
@@ -162,17 +163,48 @@ class Guard:
         """Count an order that may be resting from now on. ``key`` names it until it is closed."""
         self.closed(key)
         if price is not None:
-            amount = _EXACT.multiply(price, Decimal(quantity))
-            self._open[key] = amount
-            self._total = _EXACT.add(self._total, amount)
+            self._stated[key] = _EXACT.multiply(price, Decimal(quantity))
+            self._count(key)
+
+    def changing(self, key: str, of: str, price: Decimal, quantity: int, *, before: tuple[Decimal | None, int]) -> None:
+        """A change ``key`` of the order ``of`` leaves: until it is `settled`, the order counts as the larger of the two.
+
+        ``before`` is what the caller believes the order to be; it counts only for an order not known here.
+        """
+        amount = _EXACT.multiply(price, Decimal(quantity))
+        if of not in self._stated and before[0] is not None:
+            amount = max(amount, _EXACT.multiply(before[0], Decimal(before[1])))
+        self._changes[key] = of, amount
+        self._count(of)
+
+    def settled(self, key: str, price: Decimal | None = None, quantity: int = 0) -> None:
+        """The change ``key`` left the order at ``price`` and ``quantity``, or, without them, did not act."""
+        found = self._changes.pop(key, None)
+        if found is not None:
+            if price is not None:
+                self._stated[found[0]] = _EXACT.multiply(price, Decimal(quantity))
+            self._count(found[0])
 
     def reset(self) -> None:
         """Forget every order, before they are counted anew."""
         self._open.clear()
+        self._stated.clear()
+        self._changes.clear()
         self._total = Decimal(0)
 
     def closed(self, key: str) -> None:
         """Forget an order that is certainly not resting any more."""
-        amount = self._open.pop(key, None)
-        if amount is not None:
-            self._total = _EXACT.subtract(self._total, amount)
+        self._stated.pop(key, None)
+        for change in [change for change, (of, _) in self._changes.items() if of == key]:
+            del self._changes[change]
+        self._count(key)
+
+    def _count(self, key: str) -> None:
+        """Count the order as the most it can be."""
+        can_be = [amount for of, amount in self._changes.values() if of == key]
+        if key in self._stated:
+            can_be.append(self._stated[key])
+        self._total = _EXACT.subtract(self._total, self._open.pop(key, Decimal(0)))
+        if can_be:
+            self._open[key] = max(can_be)
+            self._total = _EXACT.add(self._total, self._open[key])

@@ -46,22 +46,28 @@ A = TypeVar("A")
 """What a venue's order wire answers with."""
 C = TypeVar("C")
 """A venue's single-use credential."""
-C_co = TypeVar("C_co", covariant=True)
 A_contra = TypeVar("A_contra", contravariant=True)
 C_contra = TypeVar("C_contra", contravariant=True)
 
 _KEYS_AHEAD = 256
 
+_TRIES = 3
+"""How often an order waits anew because its connection ended while it waited for a credential."""
 
-class Credentials(Protocol[C_co]):
+
+class Credentials(Protocol[C]):
     """Single-use credentials, ready ahead of need."""
 
-    def take(self) -> C_co | None:
+    def take(self) -> C | None:
         """A ready one, without waiting; None if there is none."""
         ...
 
-    async def fetch(self) -> C_co:
+    async def fetch(self) -> C:
         """One fetched now. Raises `AuthError`."""
+        ...
+
+    def usable(self, credential: C) -> bool:
+        """Whether one that was fetched a while ago may still be sent."""
         ...
 
 
@@ -142,7 +148,7 @@ class Draft(Generic[A, C]):
     """Whether anything of it can rest once it was accepted."""
     of: str | None = None
     """Key of the order that a change or a cancellation is about, where the journal knows it."""
-    before: tuple[Decimal | None, int] | None = None
+    before: tuple[Decimal | None, int] = (None, 0)
     """Price and quantity of that order as last stated."""
     client_ref: str | None = None
     key: str | None = None
@@ -188,13 +194,11 @@ class OrderPath(Generic[A, C]):
         if refused is not None:
             return refused
         guarded = perf_counter_ns()
-        credentials = self._credentials
-        credential = credentials.take() if credentials is not None else None
-        waited = False
-        if (credentials is not None and credential is None) or not self._wire.ready():
-            waited = credential is None and credentials is not None
+        credentials, ready, waited = self._credentials, self._wire.ready(), False
+        credential = credentials.take() if ready and credentials is not None else None
+        if not ready or (credentials is not None and credential is None):
             try:
-                credential = await self._prepare(credential)
+                credential, waited = await self._prepare(ready)
             except (AuthError, NotSent) as error:
                 self._release(draft)
                 return draft.form.failed(error, self._intent(draft, key, clock.now()))
@@ -270,15 +274,25 @@ class OrderPath(Generic[A, C]):
             return None
         return Rejected(breach.rule, breach.text, "guard", self._intent(draft, key, clock.now()))
 
-    async def _prepare(self, credential: C | None) -> C | None:
-        """Fetch what is missing. A connection is opened first, so that a credential does not age meanwhile."""
-        if not self._wire.ready():
-            await self._wire.make_ready()
-        if credential is None and self._credentials is not None:
-            credential = self._credentials.take() or await self._credentials.fetch()
-            while not self._wire.ready():  # the connection may have ended while we waited
+    async def _prepare(self, ready: bool) -> tuple[C | None, bool]:
+        """Bring up what is missing; whether a credential had to be waited for.
+
+        The connection comes first, so that no credential ages meanwhile.
+        """
+        credentials, credential, waited = self._credentials, None, False
+        for _ in range(_TRIES):
+            if not ready:
                 await self._wire.make_ready()
-        return credential
+            if credentials is None or (credential is not None and credentials.usable(credential)):
+                return credential, waited
+            credential = credentials.take()
+            if credential is not None:
+                return credential, waited
+            credential, waited = await credentials.fetch(), True
+            ready = self._wire.ready()  # it may have ended, or another order has taken it
+            if ready:
+                return credential, waited
+        raise NotSent("Connections to the venue end as soon as they stand. Nothing was sent.", reason="closed")
 
     def _release(self, draft: Draft[A, C]) -> None:
         if draft.client_ref is not None:
@@ -290,8 +304,8 @@ class OrderPath(Generic[A, C]):
         self._guard.sent(self._loop.time())
         if draft.kind == "new":
             self._guard.opened(key, draft.price, draft.quantity)
-        elif draft.kind == "change" and draft.of is not None:
-            self._guard.opened(draft.of, *_larger(draft))
+        elif draft.kind == "change" and draft.of is not None and draft.price is not None:
+            self._guard.changing(key, draft.of, draft.price, draft.quantity, before=draft.before)
 
     def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
         guard, of = self._guard, draft.of
@@ -300,14 +314,10 @@ class OrderPath(Generic[A, C]):
         elif draft.kind == "new":
             if isinstance(outcome, Rejected) or not draft.rests:
                 guard.closed(key)
-        elif of is not None:
-            if isinstance(outcome, Rejected):
-                if draft.kind == "change" and draft.before is not None:
-                    guard.opened(of, *draft.before)
-            elif draft.kind == "cancel":
-                guard.closed(of)
-            else:
-                guard.opened(of, draft.price, draft.quantity)
+        elif draft.kind == "change":
+            guard.settled(key, *(() if isinstance(outcome, Rejected) else (draft.price, draft.quantity)))
+        elif of is not None and not isinstance(outcome, Rejected):
+            guard.closed(of)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
         self._journal.soon(partial(self._write_down, draft, outcome, key))
@@ -355,11 +365,3 @@ def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in fields.items()
         if value is not None
     }
-
-
-def _larger(draft: Draft[Any, Any]) -> tuple[Decimal | None, int]:
-    """While a change is under way, the order counts as the larger of what it was and what it is to be."""
-    price, quantity = draft.price, draft.quantity
-    if draft.before is None or draft.before[0] is None or price is None:
-        return price, quantity
-    return max(price, draft.before[0]), max(quantity, draft.before[1])

@@ -48,6 +48,14 @@ class Answer:
         """Headers with lower-case names; of repeated ones the last stands."""
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw_headers}
 
+    @property
+    def may_be_page(self) -> bool:
+        """Whether a header speaks of HTML: what stands in front of a venue sends that with anything."""
+        for _, value in self._raw_headers:  # noqa: SIM110 - any() costs as much again
+            if b"html" in value.lower():
+                return True
+        return False
+
 
 class Owner(Protocol):
     """Who keeps a lane."""
@@ -92,8 +100,8 @@ class Lane(asyncio.BufferedProtocol):
         if context is not None:
             self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self.up: asyncio.Future[None] = loop.create_future()
-        """Done when the lane can be used; fails with what kept it from coming up."""
+        self.up: asyncio.Future[Exception | None] = loop.create_future()
+        """Done when the lane can be used, with None, or when it never can, with what kept it from coming up."""
         self.pending: asyncio.Future[Answer] | None = None
         self.dead = False
         self.used_at = 0.0
@@ -149,16 +157,20 @@ class Lane(asyncio.BufferedProtocol):
 
     def retire(self) -> None:
         """Take this lane out of use and close it."""
-        if not self.dead:
-            self.dead = True
-            self._polled = None
-            self._fd = -1
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            if self._transport is not None:
-                self._transport.close()
-            self._owner.lane_dead(self)
+        if self.dead:
+            return
+        self.dead = True
+        self._polled = None
+        self._fd = -1
+        self.up.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None and self.pending is None:
+            self._transport.close()
+        elif self._transport is not None:
+            self._transport.abort()  # closing waits until all bytes are taken, which may be never, and somebody waits
+        self._owner.lane_dead(self)
 
     # asyncio.Protocol
 
@@ -211,8 +223,7 @@ class Lane(asyncio.BufferedProtocol):
             self._flush()
         except ssl.SSLError as error:
             self._flush()  # the alert that tells the server why
-            if not self.up.done():
-                self.up.set_exception(error)
+            self._come_up(error)
             self.retire()
         else:
             self._shaking = False
@@ -243,8 +254,11 @@ class Lane(asyncio.BufferedProtocol):
 
     def _ready(self) -> None:
         self.used_at = self._loop.time()
+        self._come_up(None)
+
+    def _come_up(self, trouble: Exception | None) -> None:
         if not self.up.done():
-            self.up.set_result(None)
+            self.up.set_result(trouble)
 
     # HTTP
 
@@ -258,8 +272,13 @@ class Lane(asyncio.BufferedProtocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._broken("garbage", "what came back is not HTTP")
+
+    def on_message_begin(self) -> None:
+        """Called by httptools: an answer begins. One that nobody asked for must not be taken for the next order's."""
+        if self.pending is None:
+            self.retire()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by httptools."""
@@ -278,13 +297,13 @@ class Lane(asyncio.BufferedProtocol):
         answer = Answer(status, self._headers, b"".join(self._body))
         self._headers, self._body, self._size = [], [], 0
         pending = self._settle()
-        if self.dead:
+        if pending is None:
             return
         if self._parser.should_keep_alive():
             self._owner.lane_idle(self)
         else:
             self.retire()
-        if pending is not None and not pending.done():
+        if not pending.done():
             pending.set_result(answer)
 
     # endings
@@ -298,18 +317,14 @@ class Lane(asyncio.BufferedProtocol):
             self._timer = self._loop.call_at(self._deadline, self._look_at_clock)
             return
         # Whatever still arrives on this connection belongs to nobody, so it ends here.
-        transport = self._transport
         self._broken("timeout", f"no whole answer came within {self._timeout_s:g} s")
-        if transport is not None:
-            transport.abort()
 
     def _broken(self, reason: str, what: str) -> None:
+        self._come_up(ConnectionResetError(what))
+        self.retire()
         pending = self._settle()
         if pending is not None and not pending.done():
             pending.set_exception(NoAnswer(f"The order had left, and {what}: it may be at the venue.", reason=reason))
-        if not self.up.done():
-            self.up.set_exception(ConnectionResetError(what))
-        self.retire()
 
     def _settle(self) -> asyncio.Future[Answer] | None:
         pending, self.pending = self.pending, None

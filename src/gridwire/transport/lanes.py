@@ -22,6 +22,12 @@ from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
 
 RESOLVE_EVERY_S = 60.0
 
+LONGEST_PAUSE_S = 5.0
+"""Between two attempts of the keeper, where connections fail or end as soon as they stand."""
+
+LOOK_AGAIN_S = 1.0
+"""How soon after a round the keeper looks again for lanes that were busy then."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
@@ -34,7 +40,8 @@ class LaneLimits:
     most: int = 8
     idle_s: float = 12.0
     connect_timeout_s: float = 5.0
-    answer_timeout_s: float = 10.0
+    answer_timeout_s: float | None = None
+    """None: as long as the client's ``timeout``."""
 
 
 class Lanes:
@@ -58,6 +65,7 @@ class Lanes:
         self._port = parts.port or (443 if self._secure else 80)
         self._network = network
         self._limits = limits or LaneLimits()
+        self._answer_timeout_s = self._limits.answer_timeout_s or network.timeout_s
         self._on_trouble = on_trouble
         self._context: ssl.SSLContext | None = None
         self._free: list[Lane] = []
@@ -65,8 +73,10 @@ class Lanes:
         self._current: Lane | None = None
         self._changed = asyncio.Event()
         self._waiting = 0
-        self._address: str | None = None
-        self._address_until = 0.0
+        self._opening = 0
+        self._stillborn = 0  # lanes in a row that ended without an answer within a second
+        self._addresses: list[str] = []
+        self._addresses_until = 0.0
         self._keeper: asyncio.Task[None] | None = None
         self.handshakes = 0
         """Connections made since opening."""
@@ -76,7 +86,11 @@ class Lanes:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._context = await ssl_context(self._network) if self._secure else None
-        await self._fill()
+        try:
+            await self._fill()
+        except BaseException:
+            self._retire_all()
+            raise
         self._keeper = self._loop.create_task(self._keep(), name="gridwire-lanes")
         return self
 
@@ -88,6 +102,9 @@ class Lanes:
             keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
+        self._retire_all()
+
+    def _retire_all(self) -> None:
         for lane in list(self._all):
             lane.retire()
 
@@ -117,78 +134,104 @@ class Lanes:
         lane, self._current = self._current, None
         if lane is None:
             raise RuntimeError("expect() must come before write()")
-        lane.write(payload, self._limits.answer_timeout_s)
+        lane.write(payload, self._answer_timeout_s)
 
     # off the order path
 
     async def open_one(self) -> None:
         """Bring up one more lane, or wait for one to come free where the most are open already. Raises `NotSent`."""
-        if len(self._all) < self._limits.most:
-            await self._open()
-            return
         self._waiting += 1
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
-                while not self.ready():
+                while len(self._all) + self._opening >= self._limits.most:
                     self._changed.clear()
                     await self._changed.wait()
+                    if self.ready():
+                        return
         except TimeoutError:
             raise NotSent(
                 f"All {self._limits.most} order connections are waiting for answers. Nothing was sent.", reason="pool"
             ) from None
         finally:
             self._waiting -= 1
+        await self._open()
 
     def lane_idle(self, lane: Lane) -> None:
         """Called by a lane whose answer has come."""
+        self._stillborn = 0
         self._free.append(lane)
         if self._waiting:
             self._changed.set()
 
     def lane_dead(self, lane: Lane) -> None:
         """Called by a lane that ended."""
+        if lane in self._all and self._loop.time() - lane.used_at < 1.0:
+            self._stillborn += 1
         self._all.discard(lane)
         if lane in self._free:
             self._free.remove(lane)
         self._changed.set()
 
-    async def _open(self) -> Lane:
-        address = await self._resolve()
-        lane = Lane(self._loop, self, context=self._context, host=self._host)
+    async def _open(self) -> None:
+        self._opening += 1
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
-                await self._loop.create_connection(lambda: lane, address, self._port)
-                await lane.up
+                lane = await self._connect()
         except (OSError, TimeoutError) as error:
-            lane.retire()
-            self._address = None
             raise _not_sent(error, self._host, self._port) from None
-        except asyncio.CancelledError:
-            lane.retire()
-            raise
+        finally:
+            self._opening -= 1
         self.handshakes += 1
         self._all.add(lane)
         self._free.append(lane)
-        return lane
+
+    async def _connect(self) -> Lane:
+        """A lane that is up, at the first address of the host that answers."""
+        tried = 0
+        while True:
+            address = await self._resolve()
+            lane = Lane(self._loop, self, context=self._context, host=self._host)
+            try:
+                await self._loop.create_connection(lambda: lane, address, self._port)  # noqa: B023 - called at once
+                trouble = await lane.up
+                if trouble is not None or lane.dead:  # dead: closed again before we were told that it stood
+                    raise trouble or ConnectionResetError
+            except BaseException as error:
+                lane.retire()
+                tried += 1
+                if address in self._addresses:  # begin with another one next time, should there be one
+                    self._addresses.remove(address)
+                    self._addresses.append(address)
+                if tried >= len(self._addresses) or not isinstance(error, OSError):
+                    self._addresses_until = 0.0
+                    raise
+            else:
+                return lane
 
     async def _resolve(self) -> str:
-        if self._address is None or self._address_until < self._loop.time():
+        if not self._addresses or self._addresses_until <= self._loop.time():
             try:
                 found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            except OSError:
-                raise NotSent(f"The name {self._host} cannot be resolved. Nothing was sent.", reason="dns") from None
-            self._address = str(found[0][4][0])
-            self._address_until = self._loop.time() + RESOLVE_EVERY_S
-        return self._address
+            except (OSError, UnicodeError):
+                if not self._addresses:  # old ones are better than none
+                    raise NotSent(
+                        f"The name {self._host} cannot be resolved. Nothing was sent.", reason="dns"
+                    ) from None
+            else:
+                self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+                self._addresses_until = self._loop.time() + RESOLVE_EVERY_S
+        return self._addresses[0]
 
     async def _fill(self) -> None:
-        while len(self._all) < self._limits.standing:
+        for _ in range(self._limits.standing - len(self._all)):  # not "while": they may end as soon as they stand
             await self._open()
 
     async def _keep(self) -> None:
         pause_s = 0.2
         while True:
             await self._until_due()
+            if self._stillborn > self._limits.standing:  # something accepts connections and cannot serve them
+                await asyncio.sleep(min(0.1 * 2 ** min(self._stillborn, 10), LONGEST_PAUSE_S))
             try:
                 await self._fill()
                 await self._replace_idle()
@@ -197,7 +240,7 @@ class Lanes:
                 if self._on_trouble is not None:
                     self._on_trouble(str(error))
                 await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 self._changed.set()
 
     async def _replace_idle(self) -> None:
@@ -211,9 +254,12 @@ class Lanes:
                 lane.retire()
 
     async def _until_due(self) -> None:
-        oldest = min((lane.used_at for lane in self._free), default=None)
+        oldest = min((lane.used_at for lane in self._all), default=None)
+        due = None
+        if oldest is not None:  # it may be of a lane that waits for its answer: then there is nothing to be done yet
+            due = max(oldest + self._limits.idle_s, self._loop.time() + LOOK_AGAIN_S)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(None if oldest is None else oldest + self._limits.idle_s):
+            async with asyncio.timeout_at(due):
                 await self._changed.wait()
         self._changed.clear()
 
