@@ -189,7 +189,7 @@ class Journal:
         """Replace the reservation in ``path`` by ``mine`` if nothing can have been sent under it."""
         with contextlib.suppress(FileNotFoundError, BlockingIOError), _alone(self.directory, wait_s=0.0):
             run, _, key = path.read_text().partition(" ")
-            if not self._lives(run) and not self._has(run, key):
+            if key and not self._lives(run) and not self._has(run, key):
                 mine.replace(path)
                 return True
         return False
@@ -310,8 +310,7 @@ def _forked() -> None:
         journal._abandon()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forked)  # Windows forks no process
 
 
 def _sync(descriptor: int) -> None:
