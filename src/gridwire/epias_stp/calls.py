@@ -89,6 +89,8 @@ class _Write:
     account: str
     attempts: list[Attempt] = field(default_factory=list)
     journalled: bool = False
+    claimed: list[str] = field(default_factory=list)
+    """The caller's own references that are reserved for this intent."""
 
     @property
     def left(self) -> list[Attempt]:
@@ -179,7 +181,9 @@ class Caller:
         intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
         self._http.check_open()
         writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
-        if client_ref is not None and not writing.journal.claim(client_ref, key):
+        if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
+            return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
+        if client_ref is not None and not self._claim(writing, client_ref):
             return Rejected("client_ref", ref_used(client_ref), "guard", intent)
         try:
             await self._send(writing)
@@ -249,9 +253,17 @@ class Caller:
         self.remember(outcome)
         return restated_order(outcome, of, writing.intent.restated)
 
+    def _claim(self, writing: _Write, reference: str) -> bool:
+        claimed = writing.journal.claim(reference, writing.intent.key)
+        if claimed:
+            writing.claimed.append(reference)
+        else:
+            self._release(writing)
+        return claimed
+
     def _release(self, writing: _Write) -> None:
-        if writing.intent.client_ref is not None:
-            writing.journal.release(writing.intent.client_ref)
+        for reference in writing.claimed:
+            writing.journal.release(reference)
 
     async def _attempt(
         self,
@@ -376,6 +388,11 @@ def _effect(writing: _Write, of: OrderRef | None, rests: bool) -> Effect:
     kind: Literal["new", "change", "cancel", "other"] = _KINDS.get(writing.operation.name, "other")
     return Effect(kind, writing.intent.restated, rests=rests, of=None if of is None else of.intent.key)
 
+
+_ID_USED = (
+    "An intent with the transactionId {key} is in the journal already, so this one was not sent: its answer could not be "
+    "told from the other's. Leave transaction_id= out to have a new one made."
+)
 
 _KINDS: Mapping[str, Literal["new", "change", "cancel"]] = {
     "bid_save": "new",

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
+from gridwire import clock
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.errors import WrongLoop
 from gridwire.intents.journal import Journal, default_directory
@@ -64,8 +65,8 @@ class Ledger:
         if self.unknown:
             self._events.emit(
                 "journal.recovered",
-                f"An earlier run ended while {len(self.unknown)} call(s) were under way: what became of them is unknown. See "
-                "stp.unknown(), and settle them with desk.resolve() or `gridwire journal resolve`.",
+                f"What became of {len(self.unknown)} call(s) of earlier runs is unknown. See stp.unknown(), and settle them "
+                "with desk.resolve() or `gridwire journal resolve`.",
                 count=len(self.unknown),
             )
 
@@ -80,6 +81,7 @@ class Ledger:
         """End this run of the journal."""
         journal, self._journal = self._journal, None
         if journal is not None:
+            journal.flush()
             await asyncio.to_thread(journal.close)
         if self._remove is not None:
             await asyncio.to_thread(self._remove)
@@ -88,16 +90,18 @@ class Ledger:
         """Keep an outcome that is not known."""
         self.unknown[outcome.intent.key] = outcome
 
-    async def rows(self) -> list[Row]:
-        """Rows of this account in the whole directory, oldest first."""
+    async def rows(self, since: datetime | None = None) -> list[Row]:
+        """Rows of this account in the whole directory, oldest first; with ``since`` see `Journal.rows`."""
         journal = await self.open()
         journal.flush()
-        found = await asyncio.to_thread(lambda: list(journal.rows()))
+        found = await asyncio.to_thread(journal.rows, since)
         return [row for row in found if row.venue == VENUE and row.account == self.account]
 
     async def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first."""
-        return [order_of(row) for row in await self.rows() if row.operation == "bid_save" and row.state in LIVE]
+        return [
+            order_of(row) for row in await self.rows(clock.now()) if row.operation == "bid_save" and row.state in LIVE
+        ]
 
 
 def order_of(row: Row) -> OrderRef:

@@ -9,9 +9,10 @@ What this cannot see: bids of the same organisation that were entered elsewhere 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gridwire import clock
@@ -20,6 +21,7 @@ from gridwire.epias_stp.ledger import Ledger, order_of, restated_of
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.epias_stp.services import Contracts, Matches
 from gridwire.intents import reconcile
+from gridwire.intents.journal import line
 from gridwire.intents.reconcile import Evidence, Judgement, OwnTrade, Wanted
 from gridwire.intents.records import ENDED, Row
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
@@ -39,7 +41,7 @@ class Resolver:
 
     async def open_orders(self) -> list[OrderRef]:
         """Bids that count against the guard's limits: resting as far as we know, and unknown ones."""
-        rows = await self._ledger.rows()
+        rows = await self._ledger.rows(clock.now())
         return [order_of(row) for row in rows if row.operation == "bid_save" and row.state not in ENDED]
 
     async def open_changes(self) -> list[tuple[str, OrderRef]]:
@@ -58,11 +60,14 @@ class Resolver:
 
     async def resolve(self, outcome: Unknown) -> Outcome:
         """Look for evidence about ``outcome``. Sends nothing that changes anything."""
-        rows = await self._ledger.rows()
-        row = next((one for one in rows if one.key == outcome.intent.key), None)
-        if row is None or row.state not in ("unknown", "sending"):
-            state = "not in this journal" if row is None else f"{row.state} already ({row.note})"
-            return _still(outcome, f"its intent is {state}")
+        key, since = outcome.intent.key, outcome.intent.created - CLOCKS_APART
+        rows = await self._ledger.rows(since)
+        row = next((one for one in rows if one.key == key), None)
+        if row is not None and row.state == "sending":
+            rows = await self._not_sending(row, since)
+            row = next((one for one in rows if one.key == key), None)
+        if row is None or row.state != "unknown":
+            return _still(outcome, f"its intent is {_standing(row)}")
         target = row if row.operation == "bid_save" else _target(row, rows)
         if target is None or not target.fields.get("contract"):
             return _still(outcome, "which bid it was about is not in the journal, so nothing can be looked for")
@@ -70,6 +75,15 @@ class Resolver:
         others = [_wanted(one) for one in rows if _may_have_stood(one, row, target)]
         judged = self._judge(row, target, others, evidence)
         return self._settle(outcome, row, target, judged)
+
+    async def _not_sending(self, row: Row, since: datetime) -> list[Row]:
+        """The rows again, after a row in ``sending`` whose writer cannot be waiting any more was made unknown."""
+        journal = self._ledger.journal
+        if row.run == journal.run:  # its outcome could not be written down when it came
+            journal.record("unknown", row.key, n="crashed")
+        else:
+            await asyncio.to_thread(journal.recover)
+        return await self._ledger.rows(since)
 
     async def _evidence(self, row: Row, target: Row) -> Evidence:
         contract, side = str(target.fields["contract"]), str(target.fields.get("direction"))
@@ -102,21 +116,37 @@ class Resolver:
     def _settle(self, outcome: Unknown, row: Row, target: Row, judged: Judgement) -> Outcome:
         if judged.finding == "unknown":
             return _still(outcome, judged.text)
-        journal = self._ledger.journal
-        journal.record(f"resolved_{judged.finding}", row.key, n=judged.text)
+        # Of a change that acted nothing rests but the bid it was about.
+        found = "done" if judged.finding == "live" and row.operation != "bid_save" else judged.finding
+        told = [line(f"resolved_{found}", row.key, n=judged.text)]
+        if row.operation != "bid_save" and judged.finding != "absent":
+            # In one write: a process killed in between would leave a bid in the journal as it is no more.
+            told.insert(0, _meant(row, target, judged))
+        self._ledger.journal.append(*told)
         self._ledger.unknown.pop(row.key, None)
         if judged.finding == "absent":
             return Rejected(
                 "absent", f"It is not at the venue: {judged.text}.", "venue", outcome.intent, repeatable=True
             )
         restated = restated_of({**target.fields, **row.fields})
-        if row.operation == "bid_cancel":
-            journal.record("closed", target.key, n=judged.text)
-        elif row.operation == "bid_update":
-            changed = {name: row.fields[name] for name in ("price", "quantity", "bid_status") if name in row.fields}
-            journal.record("accepted", target.key, f=changed)
         order = OrderRef(VENUE, target.order_id, order_of(target).intent, restated)
         return Accepted(outcome.intent, order, judged)
+
+
+def _meant(row: Row, target: Row, judged: Judgement) -> bytes:
+    """What a cancellation or a change that acted means for the bid it was about."""
+    if row.operation == "bid_cancel":
+        return line("closed", target.key, n=judged.text)
+    changed = {name: row.fields[name] for name in ("price", "quantity", "bid_status") if name in row.fields}
+    return line("accepted", target.key, f=changed)
+
+
+def _standing(row: Row | None) -> str:
+    if row is None:
+        return "not in this journal"
+    if row.state == "sending":
+        return "under way: the process that sent it is alive and waits for the answer"
+    return f"{row.state} already ({row.note})"
 
 
 def _still(outcome: Unknown, why: str) -> Unknown:

@@ -1,18 +1,22 @@
 """Where the rows of ended runs go: one SQLite file, written off the order path, fully durable.
 
 A run's log is append-only and can be long. When its run is dead, its rows are moved here in one transaction and the log
-is removed after the commit, so a crash in between repeats the move and changes nothing.
+is removed after the commit. The transaction also notes the run's name, so a crash in between changes nothing: who finds
+the log again sees that it is here already, and only removes it.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from gridwire.intents.records import ENDED, JournalError, Row, microseconds, moment
+from gridwire.intents.records import ENDED, Entry, JournalError, Row, microseconds, moment
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -21,82 +25,119 @@ CREATE TABLE IF NOT EXISTS intents (
   created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, client_ref TEXT, attempts INTEGER NOT NULL,
   order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS intents_by_state ON intents (state, created_us);
+CREATE INDEX IF NOT EXISTS intents_by_state ON intents (state);
+CREATE INDEX IF NOT EXISTS intents_by_change ON intents (changed_us);
+CREATE TABLE IF NOT EXISTS waiting (run TEXT NOT NULL, at_us INTEGER NOT NULL, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _COLUMNS = (
     "key, state, run, venue, account, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields"
 )
+_ENDED = ", ".join(repr(state) for state in sorted(ENDED))
 BUSY_TIMEOUT_S = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the archive held at one instant."""
+
+    rows: dict[str, Row]
+    waiting: list[Entry]
+    """Records of ended runs about rows that were not here, or not so far."""
+    runs: Collection[str]
+    """The runs that were moved here."""
+
+
 class Archive:
-    """The file of ended runs. Every call opens it anew: calls are rare, and a fork must not share a connection."""
+    """The file of ended runs. Every call opens it anew: calls are rare, and a fork must not share a connection.
+
+    All methods raise `JournalError` where the file cannot be used.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def _connect(self) -> sqlite3.Connection:
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         try:
-            connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript(_SCHEMA)
+            with closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.executescript(_SCHEMA)
+                connection.execute(begin)
+                yield connection
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise JournalError(
-                f"The journal's archive {self._path} cannot be opened ({error}). Orders need it: repair or move the file."
+                f"The journal's archive {self._path} cannot be used ({error}). Nothing is sent without it: make room, "
+                "repair the file, or move it away."
             ) from None
-        return connection
 
-    def store(self, rows: Iterable[Row]) -> None:
-        """Add ``rows``. One that is here already is replaced unless it has ended: an end is never taken back."""
-        values = [
-            (
-                row.key,
-                row.state,
-                row.run,
-                row.venue,
-                row.account,
-                row.operation,
-                microseconds(row.created),
-                microseconds(row.changed),
-                row.client_ref,
-                row.attempts,
-                row.order_id,
-                row.note,
-                json.dumps(dict(row.fields), ensure_ascii=False),
-            )
-            for row in rows
-        ]
-        with closing(self._connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+    def store(self, run: str, rows: Iterable[Row], waiting: Sequence[Entry]) -> None:
+        """Add the rows of ``run``, and note that they are here; ``waiting`` replaces all that waited before.
+
+        A row that is here already is replaced unless it has ended: an end is never taken back.
+        """
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             connection.executemany(
                 f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 13)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
                 + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
-                + f" WHERE state NOT IN ({', '.join(repr(state) for state in sorted(ENDED))})"
-                + " AND excluded.changed_us >= changed_us",
-                values,
+                + f" WHERE state NOT IN ({_ENDED})",
+                map(_values, rows),
             )
-            connection.execute("COMMIT")
+            connection.execute("DELETE FROM waiting")
+            connection.executemany(
+                "INSERT INTO waiting VALUES (?, ?, ?)",
+                [(one.run, one.at_us, json.dumps(dict(one.record), ensure_ascii=False)) for one in waiting],
+            )
+            connection.execute("INSERT OR IGNORE INTO runs VALUES (?)", (run,))
 
-    def rows(self, *, states: Iterable[str] | None = None) -> Iterator[Row]:
-        """All rows, or those in ``states``, oldest first."""
-        if not self._path.exists():
-            return
-        wanted = list(states) if states is not None else []
-        where = f"WHERE state IN ({', '.join('?' * len(wanted))})" if wanted else ""
-        with closing(self._connect()) as connection:
-            query = f"SELECT {_COLUMNS} FROM intents {where} ORDER BY created_us"  # noqa: S608 - constants
-            for values in connection.execute(query, wanted).fetchall():
-                yield _row(values)
+    def read(self, since: datetime | None = None) -> Contents:
+        """Everything; with ``since`` of the rows only those that are open or were changed since."""
+        where, values = "", []
+        if since is not None:
+            where, values = f"WHERE state NOT IN ({_ENDED}) OR changed_us >= ?", [microseconds(since)]
+        return self._contents(
+            lambda connection: connection.execute(f"SELECT {_COLUMNS} FROM intents {where}", values)  # noqa: S608 - constants
+        )
 
-    def some(self, keys: Iterable[str]) -> dict[str, Row]:
-        """Those of ``keys`` that are here."""
-        if not self._path.exists():
-            return {}
-        with closing(self._connect()) as connection:
+    def some(self, keys: Iterable[str]) -> Contents:
+        """Of the rows those of ``keys`` that are here."""
+
+        def select(connection: sqlite3.Connection) -> Iterator[Any]:
             query = f"SELECT {_COLUMNS} FROM intents WHERE key = ?"  # noqa: S608 - constants
-            found = (connection.execute(query, (key,)).fetchone() for key in keys)
-            return {row.key: row for row in map(_row, filter(None, found))}
+            return filter(None, (connection.execute(query, (key,)).fetchone() for key in keys))
+
+        return self._contents(select)
+
+    def _contents(self, select: Callable[[sqlite3.Connection], Iterable[Any]]) -> Contents:
+        if not self._path.exists():
+            return Contents({}, [], ())
+        with self._transaction("BEGIN") as connection:
+            waiting = connection.execute("SELECT run, at_us, record FROM waiting ORDER BY at_us, rowid")
+            return Contents(
+                {row.key: row for row in map(_row, select(connection))},
+                [Entry(run, at_us, json.loads(record)) for run, at_us, record in waiting],
+                {run for (run,) in connection.execute("SELECT run FROM runs")},
+            )
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    return (
+        row.key,
+        row.state,
+        row.run,
+        row.venue,
+        row.account,
+        row.operation,
+        microseconds(row.created),
+        microseconds(row.changed),
+        row.client_ref,
+        row.attempts,
+        row.order_id,
+        row.note,
+        json.dumps(dict(row.fields), ensure_ascii=False),
+    )
 
 
 def _row(values: tuple[object, ...]) -> Row:

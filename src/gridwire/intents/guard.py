@@ -56,6 +56,14 @@ class Limits:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (Decimal, str)) or not _is_amount(value)):
                 raise ConfigurationError(f'{name}={value!r} must be an amount as Decimal or str, like "12000.50".')
+        if (
+            self.min_price is not None
+            and self.max_price is not None
+            and Decimal(self.min_price) > Decimal(self.max_price)
+        ):
+            raise ConfigurationError(
+                f"min_price={self.min_price} is above max_price={self.max_price}: no order would pass."
+            )
         if self.max_quantity is not None and (type(self.max_quantity) is not int or self.max_quantity < 1):
             raise ConfigurationError(f"max_quantity={self.max_quantity!r} must be an int of at least 1.")
         if type(self.orders_per_second) is not int or self.orders_per_second < 1:

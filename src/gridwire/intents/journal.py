@@ -15,18 +15,24 @@ import contextlib
 import hashlib
 import os
 import secrets
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from gridwire import clock
 from gridwire.intents.archive import Archive
-from gridwire.intents.locks import try_lock
-from gridwire.intents.records import ENDED, JournalError, Reading, Row, decode, dump, microseconds, sign, split
+from gridwire.intents.locks import try_lock, unlock
+from gridwire.intents.records import JournalError, Reading, Row, dump, entries, microseconds, sign
 from gridwire.settings import state_directory
 
 SOON_S = 0.002
+
+LOCK_WAIT_S = 30.0
+"""How long to wait for another process that is moving rows of dead runs."""
 
 CRASHED = "crashed: the process that sent it ended before an answer was written down"
 
@@ -34,7 +40,8 @@ CRASHED = "crashed: the process that sent it ended before an answer was written 
 class Journal:
     """One run's place in the journal of ``directory``. Open it with `Journal.open`, close it with `close`.
 
-    Methods block for microseconds (`begin`, `settle`) or for files (the rest): call the latter in a thread.
+    Methods block for microseconds (`append`, `record`, `claim`, `release`) or for files (the rest): call the latter in a
+    thread. A forked child has no part in its parent's run: there, writing raises `JournalError`.
     """
 
     def __init__(self, directory: Path, run: str, descriptor: int, *, durable: bool) -> None:
@@ -42,67 +49,77 @@ class Journal:
         self.run = run
         self._descriptor = descriptor
         self._durable = durable
+        self._torn = False
         self._archive = Archive(directory / "archive.sqlite")
-        self._reading = Reading()
-        self._unread: list[bytes] = []
         self._later: list[Callable[[], None]] = []
         self.recovered: list[Row] = []
-        """Rows of dead runs that were found in ``sending`` when this run began; they are ``unknown`` now."""
+        """Rows of dead runs whose outcome was not known when this run began, whoever found the run dead."""
+        _OPEN.add(self)
 
     @classmethod
     def open(cls, directory: Path, *, durability: Literal["process", "power"] = "process") -> Journal:
-        """Begin a run: recover what dead runs left, then create this run's log and lock it.
+        """Begin a run: create this run's log and lock it, then recover what dead runs left.
 
         Raises `JournalError` if the directory cannot be used; nothing may be sent without a journal.
         """
+        run = f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+        path = directory / "runs" / f"{run}.log"
         try:
-            for part in (directory, directory / "runs", directory / "refs"):
+            for part in (directory, path.parent, directory / "refs"):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            run = f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
-            path = directory / "runs" / f"{run}.log"
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            with _alone(directory):  # a log that is there and not locked would be taken for a dead run's
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+                journal = cls(directory, run, descriptor, durable=durability == "power")
+                try:
+                    try_lock(descriptor)
+                    if journal._durable:
+                        _sync_directory(path.parent)
+                    journal._recover()
+                    journal.recovered = journal._left_behind()
+                except BaseException:
+                    journal.close()
+                    raise
         except OSError as error:
             raise JournalError(
-                f"The journal in {directory} cannot be written ({error.strerror}). Nothing is sent without it: make the "
-                "directory writable, or name another one."
+                f"The journal in {directory} cannot be written or locked ({error.strerror}). Nothing is sent without it: "
+                "make the directory writable, or name another one on a local disk."
             ) from None
-        if not try_lock(descriptor):
-            os.close(descriptor)
-            raise JournalError(
-                f"The journal's log {path} cannot be locked on this file system. Name a local directory."
-            )
-        journal = cls(directory, run, descriptor, durable=durability == "power")
-        if journal._durable:
-            _sync_directory(path.parent)
-        journal.recovered = journal.recover()
         return journal
 
     def close(self) -> None:
         """End the run. Rows still in ``sending`` become ``unknown`` at the next start, as after a crash."""
         if self._descriptor >= 0:
             self.flush()
-            descriptor, self._descriptor = self._descriptor, -1
+            self._abandon()
+
+    def _abandon(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
 
     # the order path
 
-    def append(self, body: bytes) -> None:
-        """Write one record, given as JSON without line feeds. Raises `JournalError`: then nothing may be sent.
+    def append(self, body: bytes, *more: bytes) -> None:
+        """Write records, given as JSON without line feeds, in one piece. Raises `JournalError`: then nothing may be sent.
 
-        The line is on its way to the disk when this returns (with ``durability="power"``: on the disk).
+        They are on their way to the disk when this returns (with ``durability="power"``: on the disk).
         """
-        line = sign(body)
+        lines = sign(body)
+        if more:
+            lines += b"".join(map(sign, more))
+        if self._torn:  # what follows half a line would be lost with it
+            lines = b"\n" + lines
         try:
-            written = os.write(self._descriptor, line)
+            written = os.write(self._descriptor, lines)
             if self._durable:
                 _sync(self._descriptor)
         except OSError as error:
             raise JournalError(
                 f"The journal in {self.directory} cannot be written ({error.strerror}). Nothing was sent."
             ) from None
-        if written != len(line):  # a full disk took half a line; the reader will skip it
+        self._torn = written != len(lines)
+        if self._torn:
             raise JournalError(f"The disk under the journal in {self.directory} is full. Nothing was sent.")
-        self._unread.append(line)
 
     def soon(self, write: Callable[[], None]) -> None:
         """Run ``write``, which records something, within two milliseconds: together with others, after their orders."""
@@ -117,48 +134,84 @@ class Journal:
             write()
 
     def record(self, state: str, key: str, **fields: Any) -> None:
-        """Write that ``key`` is in ``state`` now. ``fields`` are the record's other members, those that are not None."""
-        given = {name: value for name, value in fields.items() if value is not None}
-        self.append(dump({"s": state, "k": key, "t": microseconds(clock.now()), **given}))
+        """Write that ``key`` is in ``state`` now. ``fields`` are as in `line`."""
+        self.append(line(state, key, **fields))
 
     # reading
 
-    def own(self) -> dict[str, Row]:
-        """The rows of this run that are not ended, by key."""
-        reading, unread = self._reading, self._unread
-        if unread:
-            reading.take(unread, self.run)
-            unread.clear()
-            for key in [key for key, row in reading.rows.items() if row.state in ENDED]:
-                del reading.rows[key]
-        return reading.rows
+    def rows(self, since: datetime | None = None) -> list[Row]:
+        """The rows of the whole directory, oldest first: archive, dead runs and live ones.
 
-    def rows(self) -> Iterator[Row]:
-        """Every row of the whole directory, oldest first: archive, dead runs and live ones."""
-        return iter(sorted(read(self.directory).rows.values(), key=lambda row: row.created))
+        With ``since`` of the archive only those that are open, and those that were changed since.
+        """
+        return sorted(read(self.directory, since).rows.values(), key=lambda row: row.created)
+
+    def _left_behind(self) -> list[Row]:
+        return [row for row in self.rows(clock.now()) if row.state == "unknown" and not self._lives(row.run)]
 
     # client references
 
     def claim(self, client_ref: str, key: str) -> bool:
         """Reserve ``client_ref`` for ``key`` in the whole directory; False if an intent has it already.
 
-        Live processes see it at once, because the reservation is a file that only one of them can create.
+        Live processes see it at once, because the reservation is a file that only one of them can create. One whose run
+        died before it had written down anything to send is taken over: nothing was sent under it.
         """
         path = self._reference(client_ref)
+        mine = path.with_name(f"{path.name}.{self.run}")
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return False
+            self._write_whole(mine, f"{self.run} {key}")
+            try:
+                os.link(mine, path)  # whole from its first moment, unlike a file that is created and then written
+            except FileExistsError:
+                return self._claim_again(path, mine)
+            else:
+                return True
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    mine.unlink()
+                if self._durable:
+                    _sync_directory(path.parent)
         except OSError as error:
             raise JournalError(f"The journal in {self.directory} cannot be written ({error.strerror}).") from None
+
+    def _write_whole(self, path: Path, text: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(descriptor, f"{self.run} {key}".encode())
+            os.write(descriptor, text.encode())
             if self._durable:
                 _sync(descriptor)
         finally:
             os.close(descriptor)
-        return True
+
+    def _claim_again(self, path: Path, mine: Path) -> bool:
+        """Replace the reservation in ``path`` by ``mine`` if nothing can have been sent under it."""
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), _alone(self.directory, wait_s=0.0):
+            run, _, key = path.read_text().partition(" ")
+            if key and not self._lives(run) and not self._has(run, key):
+                mine.replace(path)
+                return True
+        return False
+
+    def _lives(self, run: str) -> bool:
+        """Whether the process of that run is alive. Asked under the directory's lock."""
+        if run == self.run:
+            return True
+        try:
+            descriptor = os.open(self._log(run), os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            return not try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _has(self, run: str, key: str) -> bool:
+        """Whether ``key`` of a dead run is in the journal, or whether that cannot be said."""
+        log = self._log(run)
+        found, damaged = entries(log.read_bytes(), run) if log.exists() else ([], log.with_suffix(".damaged").exists())
+        return bool(damaged) or any(one.key == key for one in found) or key in self._archive.some((key,)).rows
 
     def release(self, client_ref: str) -> None:
         """Give a reservation back, because nothing was sent under it."""
@@ -169,48 +222,95 @@ class Journal:
         digest = hashlib.sha256(client_ref.encode()).hexdigest()
         return self.directory / "refs" / digest[:2] / digest
 
+    def _log(self, run: str) -> Path:
+        return self.directory / "runs" / f"{run}.log"
+
     # dead runs
 
     def recover(self) -> list[Row]:
         """Move the rows of dead runs into the archive; what they left in ``sending`` is ``unknown`` from now on."""
+        with _alone(self.directory):
+            return self._recover()
+
+    def _recover(self) -> list[Row]:
         found: list[Row] = []
         for path in sorted((self.directory / "runs").glob("*.log")):
-            if path.stem != self.run:
+            if not self._lives(path.stem):
                 found += self._take_over(path)
         return found
 
     def _take_over(self, path: Path) -> list[Row]:
-        try:
-            descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:  # another process was faster
-            return []
-        try:
-            if not try_lock(descriptor) or not path.exists():
-                return []
-            reading = Reading()
-            lines = list(split(path.read_bytes()))
-            reading.rows = self._archive.some({str(record["k"]) for record in map(decode, lines) if record is not None})
-            reading.take(lines, path.stem)
-            if reading.settle():  # it settles rows of a run that is still alive: wait for that one
-                return []
-            crashed = [row for row in reading.rows.values() if row.state == "sending" and row.run == path.stem]
-            for row in crashed:
-                reading.rows[row.key] = replace(row, state="unknown", note=CRASHED)
-            self._archive.store(reading.rows.values())
+        run = path.stem
+        log, damaged = entries(path.read_bytes(), run)
+        held = self._archive.some({entry.key for entry in log})
+        crashed: list[Row] = []
+        if run not in held.runs:  # else whoever moved it died before the log was removed
+            held = self._archive.some({entry.key for entry in [*log, *held.waiting]})
+            reading = Reading(held.rows, held.waiting, damaged)
+            reading.take([log])
+            for row in list(reading.rows.values()):
+                if row.state == "sending" and row.run == run:
+                    reading.rows[row.key] = replace(row, state="unknown", note=CRASHED)
+                    crashed.append(reading.rows[row.key])
+            self._archive.store(run, reading.rows.values(), reading.waiting)
+        if damaged:  # kept for who wants to look at it
+            path.replace(path.with_suffix(".damaged"))
+        else:
             path.unlink()
-            return [reading.rows[row.key] for row in crashed]
-        finally:
-            os.close(descriptor)
+        return crashed
 
 
-def read(directory: Path) -> Reading:
-    """Everything in ``directory`` as one, changing nothing: the archive, then dead and live runs."""
-    reading = Reading({row.key: row for row in Archive(directory / "archive.sqlite").rows()})
+def line(state: str, key: str, **fields: Any) -> bytes:
+    """A record that ``key`` is in ``state`` now. ``fields`` are its other members, those that are not None."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return dump({"s": state, "k": key, "t": microseconds(clock.now()), **given})
+
+
+def read(directory: Path, since: datetime | None = None) -> Reading:
+    """Everything in ``directory`` as one, changing nothing: the archive, then dead and live runs.
+
+    ``since`` leaves rows of the archive out that have ended before.
+    """
+    found = []
     for path in sorted((directory / "runs").glob("*.log")):
         with contextlib.suppress(FileNotFoundError):  # its rows went into the archive between the listing and now
-            reading.take(split(path.read_bytes()), path.stem)
-    reading.damaged += reading.settle()
+            found.append((path.stem, *entries(path.read_bytes(), path.stem)))
+    # The archive after the logs: what is moved between the two is then seen twice, and not never.
+    held = Archive(directory / "archive.sqlite").read(since)
+    logs = [(log, damaged) for run, log, damaged in found if run not in held.runs]
+    reading = Reading(held.rows, held.waiting, sum(damaged for _, damaged in logs))
+    reading.take(log for log, _ in logs)
     return reading
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+    """Keep other processes from judging and moving runs. Raises `BlockingIOError` where one is at it for ``wait_s``."""
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        until = time.monotonic() + wait_s
+        while not try_lock(descriptor):
+            if time.monotonic() >= until:
+                raise BlockingIOError(11, "another process has been at work in it for too long")
+            time.sleep(0.005)
+        try:
+            yield
+        finally:
+            unlock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_OPEN: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    # A worker that outlives a killed parent would hold the lock of its run, and the run would never be found dead.
+    for journal in list(_OPEN):
+        journal._abandon()
+
+
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forked)  # Windows forks no process
 
 
 def _sync(descriptor: int) -> None:

@@ -26,9 +26,10 @@ operator writes. A record that the table does not allow is kept out and reported
 
 from __future__ import annotations
 
+import heapq
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -47,6 +48,9 @@ _ALLOWED: Mapping[str | None, frozenset[str]] = {
 LIVE = frozenset({"accepted", "resolved_live"})
 ENDED = frozenset({"done", "rejected", "closed", "resolved_done", "resolved_absent", "resolved_by_person"})
 STATES = frozenset(state for states in _ALLOWED.values() for state in states)
+
+_LATEST_US = 4_102_444_800_000_000
+"""The year 2100: a record that claims to be younger is none."""
 
 
 class JournalError(GridwireError):
@@ -95,7 +99,18 @@ def decode(line: bytes) -> dict[str, Any] | None:
         record = json.loads(body)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and "k" in record and record.get("s") in STATES else None
+    return record if isinstance(record, dict) and _is_record(record) else None
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    at_us = record.get("t")
+    return (
+        isinstance(record.get("k"), str)
+        and record.get("s") in STATES
+        and type(at_us) is int
+        and 0 <= at_us < _LATEST_US
+        and isinstance(record.get("f", {}), dict)
+    )
 
 
 def moment(microseconds: int) -> datetime:
@@ -108,17 +123,49 @@ def microseconds(value: datetime) -> int:
     return int(value.timestamp()) * 1_000_000 + value.microsecond
 
 
-def apply(row: Row | None, record: Mapping[str, Any], run: str) -> Row | None:
-    """``row`` after ``record``, or None where the table does not allow it."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record as it stands in a run's log."""
+
+    run: str
+    at_us: int
+    """When it was written; never before what the same run wrote earlier, also where its clock was set back."""
+    record: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The intent it speaks of."""
+        return str(self.record["k"])
+
+
+def entries(data: bytes, run: str) -> tuple[list[Entry], int]:
+    """The records of one log, in order, and how many of its lines could not be read.
+
+    A last line without its end is no damage: whoever wrote it was told that nothing may be sent, or did not live to know.
+    """
+    found: list[Entry] = []
+    damaged = at_us = 0
+    for line in split(data):
+        record = decode(line)
+        if record is None:
+            damaged += line.endswith(b"\n")
+        else:
+            at_us = max(at_us, int(record["t"]))
+            found.append(Entry(run, at_us, record))
+    return found, damaged
+
+
+def apply(row: Row | None, entry: Entry) -> Row | None:
+    """``row`` after ``entry``, or None where the table does not allow it."""
+    record, at = entry.record, moment(entry.at_us)
     state = str(record["s"])
     if state not in _ALLOWED.get(row.state if row is not None else None, frozenset()):
         return None
-    at = moment(int(record["t"]))
     if row is None:
         return Row(
-            key=str(record["k"]),
+            key=entry.key,
             state=state,
-            run=run,
+            run=entry.run,
             venue=str(record.get("v", "")),
             account=str(record.get("a", "")),
             operation=str(record.get("o", "")),
@@ -127,10 +174,12 @@ def apply(row: Row | None, record: Mapping[str, Any], run: str) -> Row | None:
             client_ref=record.get("r"),
             fields=record.get("f", {}),
         )
+    if state == row.state == "accepted" and at < row.changed:  # another run has restated the order since
+        return row
     return replace(
         row,
         state=state,
-        changed=at,
+        changed=max(at, row.changed),
         attempts=row.attempts + (state == "sending"),
         order_id=record.get("i", row.order_id),
         note=record.get("n", row.note),
@@ -140,40 +189,32 @@ def apply(row: Row | None, record: Mapping[str, Any], run: str) -> Row | None:
 
 @dataclass(slots=True)
 class Reading:
-    """What logs said. ``damaged`` counts lines that could not be read or that the table does not allow."""
+    """What logs said, together."""
 
     rows: dict[str, Row] = field(default_factory=dict)
+    waiting: list[Entry] = field(default_factory=list)
+    """What a run said of another run's row that is not here, or that is not so far yet (its own log may say so later)."""
     damaged: int = 0
-    _early: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    """Lines that could not be read, or that the table does not allow."""
 
-    def take(self, lines: Iterable[bytes], run: str) -> None:
-        """Apply the lines of one run, in order. What speaks of a row not seen yet waits for `settle`."""
-        for line in lines:
-            record = decode(line)
-            if record is None:
-                self.damaged += 1
-            elif record["s"] != "sending" and record["k"] not in self.rows:
-                self._early.append((record, run))
-            else:
-                self._apply(record, run)
+    def take(self, logs: Iterable[Sequence[Entry]]) -> None:
+        """Apply whole logs, merged in the order of time; what has to wait is tried again at the end."""
+        early, self.waiting = [self.waiting], []
+        for entry in heapq.merge(*early, *logs, key=lambda one: one.at_us):
+            self._apply(entry)
+        again, self.waiting = self.waiting, []
+        for entry in again:
+            self._apply(entry)
 
-    def settle(self) -> int:
-        """Apply what waited, after all logs were taken; returns how many records speak of rows that are nowhere."""
-        early, self._early = self._early, []
-        missing = 0
-        for record, run in sorted(early, key=lambda item: int(item[0]["t"])):
-            if record["k"] in self.rows:
-                self._apply(record, run)
-            else:
-                missing += 1
-        return missing
-
-    def _apply(self, record: Mapping[str, Any], run: str) -> None:
-        row = apply(self.rows.get(record["k"]), record, run)
-        if row is None:
-            self.damaged += 1
-        else:
+    def _apply(self, entry: Entry) -> None:
+        before = self.rows.get(entry.key)
+        row = apply(before, entry)
+        if row is not None:
             self.rows[row.key] = row
+        elif before is None or (before.run != entry.run and before.state not in ENDED):
+            self.waiting.append(entry)
+        elif before.run == entry.run:
+            self.damaged += 1
 
 
 def split(data: bytes) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ from uuid import UUID
 from gridwire import clock
 from gridwire.errors import AuthError, NoAnswer, NotSent
 from gridwire.intents.guard import Guard
-from gridwire.intents.journal import Journal
+from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError, microseconds
 from gridwire.observe.timings import Timings
 from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
@@ -350,12 +350,15 @@ def write_outcome(journal: Journal, outcome: Outcome, key: str, draft: Draft[Any
         journal.record("rejected", key, n=f"{outcome.origin} {outcome.code}")
     elif draft.kind == "new" and draft.rests:
         journal.record("accepted", key, i=order)
-    else:
+    elif draft.of is None:
         journal.record("done", key, i=order)
-        if draft.of is not None and draft.kind == "cancel":
-            journal.record("closed", draft.of, n="cancelled")
-        elif draft.of is not None:
-            journal.record("accepted", draft.of, f=plain(draft.restated))
+    else:  # in one write: a process killed in between would leave a cancelled order that seems to rest
+        told = (
+            line("closed", draft.of, n="cancelled")
+            if draft.kind == "cancel"
+            else line("accepted", draft.of, f=plain(draft.restated))
+        )
+        journal.append(told, line("done", key, i=order))
 
 
 def plain(fields: Mapping[str, Any]) -> dict[str, Any]:

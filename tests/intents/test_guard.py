@@ -1,0 +1,242 @@
+"""What the guard lets pass. Prices in TL per 1000 Sm3, quantities count 1000 Sm3, times in seconds of the loop."""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwire.errors import ConfigurationError
+from gridwire.intents.guard import Breach, Guard, Limits
+
+
+def guard(contracts: Any = None, **limits: Any) -> Guard:
+    return Guard(Limits(**limits), contracts)
+
+
+def check(
+    guarded: Guard,
+    *,
+    contract: str | None = "GG20261201",
+    side: str | None = "BUY",
+    price: str | None = "100.00",
+    quantity: int = 10,
+    now: float = 0.0,
+    key: str = "new",
+) -> Breach | None:
+    return guarded.check(contract, side, None if price is None else Decimal(price), quantity, now, key=key)
+
+
+def rule(guarded: Guard, **order: Any) -> str | None:
+    breach = check(guarded, **order)
+    return None if breach is None else breach.rule
+
+
+class TestLimits:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"max_quantity": 0}, {"max_quantity": -1}, {"max_quantity": 1.0}, {"max_quantity": True},
+            {"max_quantity": "5"}, {"min_price": 1.0}, {"min_price": 5}, {"max_price": "a lot"}, {"max_price": "-1"},
+            {"max_price": Decimal("NaN")}, {"max_price": Decimal("Infinity")}, {"max_open_notional": ""},
+            {"max_open_notional": True}, {"orders_per_second": 0}, {"orders_per_second": 1.5},
+            {"orders_per_second": True}, {"orders_per_second": None}, {"sides": ()}, {"sides": ("BUY", "HOLD")},
+            {"sides": "B"}, {"min_price": "10.01", "max_price": Decimal(10)},
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_meant_is_refused_when_they_are_made(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+            Limits(**wrong)
+
+    @pytest.mark.parametrize(
+        "right",
+        [
+            {}, {"max_quantity": 1}, {"min_price": "10", "max_price": Decimal(10)}, {"min_price": "0"}, {"max_price": Decimal("12000.50")}, {"max_open_notional": "0"},
+            {"orders_per_second": 1}, {"sides": ["BUY"]}, {"sides": {"SELL"}},
+        ],
+    )  # fmt: skip
+    def test_what_can_be_meant_is_taken(self, right: dict[str, Any]) -> None:
+        Limits(**right)
+
+    def test_without_limits_anything_passes(self) -> None:
+        assert check(guard(), price="999999999.99", quantity=10**9) is None
+        assert check(guard(), price=None) is None
+
+
+class TestRules:
+    def test_contract(self) -> None:
+        guarded = guard(["GG20261201"])
+        assert rule(guarded) is None
+        assert rule(guarded, contract="GG20261202") == "contract_not_allowed"
+        assert rule(guarded, contract=None) is None  # a change of a bid that does not say which contract it is on
+        assert rule(guard([]), contract="GG20261201") == "contract_not_allowed"
+
+    def test_side(self) -> None:
+        guarded = guard(sides=["SELL"])
+        assert rule(guarded, side="SELL") is None
+        assert rule(guarded, side="BUY") == "side_not_allowed"
+        assert rule(guarded, side=None) is None
+
+    def test_quantity(self) -> None:
+        guarded = guard(max_quantity=10)
+        assert rule(guarded, quantity=10) is None
+        assert rule(guarded, quantity=11) == "max_quantity"
+
+    def test_collar(self) -> None:
+        guarded = guard(min_price="99.99", max_price=Decimal("100.01"))
+        assert [rule(guarded, price=price) for price in ("99.98", "99.99", "100.01", "100.02")] == [
+            "min_price", None, None, "max_price",
+        ]  # fmt: skip
+        assert rule(guarded, price=None) is None
+
+    def test_the_first_broken_rule_is_named_with_its_numbers(self) -> None:
+        breach = check(guard(["GG20261201"], max_quantity=5, max_price="1"), quantity=6)
+        assert breach is not None
+        assert breach.rule == "max_quantity"
+        assert "6" in breach.text
+        assert "5" in breach.text
+
+
+class TestHalt:
+    def test_halt_stops_and_resume_lets_go(self) -> None:
+        guarded = guard()
+        assert guarded.halted is None
+        guarded.halt("the feed is stale")
+        breach = check(guarded)
+        assert breach is not None
+        assert breach.rule == "halted"
+        assert "the feed is stale" in breach.text
+        guarded.resume()
+        assert check(guarded) is None
+
+    def test_halt_needs_no_reason(self) -> None:
+        guarded = guard()
+        guarded.halt("")
+        assert guarded.halted == "halt() was called"
+        assert rule(guarded) == "halted"
+
+    def test_the_file_stops_while_it_exists_also_as_a_dangling_link(self, tmp_path: Path) -> None:
+        file = tmp_path / "halt"
+        guarded = guard(halt_file=file)
+        assert rule(guarded) is None
+        file.touch()
+        assert rule(guarded) == "halted"
+        assert guarded.halted is not None
+        assert str(file) in guarded.halted
+        guarded.resume()
+        assert rule(guarded) == "halted"
+        file.unlink()
+        assert rule(guarded) is None
+        file.symlink_to(tmp_path / "nowhere")
+        assert rule(guarded) == "halted"
+
+    def test_being_halted_outranks_everything(self, tmp_path: Path) -> None:
+        guarded = guard([], max_quantity=1, halt_file=str(tmp_path))
+        assert rule(guarded) == "halted"
+
+
+class TestRate:
+    def test_the_window_slides(self) -> None:
+        guarded = guard(orders_per_second=2)
+        for now in (0.0, 0.5):
+            assert rule(guarded, now=now) is None
+            guarded.sent(now)
+        assert rule(guarded, now=0.75) == "orders_per_second"
+        assert rule(guarded, now=0.999) == "orders_per_second"
+        assert rule(guarded, now=1.0) is None
+        guarded.sent(1.0)
+        assert rule(guarded, now=1.25) == "orders_per_second"
+        assert rule(guarded, now=1.5) is None
+
+    @given(st.integers(1, 5), st.lists(st.integers(0, 400), max_size=40))
+    def test_no_second_holds_more_than_allowed(self, most: int, pauses_ms: list[int]) -> None:
+        guarded = guard(orders_per_second=most)
+        now, sent = 0, []
+        for pause in pauses_ms:
+            now += pause
+            if rule(guarded, now=now / 1000) is None:
+                guarded.sent(now / 1000)
+                sent.append(now)
+        for start in sent:
+            assert sum(start <= at < start + 999 for at in sent) <= most
+
+    def test_an_order_refused_for_another_reason_does_not_count(self) -> None:
+        guarded = guard(orders_per_second=1, max_quantity=5)
+        assert rule(guarded, quantity=6) == "max_quantity"
+        assert rule(guarded, quantity=5) is None
+
+
+class TestOpenNotional:
+    def test_what_may_be_resting_counts_until_it_is_closed(self) -> None:
+        guarded = guard(max_open_notional="2000")
+        guarded.opened("a", Decimal("100.00"), 10)
+        assert guarded.open_notional == 1000
+        assert rule(guarded, quantity=10) is None
+        assert rule(guarded, quantity=10, price="100.01") == "max_open_notional"
+        guarded.closed("a")
+        assert guarded.open_notional == 0
+        assert rule(guarded, quantity=20) is None
+
+    def test_a_change_counts_instead_of_what_it_replaces(self) -> None:
+        guarded = guard(max_open_notional="1000")
+        guarded.opened("a", Decimal("100.00"), 10)
+        assert rule(guarded, key="a", quantity=10) is None
+        assert rule(guarded, key="a", quantity=11) == "max_open_notional"
+        assert rule(guarded, key="b", quantity=1) == "max_open_notional"
+        guarded.opened("a", Decimal("50.00"), 10)
+        assert guarded.open_notional == 500
+
+    def test_an_order_without_a_price_cannot_be_held_against_it(self) -> None:
+        guarded = guard(max_open_notional="1000")
+        assert rule(guarded, price=None) == "max_open_notional"
+        guarded.opened("a", None, 10)
+        assert guarded.open_notional == 0
+        guarded.opened("a", Decimal(1), 10)
+        guarded.opened("a", None, 10)
+        assert guarded.open_notional == 0
+
+    def test_closing_what_is_not_open_changes_nothing(self) -> None:
+        guarded = guard()
+        guarded.opened("a", Decimal(1), 1)
+        guarded.closed("b")
+        assert guarded.open_notional == 1
+
+    def test_reset_forgets_all(self) -> None:
+        guarded = guard(max_open_notional="1000")
+        guarded.opened("a", Decimal(100), 10)
+        guarded.reset()
+        assert guarded.open_notional == 0
+        assert rule(guarded, quantity=10) is None
+        guarded.closed("a")
+        assert guarded.open_notional == 0
+
+    @given(
+        st.lists(st.tuples(st.sampled_from("abc"), st.decimals("0.01", "99999999.99", places=2), st.integers(0, 10**9)))
+    )
+    def test_the_sum_is_exact_whatever_the_callers_decimal_context(
+        self, orders: list[tuple[str, Decimal, int]]
+    ) -> None:
+        guarded = guard()
+        last: dict[str, int] = {}
+        with decimal.localcontext() as context:
+            context.prec = 3
+            context.rounding = decimal.ROUND_UP
+            for key, price, quantity in orders:
+                guarded.opened(key, price, quantity)
+                last[key] = int(price.scaleb(2, decimal.Context(prec=60))) * quantity
+        assert guarded.open_notional == Decimal(sum(last.values())).scaleb(-2, decimal.Context(prec=60))
+        for key in "abc":
+            guarded.closed(key)
+        assert guarded.open_notional == 0
+
+    def test_a_coarse_decimal_context_does_not_move_the_limit(self) -> None:
+        guarded = guard(max_open_notional="123456.78")
+        with decimal.localcontext() as context:
+            context.prec = 2
+            assert rule(guarded, price="123456.78", quantity=1) is None
+            assert rule(guarded, price="123456.79", quantity=1) == "max_open_notional"

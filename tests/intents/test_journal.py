@@ -1,0 +1,705 @@
+"""The journal of one directory, written by runs that live, end and are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import resource
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridwire import clock
+from gridwire.intents import journal as module
+from gridwire.intents.archive import Archive
+from gridwire.intents.journal import CRASHED, Journal, default_directory, line, read
+from gridwire.intents.records import JournalError, Row, entries
+
+
+def killed(journal: Journal) -> None:
+    """Leave everything as SIGKILL would: what was not written is lost, the lock is free."""
+    journal._abandon()
+
+
+def states(journal: Journal) -> dict[str, str]:
+    return {row.key: row.state for row in journal.rows()}
+
+
+def state_in(directory: Path) -> dict[str, str]:
+    return {row.key: row.state for row in read(directory).rows.values()}
+
+
+def logs(directory: Path) -> list[Path]:
+    return sorted((directory / "runs").glob("*.log"))
+
+
+def sending(journal: Journal, key: str, **more: Any) -> None:
+    journal.record("sending", key, v="stp", a="test/X", o="bid_save", **more)
+
+
+def left_by_a_dead_run(directory: Path, *records: tuple[str, str]) -> str:
+    journal = Journal.open(directory)
+    for state, key in records:
+        journal.record(state, key)
+    killed(journal)
+    return journal.run
+
+
+class TestWriting:
+    def test_a_row_is_on_disk_when_it_was_written(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K", f={"price": "1.50"}, r=None)
+        (path,) = logs(tmp_path)
+        found, damaged = entries(path.read_bytes(), journal.run)
+        assert damaged == 0
+        assert [one.record["f"] for one in found] == [{"price": "1.50"}]
+        assert "r" not in found[0].record
+        journal.close()
+
+    def test_only_this_user_may_read_it(self, tmp_path: Path) -> None:
+        directory = tmp_path / "deep" / "journal"
+        journal = Journal.open(directory)
+        journal.claim("mine", "K")
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        files = [path for path in directory.rglob("*") if path.is_file()]
+        assert {path.name for path in files} >= {"lock", logs(directory)[0].name}
+        assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files} == {0}
+        journal.close()
+
+    def test_several_records_are_one_write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        journal = Journal.open(tmp_path)
+        writes: list[bytes] = []
+        real = os.write
+
+        def write(descriptor: int, data: bytes) -> int:
+            writes.append(bytes(data))
+            return real(descriptor, data)
+
+        monkeypatch.setattr(os, "write", write)
+        journal.append(line("sending", "K"), line("sending", "L"))
+        assert [data.count(b"\n") for data in writes] == [2]
+        assert states(journal) == {"K": "sending", "L": "sending"}
+        journal.close()
+
+    async def test_what_was_put_off_is_written_within_two_milliseconds(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        sending(journal, "L")
+        journal.soon(lambda: journal.record("accepted", "K"))
+        await asyncio.sleep(module.SOON_S / 2)
+        journal.soon(lambda: journal.record("rejected", "L"))
+        assert states(journal) == {"K": "sending", "L": "sending"}
+        await asyncio.sleep(module.SOON_S / 2)
+        assert states(journal) == {"K": "accepted", "L": "rejected"}
+        journal.soon(lambda: journal.record("closed", "K"))
+        await asyncio.sleep(module.SOON_S)
+        assert states(journal) == {"K": "closed", "L": "rejected"}
+        journal.close()
+
+    async def test_what_was_put_off_is_written_once_by_flush_or_close(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        journal.soon(lambda: journal.record("accepted", "K"))
+        journal.flush()
+        assert states(journal) == {"K": "accepted"}
+        journal.soon(lambda: journal.record("closed", "K"))
+        journal.close()
+        await asyncio.sleep(1.0)
+        assert state_in(tmp_path) == {"K": "closed"}
+        assert read(tmp_path).damaged == 0
+
+    def test_after_close_nothing_can_be_written_and_closing_again_is_nothing(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        journal.close()
+        journal.close()
+        with pytest.raises(JournalError, match="Nothing was sent"):
+            sending(journal, "K")
+        assert state_in(tmp_path) == {}
+
+    def test_memory_does_not_grow_with_what_is_written(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        for n in range(50):
+            sending(journal, str(n))
+        held = [value for value in vars(journal).values() if isinstance(value, list | dict | set)]
+        assert sum(map(len, held)) == 0
+        journal.close()
+
+
+@contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    """What a full disk does: the write that passes the limit is cut, the next one fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class TestTrouble:
+    def test_a_full_disk_refuses_the_row_and_spoils_no_other(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "before")
+        size = logs(tmp_path)[0].stat().st_size
+        with files_no_longer_than(size + 20):
+            for expected in ("full", "cannot be written"):
+                with pytest.raises(JournalError, match=expected) as raised:
+                    sending(journal, "lost")
+                assert "Nothing was sent" in str(raised.value)
+        sending(journal, "after")
+        journal.record("done", "before")
+        assert states(journal) == {"before": "done", "after": "sending"}
+        assert read(tmp_path).damaged == 1
+        killed(journal)
+        again = Journal.open(tmp_path)
+        assert [row.key for row in again.recovered] == ["after"]
+        (kept,) = (tmp_path / "runs").glob("*.damaged")
+        assert b"before" in kept.read_bytes()
+        assert read(tmp_path).damaged == 0
+        again.close()
+
+    def test_a_torn_last_line_is_nothing(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        with logs(tmp_path)[0].open("ab") as file:
+            file.write(b'0123abcd {"s":"sen')
+        killed(journal)
+        again = Journal.open(tmp_path)
+        assert states(again) == {"K": "unknown"}
+        assert list((tmp_path / "runs").iterdir()) == logs(tmp_path)
+        again.close()
+
+    @pytest.mark.parametrize("where", ["a_file", "a_file/below"])
+    def test_a_directory_that_cannot_be_is_refused(self, tmp_path: Path, where: str) -> None:
+        (tmp_path / "a_file").touch()
+        with pytest.raises(JournalError, match="Nothing is sent without it"):
+            Journal.open(tmp_path / where)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    def test_a_directory_that_may_not_be_written_is_refused(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o500)
+        with pytest.raises(JournalError, match="make the directory writable"):
+            Journal.open(tmp_path)
+
+    def test_a_file_system_without_locks_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unsupported(descriptor: int, how: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", unsupported)
+        with pytest.raises(JournalError, match="local disk"):
+            Journal.open(tmp_path)
+        assert logs(tmp_path) == []
+
+    def test_a_spoilt_archive_is_refused_and_leaves_no_run(self, tmp_path: Path) -> None:
+        left_by_a_dead_run(tmp_path, ("sending", "K"))
+        (tmp_path / "archive.sqlite").write_bytes(b"this is no database, and long enough to be looked at" * 100)
+        with pytest.raises(JournalError, match="archive"):
+            Journal.open(tmp_path)
+        (tmp_path / "archive.sqlite").unlink()
+        journal = Journal.open(tmp_path)
+        assert states(journal) == {"K": "unknown"}
+        assert logs(tmp_path) == [tmp_path / "runs" / f"{journal.run}.log"]
+        journal.close()
+
+    def test_who_holds_the_directory_for_too_long_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Journal.open(tmp_path).close()
+        descriptor = os.open(tmp_path / "lock", os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError, match="too long"), module._alone(tmp_path, wait_s=0.02):
+            pass
+        os.close(descriptor)
+        with module._alone(tmp_path, wait_s=0.0):
+            pass
+
+    def test_the_lock_of_the_directory_is_free_again_although_a_child_shares_the_file(self, tmp_path: Path) -> None:
+        with module._alone(tmp_path):
+            shared = os.dup(next(fd for fd in _descriptors() if _path_of(fd) == str(tmp_path / "lock")))
+        with module._alone(tmp_path, wait_s=0.0):
+            pass
+        os.close(shared)
+
+
+def _descriptors() -> list[int]:
+    return [int(name) for name in os.listdir("/proc/self/fd")]
+
+
+def _path_of(descriptor: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
+
+
+class TestPower:
+    def test_each_line_and_each_new_file_is_on_the_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        synced: list[str] = []
+        monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(_path_of(fd)))
+        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(_path_of(fd)))
+        journal = Journal.open(tmp_path, durability="power")
+        assert synced == [str(tmp_path / "runs")]
+        synced.clear()
+        sending(journal, "K")
+        assert synced == [str(logs(tmp_path)[0])]
+        synced.clear()
+        assert journal.claim("mine", "K")
+        (reference,) = (path for path in (tmp_path / "refs").rglob("*") if path.is_file())
+        assert [Path(path).parent for path in synced] == [reference.parent, tmp_path / "refs"]
+        assert synced[0].startswith(str(reference))
+        journal.close()
+
+    def test_without_it_nothing_waits_for_the_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def wait(descriptor: int) -> None:
+            raise AssertionError("waited for the disk")
+
+        monkeypatch.setattr(os, "fdatasync", wait)
+        monkeypatch.setattr(os, "fsync", wait)
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        assert journal.claim("mine", "K")
+        journal.close()
+
+    def test_a_line_that_does_not_reach_the_disk_refuses_the_row(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal = Journal.open(tmp_path, durability="power")
+
+        def broken(descriptor: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(os, "fdatasync", broken)
+        with pytest.raises(JournalError, match="Input/output"):
+            sending(journal, "K")
+        killed(journal)
+
+    def test_a_system_without_fdatasync_uses_fsync(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(os, "fdatasync")
+        journal = Journal.open(tmp_path, durability="power")
+        sending(journal, "K")
+        assert states(journal) == {"K": "sending"}
+        journal.close()
+
+
+class TestDeadRuns:
+    def test_what_a_dead_run_left_in_sending_is_unknown_and_told(self, tmp_path: Path) -> None:
+        left_by_a_dead_run(tmp_path, ("sending", "K"), ("sending", "L"), ("accepted", "L"))
+        journal = Journal.open(tmp_path)
+        assert states(journal) == {"K": "unknown", "L": "accepted"}
+        (row,) = journal.recovered
+        assert (row.key, row.note) == ("K", CRASHED)
+        assert logs(tmp_path) == [tmp_path / "runs" / f"{journal.run}.log"]
+        journal.close()
+
+    def test_a_closed_run_is_as_dead_as_a_killed_one(self, tmp_path: Path) -> None:
+        first = Journal.open(tmp_path)
+        sending(first, "K")
+        first.close()
+        second = Journal.open(tmp_path)
+        assert states(second) == {"K": "unknown"}
+        second.close()
+
+    def test_a_live_runs_rows_are_not_touched(self, tmp_path: Path) -> None:
+        live = Journal.open(tmp_path)
+        sending(live, "K")
+        for _ in range(3):
+            other = Journal.open(tmp_path)
+            assert other.recovered == []
+            assert other.recover() == []
+            assert states(other) == {"K": "sending"}
+            other.close()
+        live.record("accepted", "K", i="77")
+        assert live.rows()[0].order_id == "77"
+        live.close()
+
+    def test_a_run_that_dies_later_is_found_by_recover(self, tmp_path: Path) -> None:
+        journal, other = Journal.open(tmp_path), Journal.open(tmp_path)
+        sending(other, "K")
+        killed(other)
+        assert states(journal) == {"K": "sending"}
+        assert [row.key for row in journal.recover()] == ["K"]
+        assert states(journal) == {"K": "unknown"}
+        assert journal.recover() == []
+        journal.close()
+
+    def test_rows_left_unknown_are_told_at_every_start_until_they_are_settled(self, tmp_path: Path) -> None:
+        # Another program, for another account perhaps, may have been the one that found the run dead.
+        left_by_a_dead_run(tmp_path, ("sending", "K"), ("sending", "L"), ("unknown", "L"))
+        for _ in range(2):
+            journal = Journal.open(tmp_path)
+            assert {row.key for row in journal.recovered} == {"K", "L"}
+            journal.close()
+        journal = Journal.open(tmp_path)
+        journal.record("resolved_absent", "K")
+        other = Journal.open(tmp_path)
+        assert [row.key for row in other.recovered] == ["L"]
+        other.close()
+        journal.close()
+
+    def test_an_unknown_of_a_live_run_is_its_own_affair(self, tmp_path: Path) -> None:
+        live = Journal.open(tmp_path)
+        sending(live, "K")
+        live.record("unknown", "K", n="timeout")
+        other = Journal.open(tmp_path)
+        assert other.recovered == []
+        assert states(other) == {"K": "unknown"}
+        other.close()
+        live.close()
+
+    def test_another_run_can_settle_what_a_dead_one_left(self, tmp_path: Path) -> None:
+        left_by_a_dead_run(tmp_path, ("sending", "K"))
+        journal = Journal.open(tmp_path)
+        journal.record("resolved_live", "K", n="seen in the depth")
+        assert states(journal) == {"K": "resolved_live"}
+        killed(journal)
+        last = Journal.open(tmp_path)
+        assert [(row.state, row.note) for row in last.rows()] == [("resolved_live", "seen in the depth")]
+        assert last.recovered == []
+        last.close()
+
+    def test_a_run_that_spoke_of_a_live_runs_row_is_taken_over_all_the_same(self, tmp_path: Path) -> None:
+        live = Journal.open(tmp_path)
+        sending(live, "K")
+        live.record("accepted", "K", i="77")
+        left_by_a_dead_run(tmp_path, ("sending", "cancel"), ("closed", "K"), ("done", "cancel"), ("sending", "M"))
+        journal = Journal.open(tmp_path)
+        assert [row.key for row in journal.recovered] == ["M"]
+        assert states(journal) == {"K": "closed", "cancel": "done", "M": "unknown"}
+        killed(live)
+        journal.recover()
+        assert states(journal) == {"K": "closed", "cancel": "done", "M": "unknown"}
+        assert Archive(tmp_path / "archive.sqlite").read().waiting == []
+        journal.close()
+
+    def test_a_run_that_spoke_of_a_row_that_is_nowhere_is_taken_over_all_the_same(self, tmp_path: Path) -> None:
+        left_by_a_dead_run(tmp_path, ("sending", "cancel"), ("closed", "of another journal"), ("done", "cancel"))
+        journal = Journal.open(tmp_path)
+        assert states(journal) == {"cancel": "done"}
+        assert len(logs(tmp_path)) == 1
+        journal.close()
+
+    def test_a_word_that_came_before_the_answer_waits_for_it(self, tmp_path: Path) -> None:
+        live = Journal.open(tmp_path)
+        sending(live, "K")
+        left_by_a_dead_run(tmp_path, ("sending", "cancel"), ("closed", "K"), ("done", "cancel"))
+        journal = Journal.open(tmp_path)
+        assert states(journal)["K"] == "sending"
+        live.record("accepted", "K")
+        assert states(journal)["K"] == "closed"
+        live.close()
+        journal.close()
+
+    def test_a_run_moved_twice_changes_nothing(self, tmp_path: Path) -> None:
+        run = left_by_a_dead_run(
+            tmp_path, ("sending", "K"), ("sending", "L"), ("sending", "L"), ("accepted", "L"), ("sending", "M")
+        )
+        copy = tmp_path / "copy"
+        shutil.copy(logs(tmp_path)[0], copy)
+        journal = Journal.open(tmp_path)
+        journal.record("resolved_absent", "K")
+        before = {row.key: row for row in journal.rows()}
+        shutil.copy(copy, tmp_path / "runs" / f"{run}.log")  # as if the mover had died before it removed the log
+        assert {row.key: row for row in journal.rows()} == before
+        assert read(tmp_path).damaged == 0
+        assert journal.recover() == []
+        assert {row.key: row for row in journal.rows()} == before
+        assert before["L"].attempts == 2
+        assert not (tmp_path / "runs" / f"{run}.log").exists()
+        journal.close()
+
+    def test_a_clock_set_back_loses_nothing(self, tmp_path: Path) -> None:
+        now = clock.now()
+        with clock.use(lambda: now):
+            left_by_a_dead_run(tmp_path, ("sending", "K"), ("accepted", "K"))
+            Journal.open(tmp_path).close()
+        with clock.use(lambda: now - timedelta(hours=1)):
+            left_by_a_dead_run(tmp_path, ("sending", "cancel"), ("closed", "K"), ("done", "cancel"))
+            journal = Journal.open(tmp_path)
+        assert states(journal) == {"K": "closed", "cancel": "done"}
+        journal.close()
+
+    def test_old_rows_that_ended_are_left_out_when_only_recent_ones_are_asked_for(self, tmp_path: Path) -> None:
+        left_by_a_dead_run(tmp_path, ("sending", "ended"), ("done", "ended"), ("sending", "open"), ("accepted", "open"))
+        Journal.open(tmp_path).close()
+        later = clock.now() + timedelta(seconds=1)
+        with clock.use(lambda: later):
+            journal = Journal.open(tmp_path)
+            sending(journal, "new")
+            journal.record("done", "new")
+            assert [row.key for row in journal.rows(later)] == ["open", "new"]
+            assert [row.key for row in journal.rows(later - timedelta(days=1))] == ["ended", "open", "new"]
+            assert [row.key for row in journal.rows()] == ["ended", "open", "new"]
+            journal.close()
+
+
+class TestReferences:
+    def test_a_reference_is_given_once_in_the_whole_directory(self, tmp_path: Path) -> None:
+        one, two = Journal.open(tmp_path), Journal.open(tmp_path)
+        assert one.claim("mine", "K")
+        assert not one.claim("mine", "L")
+        assert not two.claim("mine", "M")
+        assert two.claim("another", "M")
+        one.close()
+        two.close()
+
+    def test_a_reference_given_back_can_be_given_again(self, tmp_path: Path) -> None:
+        one, two = Journal.open(tmp_path), Journal.open(tmp_path)
+        one.release("mine")
+        assert one.claim("mine", "K")
+        one.release("mine")
+        assert two.claim("mine", "L")
+        assert not one.claim("mine", "M")
+        one.close()
+        two.close()
+
+    @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", "ç\x00", "x" * 5000])
+    def test_any_text_can_be_a_reference(self, tmp_path: Path, name: str) -> None:
+        journal = Journal.open(tmp_path)
+        assert journal.claim(name, "K")
+        assert not journal.claim(name, "L")
+        journal.close()
+        files = {path for path in tmp_path.rglob("*") if path.is_file()}
+        assert {path.parent.parent for path in files if path.parent.parent != tmp_path.parent} <= {
+            tmp_path, tmp_path / "refs",
+        }  # fmt: skip
+
+    def test_one_whose_run_died_before_it_wrote_anything_down_is_taken_over_once(self, tmp_path: Path) -> None:
+        dead = Journal.open(tmp_path)
+        assert dead.claim("mine", "K")
+        killed(dead)
+        one, two = Journal.open(tmp_path), Journal.open(tmp_path)
+        assert one.claim("mine", "L")
+        assert not two.claim("mine", "M")
+        one.close()
+        two.close()
+
+    def test_it_is_taken_over_also_while_the_dead_runs_log_is_still_there(self, tmp_path: Path) -> None:
+        live, dead = Journal.open(tmp_path), Journal.open(tmp_path)
+        sending(dead, "other")
+        assert dead.claim("mine", "K")
+        assert not live.claim("mine", "L")
+        killed(dead)
+        assert live.claim("mine", "L")
+        assert not live.claim("mine", "M")
+        live.close()
+
+    @pytest.mark.parametrize("moved", [True, False])
+    def test_one_whose_row_was_written_stays_taken_whatever_became_of_it(self, tmp_path: Path, moved: bool) -> None:
+        live, dead = Journal.open(tmp_path), Journal.open(tmp_path)
+        dead.claim("mine", "K")
+        sending(dead, "K", r="mine")
+        killed(dead)
+        if moved:
+            live.recover()
+        assert not live.claim("mine", "L")
+        live.record("resolved_absent", "K")
+        assert not live.claim("mine", "L")
+        live.close()
+
+    @pytest.mark.parametrize("moved", [True, False])
+    def test_one_whose_row_may_be_in_a_damaged_line_stays_taken(self, tmp_path: Path, moved: bool) -> None:
+        live, dead = Journal.open(tmp_path), Journal.open(tmp_path)
+        dead.claim("mine", "K")
+        with (tmp_path / "runs" / f"{dead.run}.log").open("ab") as file:
+            file.write(b"this may have been its row\n")
+        killed(dead)
+        if moved:
+            live.recover()
+        assert not live.claim("mine", "L")
+        live.close()
+
+    def test_a_reservation_that_says_nothing_stays_taken(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        assert journal.claim("mine", "K")
+        (reference,) = (path for path in (tmp_path / "refs").rglob("*") if path.is_file())
+        reference.write_text("")
+        assert not journal.claim("mine", "L")
+        journal.close()
+
+    def test_while_another_process_moves_rows_a_taken_one_stays_taken(self, tmp_path: Path) -> None:
+        dead = Journal.open(tmp_path)
+        assert dead.claim("mine", "K")
+        killed(dead)
+        journal = Journal.open(tmp_path)
+        with module._alone(tmp_path):
+            assert not journal.claim("mine", "L")
+        assert journal.claim("mine", "L")
+        journal.close()
+
+    def test_one_given_back_at_the_moment_it_is_looked_at_is_refused_and_free(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        assert not journal._claim_again(journal._reference("mine"), tmp_path / "nothing")
+        assert journal.claim("mine", "K")
+        journal.close()
+
+    def test_a_disk_that_takes_no_reservation_refuses(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        shutil.rmtree(tmp_path / "refs")
+        with pytest.raises(JournalError, match="cannot be written"):
+            journal.claim("mine", "K")
+        journal.close()
+
+    def test_nothing_is_left_beside_the_reservation(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        journal.claim("mine", "K")
+        journal.claim("mine", "L")
+        journal.release("mine")
+        assert [path for path in (tmp_path / "refs").rglob("*") if path.is_file()] == []
+        journal.close()
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from gridwire.intents.journal import Journal
+journal = Journal.open(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(" ".join(str(n) for n in range(300) if journal.claim(f"ref-{n}", f"{sys.argv[2]}-{n}")), flush=True)
+"""
+
+RUNS = """
+import os, sys
+from pathlib import Path
+from gridwire.intents.journal import Journal
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(25):
+    journal = Journal.open(Path(sys.argv[1]))
+    journal.record("sending", f"{sys.argv[2]}-{n}")
+    journal._abandon()
+os._exit(0)
+"""
+
+
+def racing(script: str, directory: Path, count: int) -> list[str]:
+    """What ``count`` processes print that begin at the same moment."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(directory), str(n)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=30)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * count
+    return said
+
+
+class TestProcesses:
+    def test_of_two_live_processes_one_gets_a_reference(self, tmp_path: Path) -> None:
+        won = [set(map(int, said.split())) for said in racing(CLAIM, tmp_path, 2)]
+        assert won[0] | won[1] == set(range(300))
+        assert won[0] & won[1] == set()
+
+    def test_runs_that_begin_die_and_are_recovered_at_the_same_time_lose_no_row(self, tmp_path: Path) -> None:
+        racing(RUNS, tmp_path, 3)
+        journal = Journal.open(tmp_path)
+        assert states(journal) == {f"{process}-{n}": "unknown" for process in range(3) for n in range(25)}
+        assert read(tmp_path).damaged == 0
+        journal.close()
+
+    def test_a_reader_never_misses_a_row_that_is_being_moved(self, tmp_path: Path) -> None:
+        Journal.open(tmp_path).close()
+        there: list[str] = []
+        missed: list[str] = []
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.is_set():
+                expected = list(there)
+                found = read(tmp_path).rows
+                missed.extend(key for key in expected if key not in found)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for n in range(40):
+            left_by_a_dead_run(tmp_path, ("sending", str(n)))  # which also moves the run before
+            there.append(str(n))
+        done.set()
+        watcher.join()
+        assert missed == []
+
+    def test_a_forked_worker_does_not_keep_its_dead_parents_run_alive(self, tmp_path: Path) -> None:
+        script = f"""
+import os, sys, time
+from pathlib import Path
+from gridwire.intents.journal import Journal
+from gridwire.intents.records import JournalError
+journal = Journal.open(Path({str(tmp_path)!r}))
+journal.record("sending", "K")
+if os.fork() == 0:
+    try:
+        journal.record("sending", "of the child")
+    except JournalError:
+        print(os.getpid(), flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+time.sleep(30)
+"""
+        process = subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        live = Journal.open(tmp_path)
+        assert live.recovered == []
+        process.kill()
+        process.wait()
+        os.kill(child, 0)  # it is there still
+        assert [row.key for row in live.recover()] == ["K"]
+        live.close()
+        process.communicate("end\n")
+
+    def test_forking_without_an_open_journal_is_nothing(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        journal.close()
+        module._forked()
+        assert state_in(tmp_path) == {}
+
+
+def test_the_usual_place_is_below_the_users_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_directory() == tmp_path / "gridwire" / "journal"
+
+
+def test_an_empty_place_reads_as_nothing(tmp_path: Path) -> None:
+    reading = read(tmp_path / "nowhere")
+    assert (reading.rows, reading.waiting, reading.damaged) == ({}, [], 0)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_rows_are_sorted_by_their_beginning(tmp_path: Path) -> None:
+    base = clock.now()
+    moments = iter([base + timedelta(seconds=n) for n in (0, 5, 6, 1, 2)])
+    late, early = Journal.open(tmp_path), Journal.open(tmp_path)
+    with clock.use(lambda: next(moments)):
+        sending(early, "first")
+        sending(late, "third")
+        early.record("done", "first")
+        sending(early, "second")
+    rows: list[Row] = late.rows()
+    assert [row.key for row in rows] == ["first", "third", "second"]
+    assert [row.created for row in rows] == sorted(row.created for row in rows)
+    late.close()
+    early.close()

@@ -1,0 +1,166 @@
+"""What evidence settles, and what it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwire.intents.reconcile import Evidence, Judgement, OwnTrade, Wanted, cancellation, change, new_order
+
+LATE_S = 60.0
+ORDER = Wanted("GG20261201", "BUY", Decimal("100.00"), 10)
+ELSEWHERE = replace(ORDER, price=Decimal("99.00"))
+OTHER_SIDE = replace(ORDER, side="SELL")
+IMMEDIATE = replace(ORDER, can_rest=False)
+
+
+def seen(*marked: str, trades: tuple[tuple[str, int], ...] = (), age_s: float = LATE_S) -> Evidence:
+    return Evidence(
+        frozenset(map(Decimal, marked)), [OwnTrade(Decimal(price), quantity) for price, quantity in trades], age_s
+    )
+
+
+def new(order: Wanted, evidence: Evidence, *others: Wanted) -> Judgement:
+    return new_order(order, others, evidence, late_until_s=LATE_S)
+
+
+class TestNewOrder:
+    def test_own_mark_and_nothing_else_there_is_live(self) -> None:
+        for age_s in (0.0, LATE_S):
+            assert new(ORDER, seen("100.00", age_s=age_s)).finding == "live"
+        assert new(ORDER, seen("100.0"), ELSEWHERE, OTHER_SIDE, IMMEDIATE).finding == "live"
+
+    def test_own_mark_stays_live_with_trades_beside_it(self) -> None:
+        assert new(ORDER, seen("100.00", trades=(("100.00", 3),))).finding == "live"
+
+    def test_a_twin_leaves_it_unknown_and_says_how_many(self) -> None:
+        judged = new(ORDER, seen("100.00"), ORDER, ORDER, ELSEWHERE)
+        assert judged.finding == "unknown"
+        assert "2 other own order(s)" in judged.text
+
+    @pytest.mark.parametrize("side", ["BUY", "SELL"])
+    def test_filled_at_its_price_or_better_is_done(self, side: str) -> None:
+        order = replace(ORDER, side=side)
+        better, worse = ("99.50", "100.01") if side == "BUY" else ("100.01", "99.50")
+        assert new(order, seen(trades=(("100.00", 4), (better, 6)))).finding == "done"
+        assert new(order, seen(trades=((better, 11),))).finding == "done"
+        assert new(order, seen(trades=((worse, 10),))).finding == "absent"
+
+    def test_a_fill_that_also_fits_another_own_order_is_unknown(self) -> None:
+        for other in (ORDER, replace(ELSEWHERE, price=Decimal("101.00")), replace(ORDER, price=None), IMMEDIATE):
+            judged = new(ORDER, seen(trades=(("100.00", 10),)), other)
+            assert judged.finding == "unknown"
+            assert "another own order" in judged.text
+        assert new(ORDER, seen(trades=(("100.00", 10),)), ELSEWHERE).finding == "done"
+
+    def test_a_part_filled_and_the_rest_unseen_is_unknown_unless_it_cannot_rest(self) -> None:
+        judged = new(ORDER, seen(trades=(("100.00", 9),)))
+        assert judged.finding == "unknown"
+        assert "9" in judged.text
+        assert new(IMMEDIATE, seen(trades=(("100.00", 9),))).finding == "done"
+        assert new(ORDER, seen(trades=(("100.00", 10),))).finding == "done"
+
+    def test_nothing_seen_is_absent_only_when_it_can_no_longer_arrive(self) -> None:
+        judged = new(ORDER, seen(age_s=15.0))
+        assert judged.finding == "unknown"
+        assert "in 45 s" in judged.text
+        assert new(ORDER, seen(age_s=59.9)).finding == "unknown"
+        assert new(ORDER, seen(age_s=60.0)).finding == "absent"
+
+    def test_one_that_cannot_rest_is_not_what_rests_there(self) -> None:
+        assert new(IMMEDIATE, seen("100.00")).finding == "absent"
+        assert new(IMMEDIATE, seen("100.00", trades=(("100.00", 1),))).finding == "done"
+
+    def test_without_a_price_or_hidden_nothing_can_be_told(self) -> None:
+        for order in (replace(ORDER, price=None), replace(ORDER, shows=False)):
+            for evidence in (seen(), seen("100.00"), seen(trades=(("100.00", 10),))):
+                assert new(order, evidence).finding == "unknown"
+
+
+def cancel(order: Wanted, evidence: Evidence, *others: Wanted) -> Judgement:
+    return cancellation(order, others, evidence, late_until_s=LATE_S)
+
+
+class TestCancellation:
+    def test_a_price_without_own_mark_means_it_is_gone(self) -> None:
+        assert cancel(ORDER, seen("99.00", age_s=0.0)).finding == "done"
+        assert cancel(ORDER, seen(), ORDER).finding == "done"
+
+    def test_still_there_is_absent_only_when_it_can_no_longer_act(self) -> None:
+        judged = cancel(ORDER, seen("100.00", age_s=20.0))
+        assert judged.finding == "unknown"
+        assert "in 40 s" in judged.text
+        assert cancel(ORDER, seen("100.00")).finding == "absent"
+        assert cancel(ORDER, seen("100.00"), ELSEWHERE, OTHER_SIDE, IMMEDIATE).finding == "absent"
+
+    def test_a_twin_leaves_it_unknown(self) -> None:
+        assert cancel(ORDER, seen("100.00"), ORDER).finding == "unknown"
+
+    def test_without_a_price_or_hidden_nothing_can_be_told(self) -> None:
+        assert cancel(replace(ORDER, price=None), seen()).finding == "unknown"
+        assert cancel(replace(ORDER, shows=False), seen()).finding == "unknown"
+
+
+def moved(evidence: Evidence, *others: Wanted, **after: Any) -> Judgement:
+    return change(ORDER, replace(ELSEWHERE, **after), others, evidence, late_until_s=LATE_S)
+
+
+class TestChange:
+    def test_at_the_new_price_it_acted(self) -> None:
+        assert moved(seen("99.00", age_s=0.0)).finding == "live"
+        assert moved(seen("99.00"), OTHER_SIDE, IMMEDIATE, replace(ORDER, price=Decimal(98))).finding == "live"
+
+    def test_at_the_old_price_it_is_absent_only_when_it_can_no_longer_act(self) -> None:
+        judged = moved(seen("100.00", age_s=1.0))
+        assert judged.finding == "unknown"
+        assert "in 59 s" in judged.text
+        assert moved(seen("100.00")).finding == "absent"
+
+    def test_at_neither_price_nothing_can_be_told(self) -> None:
+        assert moved(seen()).finding == "unknown"
+
+    @pytest.mark.parametrize("price", ["99.00", "100.00"])
+    def test_another_own_order_at_one_of_the_prices_leaves_it_unknown(self, price: str) -> None:
+        assert moved(seen("99.00"), replace(ORDER, price=Decimal(price))).finding == "unknown"
+
+    def test_only_a_moved_price_between_shown_orders_can_be_seen(self) -> None:
+        for after in ({"price": ORDER.price}, {"price": None}, {"shows": False}):
+            assert moved(seen("99.00", "100.00"), **after).finding == "unknown"
+        for before in (replace(ORDER, price=None), replace(ORDER, shows=False)):
+            assert change(before, ELSEWHERE, [], seen("99.00"), late_until_s=LATE_S).finding == "unknown"
+
+
+PRICES = st.sampled_from(["99.00", "100.00", "101.00"])
+ORDERS = st.builds(
+    Wanted,
+    contract=st.just("GG20261201"),
+    side=st.sampled_from(["BUY", "SELL"]),
+    price=PRICES.map(Decimal),
+    quantity=st.integers(1, 20),
+    can_rest=st.booleans(),
+)
+
+
+@given(
+    ORDERS,
+    st.lists(ORDERS, max_size=3),
+    st.frozensets(PRICES),
+    st.lists(st.tuples(PRICES, st.integers(1, 20)), max_size=3),
+    st.floats(0, 120),
+)
+def test_a_twin_that_rests_is_never_mistaken_for_it(
+    order: Wanted, others: list[Wanted], marked: frozenset[str], trades: list[tuple[str, int]], age_s: float
+) -> None:
+    evidence = seen(*marked, trades=tuple(trades), age_s=age_s)
+    judged = new(order, evidence, order, *others)
+    if order.can_rest:
+        assert judged.finding != "live"
+    assert judged.finding != "done"  # whatever was traded, the twin could have traded it
+    if age_s < LATE_S:
+        assert judged.finding != "absent"
+    assert judged.text
