@@ -25,7 +25,7 @@ SECRET = re.compile(r"(?:TGT|ST)-(?!\*{3})\w|password", re.IGNORECASE)
 
 def start(name: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-X", "dev", "-W", "error", str(EXAMPLES / name), *arguments],
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1", **environment},
         text=True,
         stdout=subprocess.PIPE,

@@ -36,7 +36,7 @@ threading.Thread(target=tell_when_it_is_at_the_venue, daemon=True).start()
 def start(*parts: str) -> subprocess.Popen[str]:
     code = "\n".join(textwrap.dedent(part) for part in parts)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code]
+    command = [sys.executable, "-W", "error", "-c", code]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
