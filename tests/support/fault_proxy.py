@@ -63,11 +63,21 @@ class Side(asyncio.Protocol):
         else:
             self.transport.write(data)
 
+    def close(self, *, reset: bool = False) -> None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        wire = self.transport.get_extra_info("socket")
+        if reset and wire.family == socket.AF_INET:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+            self.transport.abort()
+        else:
+            self.transport.close()
+
     def data_received(self, data: bytes) -> None:
         self._link.relay(self._direction, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._link.end()
+        self._link.lost()
 
 
 class Link:
@@ -79,6 +89,7 @@ class Link:
         self.server = Side(self, "down")
         self.fault: Fault | None = None
         self.stalled = False
+        self._ended = False
         self._dialling: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -86,23 +97,31 @@ class Link:
         self._dialling = asyncio.get_running_loop().create_task(self._dial())
 
     async def _dial(self) -> None:
-        await asyncio.get_running_loop().create_connection(lambda: self.server, "127.0.0.1", self._proxy.target)
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: self.server, "127.0.0.1", self._proxy.target)
+        except OSError:
+            self.end()
+        if self._ended and self.server.transport is not None:
+            self.server.transport.close()
 
     def relay(self, direction: Direction, data: bytes) -> None:
         to = self.server if direction == "up" else self.client
         if direction == "up" and self._proxy.waiting:
             self._proxy.waiting, self.fault = False, self._proxy.fault
         fault = self.fault
-        if self.stalled or fault is None:
-            if not self.stalled:
-                to.pass_on(data)
+        if self.stalled:
+            return
+        if fault is None or (fault.struck and fault.act == "flip"):
+            to.pass_on(data)
             return
         before = fault.up if direction == "up" else fault.down
         if direction == "up":
             fault.up += len(data)
         else:
             fault.down += len(data)
-        if direction != fault.direction or fault.struck or before + len(data) < max(fault.after, 1):
+        if fault.struck:  # and about to end
+            return
+        if direction != fault.direction or before + len(data) < max(fault.after, 1):
             to.pass_on(data)
             return
         fault.struck = True
@@ -116,21 +135,19 @@ class Link:
         if fault.act == "stall":
             self.stalled = True
         else:
-            self.end(reset=fault.act == "reset")
+            self.client.close(reset=fault.act == "reset")
+            # The server has whatever was passed on, and acts on it, before it learns that nobody is there any more.
+            asyncio.get_running_loop().call_later(0.01, self.end)
+
+    def lost(self) -> None:
+        if self.fault is None or not self.fault.struck:  # a connection that was struck ends at its own time
+            self.end()
 
     def end(self, *, reset: bool = False) -> None:
+        self._ended = True
         self._proxy.links.discard(self)
-        if self._dialling is not None and not self._dialling.done():
-            self._dialling.cancel()
-        for side in (self.client, self.server):
-            if side.transport is None or side.transport.is_closing():
-                continue
-            wire = side.transport.get_extra_info("socket")
-            if reset and wire.family == socket.AF_INET:
-                wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-                side.transport.abort()
-            else:
-                side.transport.close()
+        self.client.close(reset=reset)
+        self.server.close(reset=reset)
 
 
 class FaultProxy:
@@ -150,8 +167,11 @@ class FaultProxy:
         return fault
 
     def disarm(self) -> None:
-        """Take the fault back if no connection has it yet; those that have it keep it."""
+        """Take the fault back unless it has struck."""
         self.waiting = False
+        for link in self.links:
+            if link.fault is not None and not link.fault.struck:
+                link.fault = None
 
     def hang_up(self, *, reset: bool = False) -> None:
         """End every connection, as a server does that has waited long enough."""

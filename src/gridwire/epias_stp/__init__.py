@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gridwire.epias_stp.profile import TEST as TEST
     from gridwire.epias_stp.profile import Account as Account
     from gridwire.epias_stp.profile import Profile as Profile
+    from gridwire.intents.guard import Limits as Limits
 
 _HOME = {
     "Account": "profile",
@@ -27,6 +28,7 @@ _HOME = {
     "BidType": "enums",
     "Direction": "enums",
     "EpiasStp": "client",
+    "Limits": "client",
     "Message": "broadcast",
     "PRODUCTION": "profile",
     "Profile": "profile",

@@ -109,7 +109,7 @@ class HttpxWire:
         task = asyncio.get_running_loop().create_task(self._exchange(request, progress, future))
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, progress, future))
-        future.add_done_callback(partial(self._given_up, progress, task))
+        future.add_done_callback(partial(self._given_up, progress))
 
     async def _exchange(self, request: Request, progress: Progress, future: asyncio.Future[Answer]) -> None:
         try:
@@ -132,10 +132,8 @@ class HttpxWire:
             future.set_exception(NotSent("The desk was closed. Nothing was sent.", reason="closed"))
 
     @staticmethod
-    def _given_up(progress: Progress, task: asyncio.Task[None], future: asyncio.Future[Answer]) -> None:
-        """Nobody waits any more: what has not left yet does not leave; what has is finished, for its connection's sake."""
-        if future.cancelled() and not progress.written:
-            task.cancel()
+    def _given_up(progress: Progress, future: asyncio.Future[Answer]) -> None:
+        progress.given_up = future.cancelled()
 
     async def aclose(self) -> None:
         """Give up what is under way."""

@@ -33,6 +33,8 @@ class Progress:
     """How far one attempt came. ``written`` is set before the first byte is handed to the connection."""
 
     written: bool = False
+    given_up: bool = False
+    """Set by a caller who wants it no more: what has not begun to leave by then does not leave."""
 
 
 class HttpTransport:
@@ -93,6 +95,8 @@ class HttpTransport:
         start_s = limit_s if start_within_s is None else min(limit_s, start_within_s)
 
         def written() -> None:
+            if progress.given_up:
+                raise NotSent(f"{where}: nobody waits for it any more. Nothing was sent.", reason="closed")
             progress.written = True
             bound.reschedule(now + limit_s)
 

@@ -104,6 +104,8 @@ class Lane(asyncio.BufferedProtocol):
         """Done when the lane can be used, with None, or when it never can, with what kept it from coming up."""
         self.pending: asyncio.Future[Answer] | None = None
         self.dead = False
+        self.used = False
+        """Whether it has carried a request."""
         self.used_at = 0.0
         """Loop time of the last write, or of coming up."""
 
@@ -130,6 +132,7 @@ class Lane(asyncio.BufferedProtocol):
         if self._tls is not None:
             self._tls.write(payload)
             payload = self._outgoing.read()
+        self.used = True
         self.used_at = now = self._loop.time()
         self._timeout_s = timeout_s
         self._deadline = now + timeout_s

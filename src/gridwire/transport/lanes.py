@@ -74,7 +74,7 @@ class Lanes:
         self._changed = asyncio.Event()
         self._waiting = 0
         self._opening = 0
-        self._stillborn = 0  # lanes in a row that ended without an answer within a second
+        self._stillborn = 0  # lanes in a row that ended within a second, before they were used
         self._addresses: list[str] = []
         self._addresses_until = 0.0
         self._keeper: asyncio.Task[None] | None = None
@@ -165,7 +165,7 @@ class Lanes:
 
     def lane_dead(self, lane: Lane) -> None:
         """Called by a lane that ended."""
-        if lane in self._all and self._loop.time() - lane.used_at < 1.0:
+        if lane in self._all and not lane.used and self._loop.time() - lane.used_at < 1.0:
             self._stillborn += 1
         self._all.discard(lane)
         if lane in self._free:
