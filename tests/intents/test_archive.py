@@ -19,7 +19,7 @@ def row(key: str = "K", state: str = "accepted", **more: Any) -> Row:
     whole: dict[str, Any] = {
         "run": "A", "venue": "stp", "account": "test/ÇELİK", "operation": "bid_save", "created": moment(1_000_001),
         "changed": moment(2_000_002), "client_ref": "mine", "attempts": 2, "order_id": "77", "note": "ok",
-        "fields": {"price": "1.50", "quantity": 3, "expire_time": None}, **more,
+        "fields": {"price": "1.50", "quantity": 3, "expire_time": None}, "stated": moment(1_500_000), **more,
     }  # fmt: skip
     return Row(key, state, **whole)
 
@@ -36,7 +36,7 @@ def test_a_file_that_is_not_there_is_empty_and_stays_away(archive: Archive, tmp_
 
 
 def test_rows_come_back_as_they_were(archive: Archive) -> None:
-    rows = {"K": row(), "L": row("L", "unknown", client_ref=None, order_id=None, fields={})}
+    rows = {"K": row(), "L": row("L", "unknown", client_ref=None, order_id=None, fields={}, stated=None)}
     archive.store("A", rows.values(), [])
     assert archive.read().rows == rows
     assert archive.some(["L", "M"]).rows == {"L": rows["L"]}

@@ -109,17 +109,24 @@ class TestTable:
         assert row is not None
         assert (row.state, row.changed) == ("closed", moment(100))
 
-    def test_a_restatement_older_than_the_one_there_changes_nothing(self) -> None:
-        row = in_state("accepted", at=100)
-        assert apply(row, entry("accepted", at=90, f={"price": "0"})) is row
+    def test_of_two_changes_the_one_sent_later_holds_whichever_is_answered_first(self) -> None:
+        first = apply(in_state("accepted"), entry("accepted", at=20, u=12, f={"price": "2"}))
+        assert first is not None
+        assert (first.fields["price"], first.stated) == ("2", moment(12))
+        assert apply(first, entry("accepted", at=30, u=11, f={"price": "3"})) is first
+        for later in (12, 13):
+            row = apply(first, entry("accepted", at=5, u=later, f={"price": "3"}))
+            assert row is not None
+            assert (row.fields["price"], row.stated, row.changed) == ("3", moment(later), moment(20))
 
-    def test_a_restatement_as_old_as_the_one_there_counts(self) -> None:
-        row = apply(in_state("accepted", at=100), entry("accepted", at=100, f={"price": "2"}))
-        assert row is not None
-        assert row.fields["price"] == "2"
+    def test_an_end_holds_whenever_the_last_change_was_sent(self) -> None:
+        row = apply(in_state("accepted"), entry("accepted", at=20, u=12))
+        closed = apply(row, entry("closed", at=15))
+        assert closed is not None
+        assert (closed.state, closed.stated) == ("closed", moment(12))
 
     def test_an_order_found_live_is_restated_whatever_the_clock_says(self) -> None:
-        row = apply(in_state("resolved_live", at=100), entry("accepted", at=90, f={"price": "2"}))
+        row = apply(in_state("resolved_live", at=100), entry("accepted", at=90, u=80, f={"price": "2"}))
         assert row is not None
         assert (row.state, row.fields["price"]) == ("accepted", "2")
 
@@ -169,7 +176,7 @@ class TestLines:
     @pytest.mark.parametrize(
         "wrong",
         [{"k": 1}, {"k": None}, {"s": "gone"}, {"s": None}, {"t": "1"}, {"t": 1.0}, {"t": True}, {"t": -1},
-         {"t": 4_102_444_800_000_000}, {"t": None}, {"f": []}, {"f": None}],
+         {"t": 4_102_444_800_000_000}, {"t": None}, {"u": "1"}, {"u": -1}, {"u": None}, {"f": []}, {"f": None}],
     )  # fmt: skip
     def test_a_record_with_a_wrong_member_is_not_believed(self, wrong: dict[str, Any]) -> None:
         assert decode(sign(dump(record("sending")))) is not None

@@ -81,7 +81,7 @@ def kind(outcome: Outcome) -> list[str]:
 
 
 async def trade(where: dict[str, Any], directory: str, ref: str, target: Point | None) -> Any:
-    """Enter, change and cancel a bid over the desk, then enter one without it, and tell which lines were passed."""
+    """Enter, change and cancel a bid over the desk without a pause, then enter one without it, and tell which lines were passed."""
     tracer = Tracer(target)
     said: dict[str, Any] = {}
     async with EpiasStp(account(where, "TRADER1"), journal=directory) as stp:
@@ -89,13 +89,11 @@ async def trade(where: dict[str, Any], directory: str, ref: str, target: Point |
         async with stp.desk(contracts=[CONTRACT], lanes=LaneLimits(standing=1)) as desk:
             tracer.begin("buy")
             outcome = await desk.buy(CONTRACT, price="100.00", quantity=7, client_ref=ref)
-            await asyncio.sleep(SETTLED_S)
             said["buy"] = kind(outcome)
             bid = outcome.accepted()
             assert bid is not None
             tracer.begin("modify")
             outcome = await desk.modify(bid, price="101.00")
-            await asyncio.sleep(SETTLED_S)
             said["modify"] = kind(outcome)
             bid = outcome.accepted()
             assert bid is not None
@@ -127,14 +125,14 @@ async def start_again(where: dict[str, Any], directory: str, ref: str, target: N
 
 async def live_on(where: dict[str, Any], directory: str, ref: str, target: None) -> Any:
     """Another program on the same journal: a bid accepted, its change under way. It lives until it is killed."""
-    async with EpiasStp(account(where, "TRADER2"), journal=directory) as stp:
-        async with stp.desk(lanes=LaneLimits(standing=1, answer_timeout_s=600.0)) as desk:
-            bid = (await desk.buy(CONTRACT, price="50.00", quantity=1)).accepted()
-            assert bid is not None
-            waiting = asyncio.create_task(desk.modify(bid, price="51.00"))
-            await asyncio.sleep(0.05)
-            _reply({"accepted": True, "waits": not waiting.done()})
-            await waiting
+    lanes = LaneLimits(standing=1, answer_timeout_s=600.0)
+    async with EpiasStp(account(where, "TRADER2"), journal=directory) as stp, stp.desk(lanes=lanes) as desk:
+        bid = (await desk.buy(CONTRACT, price="50.00", quantity=1)).accepted()
+        assert bid is not None
+        waiting = asyncio.create_task(desk.modify(bid, price="51.00"))
+        await asyncio.sleep(0.05)
+        _reply({"accepted": True, "waits": not waiting.done()})
+        await waiting
 
 
 ROLES: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -88,7 +89,8 @@ class _Write:
     journal: Journal
     account: str
     attempts: list[Attempt] = field(default_factory=list)
-    journalled: bool = False
+    sent: datetime | None = None
+    """When the row was written, just before the first byte of the first attempt."""
     claimed: list[str] = field(default_factory=list)
     """The caller's own references that are reserved for this intent."""
 
@@ -99,10 +101,10 @@ class _Write:
 
     def before_sending(self) -> None:
         """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
-        if not self.journalled or self.left:
+        if self.sent is None or self.left:
             fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
             self.journal.record("sending", self.intent.key, **fields, f=plain(self.intent.restated))
-            self.journalled = True
+            self.sent = clock.now()
 
 
 class Caller:
@@ -245,9 +247,9 @@ class Caller:
         else:
             intent = replace(writing.intent, attempts=max(len(left), 1))
             outcome = outcome_of(left or writing.attempts[-1:], intent)
-        if writing.journalled:
+        if writing.sent is not None:
             try:
-                write_outcome(writing.journal, outcome, writing.intent.key, _effect(writing, of, rests))
+                write_outcome(writing.journal, outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
             except JournalError as error:
                 self._events.emit("journal.trouble", str(error), level=logging.ERROR)
         self.remember(outcome)

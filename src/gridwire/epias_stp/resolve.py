@@ -23,7 +23,7 @@ from gridwire.epias_stp.services import Contracts, Matches
 from gridwire.intents import reconcile
 from gridwire.intents.journal import line
 from gridwire.intents.reconcile import Evidence, Judgement, OwnTrade, Wanted
-from gridwire.intents.records import ENDED, Row
+from gridwire.intents.records import ENDED, Row, microseconds
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 
 CLOCKS_APART = timedelta(seconds=30)
@@ -72,9 +72,8 @@ class Resolver:
         if target is None or not target.fields.get("contract"):
             return _still(outcome, "which bid it was about is not in the journal, so nothing can be looked for")
         evidence = await self._evidence(row, target)
-        others = [_wanted(one) for one in rows if _may_have_stood(one, row, target)]
-        judged = self._judge(row, target, others, evidence)
-        return self._settle(outcome, row, target, judged)
+        rows = await self._ledger.rows(since)  # again: what was sent meanwhile may have left the marks just seen
+        return self._settle(outcome, row, target, self._judge(row, target, rows, evidence))
 
     async def _not_sending(self, row: Row, since: datetime) -> list[Row]:
         """The rows again, after a row in ``sending`` whose writer cannot be waiting any more was made unknown."""
@@ -87,11 +86,11 @@ class Resolver:
 
     async def _evidence(self, row: Row, target: Row) -> Evidence:
         contract, side = str(target.fields["contract"]), str(target.fields.get("direction"))
+        since, age_s = row.created - CLOCKS_APART, (clock.now() - row.created).total_seconds()
         # Matches after depth: what leaves the book in between is then seen as a match, not as nothing.
         depth = await self._contracts.depth(contract)
         matches = await self._matches.of(contract)
         levels = depth.buys if side == "BUY" else depth.sells
-        since = row.created - CLOCKS_APART
         return Evidence(
             marked=frozenset(level.price for level in levels if level.owner and level.price is not None),
             trades=[
@@ -101,14 +100,19 @@ class Resolver:
                 and match.price is not None
                 and (match.matching_time is None or match.matching_time >= since)
             ],
-            age_s=(clock.now() - row.created).total_seconds(),
+            age_s=age_s,
         )
 
-    def _judge(self, row: Row, target: Row, others: Sequence[Wanted], evidence: Evidence) -> Judgement:
-        order = _wanted(target)
+    def _judge(self, row: Row, target: Row, rows: Sequence[Row], evidence: Evidence) -> Judgement:
+        order, others = _wanted(target), _others(row, target, rows)
+        changes = [one for one in rows if _changes(one, target) and one.key != row.key and _may_have_acted(one, row)]
         if row.operation == "bid_cancel":
-            return reconcile.cancellation(order, others, evidence, late_until_s=self._late_until_s)
+            return _cancelled(order, changes, others, evidence, self._late_until_s)
         if row.operation == "bid_update":
+            if changes or target.state in ENDED:
+                return Judgement(
+                    "unknown", "the bid was changed or ended by another call, so what this one did is not seen"
+                )
             after = _wanted(row, of=target)
             return reconcile.change(order, after, others, evidence, late_until_s=self._late_until_s)
         return reconcile.new_order(order, others, evidence, late_until_s=self._late_until_s)
@@ -122,7 +126,7 @@ class Resolver:
         if row.operation != "bid_save" and judged.finding != "absent":
             # In one write: a process killed in between would leave a bid in the journal as it is no more.
             told.insert(0, _meant(row, target, judged))
-        self._ledger.journal.append(*told)
+        self._ledger.journal.tell(*told)
         self._ledger.unknown.pop(row.key, None)
         if judged.finding == "absent":
             return Rejected(
@@ -138,7 +142,7 @@ def _meant(row: Row, target: Row, judged: Judgement) -> bytes:
     if row.operation == "bid_cancel":
         return line("closed", target.key, n=judged.text)
     changed = {name: row.fields[name] for name in ("price", "quantity", "bid_status") if name in row.fields}
-    return line("accepted", target.key, f=changed)
+    return line("accepted", target.key, f=changed, u=microseconds(row.created))
 
 
 def _standing(row: Row | None) -> str:
@@ -160,15 +164,42 @@ def _target(row: Row, rows: Sequence[Row]) -> Row | None:
     return found[-1] if found else None
 
 
-def _may_have_stood(one: Row, row: Row, target: Row) -> bool:
-    """Whether ``one`` is another bid on the contract that can have left marks or matches since ``row`` was sent."""
-    return (
-        one.operation == "bid_save"
-        and one.key not in (row.key, target.key)
-        and one.fields.get("contract") == target.fields.get("contract")
-        and one.state not in ("rejected", "resolved_absent")
-        and (one.state not in ENDED or one.changed >= row.created - CLOCKS_APART)
-    )
+def _cancelled(
+    order: Wanted, changes: Sequence[Row], others: Sequence[Wanted], evidence: Evidence, late_until_s: float
+) -> Judgement:
+    """Judge a lost cancellation of a bid of which changes may be lost too: it may rest elsewhere than we believe."""
+    moved = [_wanted(one) for one in changes if one.state not in ENDED]
+    if any(not one.shows or one.price in evidence.marked for one in moved):
+        return Judgement(
+            "unknown", "a change of the bid is unknown too, and the bid may rest where that would have put it"
+        )
+    return reconcile.cancellation(order, others, evidence, late_until_s=late_until_s)
+
+
+def _others(row: Row, target: Row, rows: Sequence[Row]) -> list[Wanted]:
+    """Our other orders that can have left marks or matches since ``row`` was sent."""
+    found: list[Wanted] = []
+    bids = [one for one in rows if one.operation == "bid_save" and one.key not in (row.key, target.key)]
+    for bid in bids:
+        if bid.fields.get("contract") != target.fields.get("contract") or not _may_have_acted(bid, row):
+            continue
+        found.append(_wanted(bid))
+        for one in rows:
+            if _changes(one, bid) and _may_have_acted(one, row):
+                found.append(_wanted(one, of=bid))  # where it may stand now
+                found.append(replace(_wanted(bid), price=None))  # where it stood before, it may have been matched
+    return found
+
+
+def _changes(one: Row, bid: Row) -> bool:
+    return one.operation == "bid_update" and bid.order_id is not None and one.fields.get("bid_id") == bid.order_id
+
+
+def _may_have_acted(one: Row, row: Row) -> bool:
+    """Whether ``one`` can have done something at the venue since ``row`` was sent."""
+    if one.state in ("rejected", "resolved_absent"):
+        return False
+    return one.state not in ENDED or one.changed >= row.created - CLOCKS_APART
 
 
 def _wanted(row: Row, of: Row | None = None) -> Wanted:

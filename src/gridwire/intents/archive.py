@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS intents (
   key TEXT PRIMARY KEY, state TEXT NOT NULL, run TEXT NOT NULL, venue TEXT NOT NULL, account TEXT NOT NULL,
   operation TEXT NOT NULL,
   created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, client_ref TEXT, attempts INTEGER NOT NULL,
-  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL
+  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL, stated_us INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS intents_by_state ON intents (state);
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (changed_us);
@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS waiting (run TEXT NOT NULL, at_us INTEGER NOT NULL, r
 CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _COLUMNS = (
-    "key, state, run, venue, account, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields"
+    "key, state, run, venue, account, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields, "
+    "stated_us"
 )
 _ENDED = ", ".join(repr(state) for state in sorted(ENDED))
 BUSY_TIMEOUT_S = 10.0
@@ -80,7 +81,7 @@ class Archive:
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             connection.executemany(
-                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 13)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
+                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 14)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
                 + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
                 + f" WHERE state NOT IN ({_ENDED})",
                 map(_values, rows),
@@ -137,11 +138,12 @@ def _values(row: Row) -> tuple[object, ...]:
         row.order_id,
         row.note,
         json.dumps(dict(row.fields), ensure_ascii=False),
+        None if row.stated is None else microseconds(row.stated),
     )
 
 
 def _row(values: tuple[object, ...]) -> Row:
-    key, state, run, venue, account, operation, created, changed, ref, attempts, order_id, note, fields = values
+    key, state, run, venue, account, operation, created, changed, ref, attempts, order_id, note, fields, stated = values
     return Row(
         key=str(key),
         state=str(state),
@@ -156,4 +158,5 @@ def _row(values: tuple[object, ...]) -> Row:
         order_id=None if order_id is None else str(order_id),
         note=str(note),
         fields=json.loads(str(fields)),
+        stated=None if stated is None else moment(int(str(stated))),
     )

@@ -133,9 +133,14 @@ class Journal:
         for write in later:
             write()
 
+    def tell(self, *lines: bytes) -> None:
+        """Write ``lines`` in one piece, after what `soon` put off: that an order was accepted before it was cancelled."""
+        self.flush()
+        self.append(*lines)
+
     def record(self, state: str, key: str, **fields: Any) -> None:
         """Write that ``key`` is in ``state`` now. ``fields`` are as in `line`."""
-        self.append(line(state, key, **fields))
+        self.tell(line(state, key, **fields))
 
     # reading
 

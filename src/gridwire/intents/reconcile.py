@@ -90,6 +90,8 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
         return Judgement(
             "unknown", f"nothing is to be seen of it, but it could still arrive: look again in {wait_s:.0f} s"
         )
+    if not order.can_rest:
+        return Judgement("absent", "no own trade fits it, nothing of it can rest, and it can no longer arrive")
     return Judgement("absent", "no own order rests at its price, no own trade fits it, and it can no longer arrive")
 
 

@@ -76,6 +76,8 @@ class Row:
     note: str = ""
     """The cause of an unknown, the code of a rejection, or the evidence of a resolution."""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    stated: datetime | None = None
+    """When the change was sent that stated the fields last; None if there was none."""
 
 
 def dump(record: Mapping[str, Any]) -> bytes:
@@ -103,14 +105,17 @@ def decode(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:
-    at_us = record.get("t")
     return (
         isinstance(record.get("k"), str)
         and record.get("s") in STATES
-        and type(at_us) is int
-        and 0 <= at_us < _LATEST_US
+        and _is_time(record.get("t"))
+        and _is_time(record.get("u", 0))
         and isinstance(record.get("f", {}), dict)
     )
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is int and 0 <= value < _LATEST_US
 
 
 def moment(microseconds: int) -> datetime:
@@ -174,8 +179,11 @@ def apply(row: Row | None, entry: Entry) -> Row | None:
             client_ref=record.get("r"),
             fields=record.get("f", {}),
         )
-    if state == row.state == "accepted" and at < row.changed:  # another run has restated the order since
-        return row
+    stated = row.stated
+    if "u" in record:
+        stated = moment(int(record["u"]))
+        if row.stated is not None and stated < row.stated and state == row.state:
+            return row  # a change that was sent later has been answered earlier
     return replace(
         row,
         state=state,
@@ -184,6 +192,7 @@ def apply(row: Row | None, entry: Entry) -> Row | None:
         order_id=record.get("i", row.order_id),
         note=record.get("n", row.note),
         fields={**row.fields, **record.get("f", {})},
+        stated=stated,
     )
 
 

@@ -216,6 +216,8 @@ class OrderPath(Generic[A, C]):
     ) -> Outcome:
         """Journal, write, await, judge. Until the write nothing is awaited, so what was checked still holds."""
         form, now = draft.form, clock.now()
+        if draft.of is not None:  # that it was accepted, and under which id, has to be on disk before it is changed
+            self._journal.flush()
         try:
             self._journal.append(form.record(key, microseconds(now), draft.encoded, draft.client_ref))
         except JournalError as error:
@@ -320,12 +322,13 @@ class OrderPath(Generic[A, C]):
             guard.closed(of)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
-        self._journal.soon(partial(self._write_down, draft, outcome, key))
+        sent = outcome.intent.created if outcome.intent is not None else clock.now()
+        self._journal.soon(partial(self._write_down, draft, outcome, key, sent))
         return outcome
 
-    def _write_down(self, draft: Draft[A, C], outcome: Outcome, key: str) -> None:
+    def _write_down(self, draft: Draft[A, C], outcome: Outcome, key: str, sent: datetime) -> None:
         try:
-            write_outcome(self._journal, outcome, key, draft)
+            write_outcome(self._journal, outcome, key, draft, sent)
         except JournalError as error:  # the row stays in sending, and is unknown at the next start: honest, not wrong
             self._on_trouble(f"The outcome of {key} could not be written down: {error}")
 
@@ -341,8 +344,13 @@ def ref_used(client_ref: str) -> str:
     )
 
 
-def write_outcome(journal: Journal, outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect) -> None:
-    """Write an outcome down, and what it means for the order that the intent was about."""
+def write_outcome(
+    journal: Journal, outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect, sent: datetime
+) -> None:
+    """Write an outcome down, and what it means for the order that the intent was about.
+
+    ``sent`` is when the request left: of two changes of one order the one sent later holds, whichever is answered first.
+    """
     order = outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None
     if isinstance(outcome, Unknown):
         journal.record("unknown", key, n=outcome.cause)
@@ -356,9 +364,9 @@ def write_outcome(journal: Journal, outcome: Outcome, key: str, draft: Draft[Any
         told = (
             line("closed", draft.of, n="cancelled")
             if draft.kind == "cancel"
-            else line("accepted", draft.of, f=plain(draft.restated))
+            else line("accepted", draft.of, f=plain(draft.restated), u=microseconds(sent))
         )
-        journal.append(told, line("done", key, i=order))
+        journal.tell(told, line("done", key, i=order))
 
 
 def plain(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
+
+_log = logging.getLogger("gridwire")
 
 GENERATION_THRESHOLDS = (50_000, 50, 100)
 """Collections become rare; reference counting frees what an order makes anyway."""
@@ -78,14 +80,13 @@ class TradingMode:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        probe, self._probe = self._probe, None
-        if probe is not None:
-            probe.cancel()
-            with suppress(asyncio.CancelledError):
-                await probe
         gc.callbacks.remove(self._collected)
         gc.set_threshold(*self._thresholds)
         gc.unfreeze()
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            probe.cancel()
+            await asyncio.wait([probe])
 
     def _collected(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
@@ -101,7 +102,10 @@ class TradingMode:
             late_ms = max(0.0, (loop.time() - asked) * 1000)
             self._note(self._lag.loop_ms, late_ms)
             if late_ms > self._report_over_ms and self._on_lag is not None:
-                self._on_lag(late_ms)
+                try:
+                    self._on_lag(late_ms)
+                except Exception:  # noqa: BLE001 - it is the caller's code; watching must not break trading
+                    _log.exception("on_lag failed; lag is measured on.")
 
     @staticmethod
     def _note(values: list[float], value: float) -> None:

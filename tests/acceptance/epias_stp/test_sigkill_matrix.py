@@ -99,7 +99,7 @@ def judge(box: SandboxProcess, told: dict[str, Any], ref: str, after: int, life:
 def try_all(box: SandboxProcess, nursery: Nursery, todo: list[Point], directory: Path, *, shared: bool) -> int:
     """Kill at every point; returns how often the child was there to be killed. Names every point that shows a fault."""
     killed, faults = 0, []
-    neighbours: set[tuple[str, str]] = set()
+    neighbours: set[str] = set()
     for number, point in enumerate(todo):
         where, ref = directory / ("shared" if shared else str(number)), f"ref-{directory.name}-{number}"
         after = len(box.ask(do="calls", after=0))
