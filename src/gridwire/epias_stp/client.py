@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
@@ -142,6 +143,7 @@ class EpiasStp:
             read_only=found.read_only,
             confirmed=found.confirmed,
             ticket_file=found.ticket_file,
+            **({"journal": found.journal} if found.journal is not None and "journal" not in arguments else {}),
             **options,
             **arguments,
         )
@@ -275,11 +277,13 @@ def _tickets(
 
 
 def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
-    environment = account.profile.environment
+    environment: str = account.profile.environment
+    if environment == "sandbox":  # each one is a market of its own, and begins empty
+        environment += f":{urlsplit(account.profile.stp_url).port}"
     return Ledger(
         None if journal is None else Path(journal),
         account=f"{environment}/{account.username}",
-        throw_away=environment == "sandbox",
+        throw_away=account.profile.environment == "sandbox",
         events=events,
     )
 

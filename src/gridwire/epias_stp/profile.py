@@ -124,6 +124,7 @@ class StpSettings(BaseModel):
     read_only: bool = False
     confirmed: list[str] = []
     ticket_file: bool | str = False
+    journal: str | None = None
 
 
 PREFIX = "GRIDWIRE_EPIAS_STP_"

@@ -20,6 +20,7 @@ _bid = typer.Typer(
 app.command()(with_link(reads.contracts))
 app.command()(with_link(reads.depth))
 app.command()(with_link(reads.matches))
+app.command("bids")(with_link(reads.known_bids))
 app.command()(with_link(watch.watch))
 _bid.command()(with_link(bids.save))
 _bid.command()(with_link(bids.update))

@@ -89,6 +89,7 @@ class Link:
     def run(self, work: Callable[[EpiasStp], Awaitable[T]]) -> T:
         """Open a client, do ``work`` with it, close it."""
         from gridwire.epias_stp import EpiasStp
+        from gridwire.intents.journal import default_directory
 
         # A login per command is what gets accounts blocked, so the session is kept unless a setting says otherwise.
         kept = self.settings.ticket_file if "ticket_file" in self.settings.model_fields_set else True
@@ -100,6 +101,7 @@ class Link:
                 language=self.language,
                 message_format=self.format,
                 ticket_file=False if self.no_ticket_file else kept,
+                journal=self.settings.journal or default_directory(),
                 on_event=_warn,
             ) as stp:
                 return await work(stp)

@@ -51,6 +51,17 @@ def depth(link: Link, contract: Contract) -> None:
         tell(f"Nobody buys or sells {contract}.")
 
 
+def known_bids(link: Link) -> None:
+    """List the bids of this account that may be resting, as far as the journal knows; STP itself lists none."""
+    found = link.run(lambda stp: stp.bids.known())
+    if link.json:
+        out_json({"bids": [{"id": bid.id, "transaction_id": bid.intent.key, **bid.restated} for bid in found]})
+    elif found:
+        show_table(views.BIDS, [views.known_bid(bid) for bid in found])
+    else:
+        tell("The journal knows of no bid of this account that may be resting.")
+
+
 def matches(
     link: Link,
     contract: Annotated[list[str], typer.Argument(metavar="CONTRACT", help="One contract or several.")],

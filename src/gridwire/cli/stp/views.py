@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from gridwire.cli.output import Column, Row, count, local, price
+from gridwire.cli.output import Column, Row, clean, count, local, price
 
 if TYPE_CHECKING:
     from gridwire.epias_stp.models import (
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Match,
         RegionalContractSummary,
     )
+    from gridwire.outcome import OrderRef
 
 OWN = "yours"
 
@@ -113,3 +114,23 @@ def _level(level: AmountPrice | None) -> tuple[str, str, str]:
     if level is None:
         return "", "", ""
     return OWN if level.owner else "", count(level.amount), price(level.price)
+
+
+BIDS = (
+    Column("id"), Column("contract"), Column("side"), Column("price", right=True), Column("quantity", right=True),
+    Column("status", spare=1), Column("transactionId", spare=2),
+)  # fmt: skip
+
+
+def known_bid(bid: OrderRef) -> Row:
+    """A row of `BIDS`. A bid without an id was found live after its answer got lost."""
+    state = bid.restated
+    return (
+        bid.id or "not known",
+        clean(str(state.get("contract", ""))),
+        str(state.get("direction", "")),
+        price(state.get("price")),
+        count(state.get("quantity")),
+        str(state.get("bid_status", "")),
+        bid.intent.key,
+    )
