@@ -1,7 +1,7 @@
 """Settings: arguments outrank the environment, which outranks ``gridwire.toml``, which outranks the keyring.
 
 Nothing has a silent default that could move money: the environment must be named, and facts whose source is uncertain
-must be confirmed by name before a password or a write relies on them.
+must be confirmed by name before a write in production relies on them.
 """
 
 from __future__ import annotations

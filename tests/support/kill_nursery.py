@@ -93,7 +93,7 @@ async def trade(where: dict[str, Any], directory: str, ref: str, target: Point |
             bid = outcome.accepted()
             assert bid is not None
             tracer.begin("modify")
-            outcome = await desk.modify(bid, price="101.00")
+            outcome = await desk.modify(bid, price="101.00", quantity=7)
             said["modify"] = kind(outcome)
             bid = outcome.accepted()
             assert bid is not None
@@ -129,7 +129,7 @@ async def live_on(where: dict[str, Any], directory: str, ref: str, target: None)
     async with EpiasStp(account(where, "TRADER2"), journal=directory) as stp, stp.desk(lanes=lanes) as desk:
         bid = (await desk.buy(CONTRACT, price="50.00", quantity=1)).accepted()
         assert bid is not None
-        waiting = asyncio.create_task(desk.modify(bid, price="51.00"))
+        waiting = asyncio.create_task(desk.modify(bid, price="51.00", quantity=1))
         await asyncio.sleep(0.05)
         _reply({"accepted": True, "waits": not waiting.done()})
         await waiting

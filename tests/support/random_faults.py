@@ -217,8 +217,9 @@ class Player:
             if desk is None or chance.random() < 0.3:
                 return lambda: bids.cancel(bid)
             return lambda: desk.cancel(bid)
-        change: dict[str, Any] = {"quantity": quantity}
+        change: dict[str, Any] = {"quantity": quantity, "price": bid.restated.get("price")}
         if chance.random() < 0.5:
+            del change["price"]
             side = 0 if bid.restated.get("direction") == "BUY" else 2_000_000
             change["price_cents"] = chance.randint(1, 4999) + side
         elif chance.random() < 0.5:

@@ -34,7 +34,7 @@ def test_a_first_minute(box: Sandbox, stp: EpiasStp) -> None:
     assert outcome.order is not None
     depth = stp.contracts.depth(found[-1].name)
     assert [(level.price, level.owner) for level in depth.buys] == [(Decimal("12000.50"), True)]
-    assert type(stp.bids.update(outcome.order, quantity=100)) is Accepted
+    assert type(stp.bids.update(outcome.order, price="12000.50", quantity=100)) is Accepted
     assert type(stp.bids.cancel(outcome.order)) is Accepted
     assert type(stp.bids.cancel(outcome.order)) is Rejected
     assert stp.profile == box.epias_stp.profile

@@ -256,7 +256,7 @@ def _retry_after_s(response: Response) -> float:
     else:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return DEFAULT_PAUSE_S
         if moment.tzinfo is None:  # an old date format that names no zone
             return DEFAULT_PAUSE_S

@@ -63,10 +63,11 @@ def show(key: str, directory: Directory = None, json: Json = False) -> None:
         out_json(_plain(row))
         return
     for name, value in _plain(row).items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{field} {content}" for field, content in value.items())
-        if value not in (None, ""):
-            out(f"{name:<12}{clean(str(value))}")
+        shown = (
+            ", ".join(f"{field} {content}" for field, content in value.items()) if isinstance(value, dict) else value
+        )
+        if shown not in (None, ""):
+            out(f"{name:<12}{clean(str(shown))}")
 
 
 @app.command()

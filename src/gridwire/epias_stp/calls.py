@@ -41,8 +41,9 @@ M = TypeVar("M", bound=StpModel)
 READ_DEADLINE_S = 150.0
 """Bound of a read with all its attempts; long enough for two pauses of 60 s after HTTP 429."""
 
-WRITE_DEADLINE_S = 30.0
-"""Bound for connecting again and again before the first byte of a write."""
+WRITE_DEADLINE_S = 10.0
+"""A write has left after this time or it does not leave at all: prices grow old. Logging in, waiting for a ticket and
+connecting again and again all count."""
 
 FINISH_S = 30.0
 """Longest wait for requests under way before a session is ended."""
@@ -201,13 +202,20 @@ class Caller:
     async def _send(self, writing: _Write) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
         operation, key, attempts = writing.operation, writing.intent.key, writing.attempts
+        leave_by = asyncio.get_running_loop().time() + WRITE_DEADLINE_S
 
         async def once() -> None:
             progress = Progress()
             try:
                 last = attempts[-1] if attempts else None
                 attempt = await self._attempt(
-                    operation, writing.payload, key, progress, after=last, before_sending=writing.before_sending
+                    operation,
+                    writing.payload,
+                    key,
+                    progress,
+                    after=last,
+                    before_sending=writing.before_sending,
+                    leave_by=leave_by,
                 )
             except asyncio.CancelledError:
                 if progress.written:
@@ -276,6 +284,7 @@ class Caller:
         *,
         after: Attempt | None,
         before_sending: Callable[[], None] | None = None,
+        leave_by: float | None = None,
     ) -> Attempt:
         """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did.
 
@@ -283,7 +292,7 @@ class Caller:
         """
         self._under_way.add(done := asyncio.get_running_loop().create_future())
         try:
-            return await self._exchange(operation, payload, key, progress, after, before_sending)
+            return await self._exchange(operation, payload, key, progress, after, before_sending, leave_by)
         finally:
             self._under_way.discard(done)
             done.set_result(None)
@@ -296,21 +305,32 @@ class Caller:
         progress: Progress,
         after: Attempt | None,
         before_sending: Callable[[], None] | None,
+        leave_by: float | None,
     ) -> Attempt:
         try:
-            ticket = await self._tickets.take(fresh=after is not None and after.failure in _TICKET_REFUSED)
+            async with asyncio.timeout_at(leave_by):
+                ticket = await self._tickets.take(fresh=after is not None and after.failure in _TICKET_REFUSED)
         except AuthError as error:
             return judgement.failed(operation, error, transaction_id=key)
+        except TimeoutError:
+            late = NotSent("There was no ticket within the time in which the call was to leave.", reason="timeout")
+            return judgement.failed(operation, late, transaction_id=key)
         age_s = ticket.age_s
         if before_sending is not None:
             before_sending()
         try:
             request = self._request(operation, payload, ticket.value)
             start_within_s = self._tickets.usable_s - age_s  # a ticket that grew too old in a queue is not presented
+            if leave_by is not None:
+                start_within_s = min(start_within_s, leave_by - asyncio.get_running_loop().time())
             response = await self._http.send(request, progress=progress, start_within_s=start_within_s)
-            attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
+        try:
+            attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
+        except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a call that has left
+            lost = NoAnswer(f"The answer could not be judged ({type(error).__name__}).", reason="garbage")
+            attempt = judgement.failed(operation, lost, transaction_id=key, ticket_age_s=age_s)
         self.judged(attempt)
         return attempt
 

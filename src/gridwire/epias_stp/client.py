@@ -143,7 +143,7 @@ class EpiasStp:
             read_only=found.read_only,
             confirmed=found.confirmed,
             ticket_file=found.ticket_file,
-            **({"journal": found.journal} if found.journal is not None and "journal" not in arguments else {}),
+            journal=found.journal,
             **options,
             **arguments,
         )
@@ -155,9 +155,9 @@ class EpiasStp:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for stream in self._streams:
-            await stream.aclose()
         try:
+            for stream in self._streams:
+                await stream.aclose()
             await self._tickets.aclose()
         finally:
             try:

@@ -277,15 +277,16 @@ class StpDesk:
         *,
         price: Decimal | str | None = None,
         price_cents: int | None = None,
-        quantity: int | None = None,
+        quantity: int,
         bid_status: BidStatus | str | None = None,
     ) -> Outcome:
-        """Restate a bid; what is left out stays. STP keeps no version: a change made elsewhere in between is lost."""
+        """Restate a bid. ``price`` and ``quantity`` are yours to state: a reference does not know what was matched since.
+
+        STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest.
+        """
         bid_id, known = _addressed(bid)
-        if price is None and price_cents is None:
-            price = known.get("price")
         exact = self._price(price, price_cents)
-        amount = count(quantity if quantity is not None else known.get("quantity", 0), unit=rules.QUANTITY_UNIT)
+        amount = count(quantity, unit=rules.QUANTITY_UNIT)
         status = rules.status(bid_status if bid_status is not None else known.get("bid_status", "ACTIVE"))
         form = self._update_form(status)
         restated = {**known, "price": exact, "quantity": amount, "bid_status": str(status)}
@@ -303,13 +304,13 @@ class StpDesk:
         )
         return restated_order(await self._sending().send(draft), bid, restated)
 
-    async def activate(self, bid: OrderRef) -> Outcome:
-        """Put a passive bid into the book."""
-        return await self.modify(bid, bid_status=BidStatus.ACTIVE)
+    async def activate(self, bid: OrderRef, *, price: Decimal | str | None = None, quantity: int) -> Outcome:
+        """Put a passive bid into the book, with the price of its reference unless given, and this quantity."""
+        return await self.modify(bid, price=_price_of(bid, price), quantity=quantity, bid_status=BidStatus.ACTIVE)
 
-    async def deactivate(self, bid: OrderRef) -> Outcome:
-        """Take a bid out of the book without cancelling it."""
-        return await self.modify(bid, bid_status=BidStatus.PASSIVE)
+    async def deactivate(self, bid: OrderRef, *, price: Decimal | str | None = None, quantity: int) -> Outcome:
+        """Take a bid out of the book without cancelling it; what is restated counts when it is activated again."""
+        return await self.modify(bid, price=_price_of(bid, price), quantity=quantity, bid_status=BidStatus.PASSIVE)
 
     async def cancel(self, bid: OrderRef) -> Outcome:
         """Cancel a bid. The guard does not stand in its way, not even halted."""
@@ -481,6 +482,10 @@ _NO_ID = "The bid is live, but STP has no call that would tell its id. Cancel it
 
 def _age(ticket: Ticket) -> float:
     return ticket.age_s
+
+
+def _price_of(bid: OrderRef, price: Decimal | str | None) -> Decimal | str | None:
+    return price if price is not None or not isinstance(bid, OrderRef) else bid.restated.get("price")
 
 
 def _addressed(bid: OrderRef) -> tuple[str, dict[str, Any]]:

@@ -183,6 +183,8 @@ class StpForm:
         echoed, bid_id = (found["first"] or found["last"] or b"").decode("ascii") or None, found["id"].decode("ascii")
         if (echoed is not None and echoed != intent.key) or (found["first"] and found["last"]):
             return None
+        if intent.restated.get("bid_id", bid_id) != bid_id:  # an answer about another bid
+            return None
         try:
             description = _description(found["description"])
         except UnicodeDecodeError:

@@ -17,6 +17,7 @@ What a failure means for the caller is in `gridwire.epias_stp.outcomes`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -68,6 +69,8 @@ class Failure(Enum):
     """Success of bid/save without the bid's identifier."""
 
 
+_ID = re.compile(r"[!-~]{1,64}", re.ASCII)
+
 BEFORE_FIRST_BYTE = frozenset({Failure.NO_TICKET, Failure.NOT_SENT})
 
 
@@ -105,7 +108,8 @@ def bid_id(envelope: Envelope | None) -> str | None:
     number = bid.get("id") if isinstance(bid, dict) else None
     if isinstance(number, bool) or not isinstance(number, (str, int)):
         return None
-    return str(number).strip() or None
+    text = str(number).strip()
+    return text if _ID.fullmatch(text) else None
 
 
 def answered(

@@ -192,6 +192,8 @@ def outcome_of(attempts: Attempt | Sequence[Attempt], intent: Intent) -> Outcome
     tries = (attempts,) if isinstance(attempts, Attempt) else tuple(attempts)
     last = tries[-1]
     doubtful = next((one for one in tries[:-1] if isinstance(_meaning(one), Doubtful)), None)
+    if last.failure is None and (other := _other_bid(last, intent)) is not None:
+        return Unknown(intent, "foreign_answer", sentences.other_bid(last, other), _received(tries))
     if last.failure is None:
         return Accepted(
             intent=intent, order=_order(last, intent), raw=last.envelope, possibly_duplicate=doubtful is not None
@@ -228,6 +230,12 @@ def _failure(attempt: Attempt) -> Failure:
     if attempt.failure is None:
         raise ValueError("a successful attempt has no error")
     return attempt.failure
+
+
+def _other_bid(attempt: Attempt, intent: Intent) -> str | None:
+    """The bid that an answer to a change or a cancellation names, if it is another one than was sent."""
+    sent, named = intent.restated.get("bid_id"), bid_id(attempt.envelope)
+    return named if sent is not None and named is not None and named != str(sent) else None
 
 
 def _order(attempt: Attempt, intent: Intent) -> OrderRef | None:

@@ -161,13 +161,32 @@ def account_of(settings: StpSettings) -> Account:
     return Account(profile, settings.username, password)
 
 
+def _host(name: str, url: str) -> str | None:
+    """The host that ``url`` names. Raises `ConfigurationError` unless an address is one that can be called."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError(f"{name}={url!r} is not an address.") from None
+    host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
+    if name == "service":
+        return host
+    cleartext = parts.scheme == "http" and is_loopback(host)
+    if host is None or not (parts.scheme == "https" or cleartext) or parts.username is not None:
+        raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
+    return host
+
+
 def check_profile(profile: Profile) -> None:
     """Refuse a mix of environments: a test ticket service with the production venue, a sandbox off this machine."""
     places = {"cas_url": profile.cas_url, "stp_url": profile.stp_url, "service": profile.service}
     for name, url in places.items():
-        host = (urlsplit(url).hostname or "").rstrip(".") or None  # a full stop at the end names the same host
-        if name != "service" and host is None:
-            raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
+        host = _host(name, url)
+        if name != "service" and profile.environment != "sandbox" and is_loopback(host):
+            raise ConfigurationError(
+                f"environment is {profile.environment}, but {name} names this machine. Are settings of a sandbox left in "
+                "the environment or in gridwire.toml? Nothing was sent."
+            )
         if profile.environment == "sandbox":
             if name != "service" and not is_loopback(host):
                 raise ConfigurationError(

@@ -41,6 +41,12 @@ def doubt(attempt: Attempt) -> str:
     return _join(_happened(attempt), open_question(attempt.operation), _ask(attempt))
 
 
+def other_bid(attempt: Attempt, named: str) -> str:
+    """The reason of an `Unknown` whose answer names a bid that the call was not about."""
+    came = f"STP said yes, but about the bid {named}, which is not the one that was sent."
+    return _join(came, open_question(attempt.operation), _ask(attempt))
+
+
 def doubt_remains(doubtful: Attempt, last: Attempt) -> str:
     """The reason of an `Unknown` where ``last``, an attempt that the caller allowed, did not settle ``doubtful``."""
     return _join(

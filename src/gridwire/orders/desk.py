@@ -50,6 +50,7 @@ A_contra = TypeVar("A_contra", contravariant=True)
 C_contra = TypeVar("C_contra", contravariant=True)
 
 _KEYS_AHEAD = 256
+LEAVE_WITHIN_S = 10.0
 
 _TRIES = 3
 """How often an order waits anew because its connection ended while it waited for a credential."""
@@ -198,7 +199,7 @@ class OrderPath(Generic[A, C]):
         credential = credentials.take() if ready and credentials is not None else None
         if not ready or (credentials is not None and credential is None):
             try:
-                credential, waited = await self._prepare(ready)
+                credential, waited = await self._prepare_in_time(ready)
             except (AuthError, NotSent) as error:
                 self._release(draft)
                 return draft.form.failed(error, self._intent(draft, key, clock.now()))
@@ -275,6 +276,15 @@ class OrderPath(Generic[A, C]):
         if breach is None:
             return None
         return Rejected(breach.rule, breach.text, "guard", self._intent(draft, key, clock.now()))
+
+    async def _prepare_in_time(self, ready: bool) -> tuple[C | None, bool]:
+        """The same within the time in which an order leaves or does not leave at all: prices grow old."""
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN_S):
+                return await self._prepare(ready)
+        except TimeoutError:
+            text = f"No connection and credential were ready within {LEAVE_WITHIN_S:g} s. Nothing was sent."
+            raise NotSent(text, reason="timeout") from None
 
     async def _prepare(self, ready: bool) -> tuple[C | None, bool]:
         """Bring up what is missing; whether a credential had to be waited for.

@@ -129,21 +129,24 @@ class StpDesk:
         *,
         price: Decimal | str | None = None,
         price_cents: int | None = None,
-        quantity: int | None = None,
+        quantity: int,
         bid_status: BidStatus | str | None = None,
     ) -> Outcome:
-        """Restate a bid; what is left out stays. STP keeps no version: a change made elsewhere in between is lost."""
+        """Restate a bid. ``price`` and ``quantity`` are yours to state: a reference does not know what was matched since.
+
+        STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest.
+        """
         return self._bridge.call(
             self._calls.modify, bid, price=price, price_cents=price_cents, quantity=quantity, bid_status=bid_status
         )
 
-    def activate(self, bid: OrderRef) -> Outcome:
-        """Put a passive bid into the book."""
-        return self._bridge.call(self._calls.activate, bid)
+    def activate(self, bid: OrderRef, *, price: Decimal | str | None = None, quantity: int) -> Outcome:
+        """Put a passive bid into the book, with the price of its reference unless given, and this quantity."""
+        return self._bridge.call(self._calls.activate, bid, price=price, quantity=quantity)
 
-    def deactivate(self, bid: OrderRef) -> Outcome:
-        """Take a bid out of the book without cancelling it."""
-        return self._bridge.call(self._calls.deactivate, bid)
+    def deactivate(self, bid: OrderRef, *, price: Decimal | str | None = None, quantity: int) -> Outcome:
+        """Take a bid out of the book without cancelling it; what is restated counts when it is activated again."""
+        return self._bridge.call(self._calls.deactivate, bid, price=price, quantity=quantity)
 
     def cancel(self, bid: OrderRef) -> Outcome:
         """Cancel a bid. The guard does not stand in its way, not even halted."""
@@ -268,7 +271,7 @@ class Bids:
         *,
         price: Decimal | str | None = None,
         price_cents: int | None = None,
-        quantity: int | None = None,
+        quantity: int,
         bid_status: BidStatus | str | None = None,
         allow_no_price: bool = False,
         allow_any_status: bool = False,
@@ -276,9 +279,10 @@ class Bids:
     ) -> Outcome:
         """Restate a bid in full: STP has no partial change.
 
-        With a reference from `Accepted.order`, what is left out keeps the state that reference restates; with a bare
-        id, ``price``, ``quantity`` and ``bid_status`` are all needed. STP keeps no version: a change made elsewhere in
-        between is overwritten. Whether ``quantity`` means the whole bid or its rest is not documented by the venue.
+        ``price`` and ``quantity`` are always yours to state, because a reference does not know what was matched or
+        changed since; ``bid_status`` stays as the reference restates it. STP keeps no version: a change made elsewhere is
+        overwritten. Whether ``quantity`` means the whole bid or its rest is not documented: confirm it with the venue,
+        for after a part was matched the wrong reading buys or sells too much.
         """
         return self._bridge.call(
             self._calls.update,

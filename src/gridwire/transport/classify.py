@@ -52,7 +52,7 @@ def retry_after_s(response: Response, *, now: datetime, default_s: float, cap_s:
         return min(float(value[:9]), cap_s)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return min(default_s, cap_s)
     if moment.tzinfo is None:  # "-0000" in an old date format
         return min(default_s, cap_s)

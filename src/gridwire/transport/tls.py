@@ -41,7 +41,11 @@ class Network:
             path = getattr(self, name)
             if path is not None and not Path(path).is_file():
                 raise ConfigurationError(f"{name} names {path}, which is not a file.")
-        if self.proxy is not None and urlsplit(self.proxy).scheme not in ("http", "https"):
+        try:
+            usable = self.proxy is None or urlsplit(self.proxy).scheme in ("http", "https")
+        except ValueError:
+            usable = False
+        if not usable:
             raise ConfigurationError("proxy must be an http:// or https:// address.")
 
 

@@ -9,7 +9,6 @@ wait in a bounded queue, then in the kernel, then the venue; none is dropped by 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -138,8 +137,7 @@ class Stream(Generic[M]):
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])  # whatever it ends with is not the closer's concern
         self._tell_waiting()
 
     def _tell_waiting(self) -> None:
@@ -156,7 +154,7 @@ class Stream(Generic[M]):
             except (CredentialsRefused, ConfigurationError) as error:
                 await self._queue.put(_Failure(error))
                 return
-            except (OSError, TimeoutError, websockets.WebSocketException, GridwireError) as error:
+            except Exception as error:  # noqa: BLE001 - an address that cannot be parsed must not end the stream silently
                 reason, asked_s = _why(error)
             else:
                 attempt = 0

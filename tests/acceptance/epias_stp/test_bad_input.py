@@ -94,11 +94,11 @@ async def test_bad_changes_are_refused() -> None:
         with pytest.raises(
             InvalidInput, match="a change restates the whole bid, and a bare id does not say what it was"
         ):
-            await f.stp.bids.update("1000001", price="1")
+            await f.stp.bids.update("1000001", price="1", quantity=5)
         with pytest.raises(InvalidInput, match="quantity=-1"):
             await f.stp.bids.update("1000001", price="1", quantity=-1, bid_status="ACTIVE")
         with pytest.raises(InvalidInput, match="takes the reference of an accepted bid"):
-            await f.stp.bids.update(1000001, price="1")  # type: ignore[arg-type]
+            await f.stp.bids.update(1000001, price="1", quantity=5)  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="takes the reference of an accepted bid"):
             await f.stp.bids.cancel(None)  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="bid_id is empty"):

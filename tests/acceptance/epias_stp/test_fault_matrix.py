@@ -52,7 +52,7 @@ class Matrix:
             outcome = await self.desk.buy(CONTRACT, price="12000.50", quantity=7)
         elif kind == "update":
             assert bid is not None
-            outcome = await self.desk.modify(bid, quantity=9)
+            outcome = await self.desk.modify(bid, price="12000.50", quantity=9)
         else:
             assert bid is not None
             outcome = await self.desk.cancel(bid)

@@ -36,7 +36,7 @@ async def participant(f: Floor, stp: EpiasStp) -> None:
     seller = await f.client("TRADER2")
     buy = await f.bid(stp)
     assert [bid.price for bid in (await stp.contracts.depth(TODAY)).buys] == [Decimal("12000.50")]
-    buy = order_of(accepted(await stp.bids.update(buy, price="12001.25")))
+    buy = order_of(accepted(await stp.bids.update(buy, price="12001.25", quantity=155)))
     assert buy.restated == {**buy.restated, "price": Decimal("12001.25"), "quantity": 155, "bid_status": "ACTIVE"}
     await f.bid(seller, direction="SELL", price="12001.25", quantity=55)
 

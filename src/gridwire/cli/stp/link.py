@@ -101,7 +101,7 @@ class Link:
                 language=self.language,
                 message_format=self.format,
                 ticket_file=False if self.no_ticket_file else kept,
-                journal=self.settings.journal or default_directory(),
+                journal=self.settings.journal or str(default_directory()),
                 on_event=_warn,
             ) as stp:
                 return await work(stp)

@@ -91,7 +91,7 @@ class Bids:
         *,
         price: Decimal | str | None = None,
         price_cents: int | None = None,
-        quantity: int | None = None,
+        quantity: int,
         bid_status: BidStatus | str | None = None,
         allow_no_price: bool = False,
         allow_any_status: bool = False,
@@ -99,18 +99,17 @@ class Bids:
     ) -> Outcome:
         """Restate a bid in full: STP has no partial change.
 
-        With a reference from `Accepted.order`, what is left out keeps the state that reference restates; with a bare
-        id, ``price``, ``quantity`` and ``bid_status`` are all needed. STP keeps no version: a change made elsewhere in
-        between is overwritten. Whether ``quantity`` means the whole bid or its rest is not documented by the venue.
+        ``price`` and ``quantity`` are always yours to state, because a reference does not know what was matched or
+        changed since; ``bid_status`` stays as the reference restates it. STP keeps no version: a change made elsewhere is
+        overwritten. Whether ``quantity`` means the whole bid or its rest is not documented: confirm it with the venue,
+        for after a part was matched the wrong reading buys or sells too much.
         """
         bid_id, state = _known(bid)
-        if price is None and price_cents is None:
-            price = state.get("price")
         body = rules.bid_update(
             bid_id,
             price=price,
             price_cents=price_cents,
-            quantity=_needed("quantity", quantity if quantity is not None else state.get("quantity")),
+            quantity=quantity,
             bid_status=_needed("bid_status", bid_status if bid_status is not None else state.get("bid_status")),
             allow_no_price=allow_no_price,
             allow_any_status=allow_any_status,
