@@ -17,9 +17,12 @@ CONTRACT = "GG20261202"
 
 @asynccontextmanager
 async def armed(limits: Limits | None = None, **more: Any) -> AsyncIterator[tuple[EpiasStpVenue, EpiasStp, StpDesk]]:
-    async with Sandbox("epias_stp") as box, EpiasStp(box.epias_stp) as stp:
-        async with stp.desk(contracts=[CONTRACT], limits=limits or Limits(), **more) as desk:
-            yield box.venue("epias_stp"), stp, desk
+    async with (
+        Sandbox("epias_stp") as box,
+        EpiasStp(box.epias_stp) as stp,
+        stp.desk(contracts=[CONTRACT], limits=limits or Limits(), **more) as desk,
+    ):
+        yield box.venue("epias_stp"), stp, desk
 
 
 def cas_calls(venue: EpiasStpVenue) -> list[float]:

@@ -109,7 +109,7 @@ async def test_T50_ticket_does_not_age_while_a_connection_is_opened(slow_s: floa
 @pytest.mark.parametrize("idle_s", [60.0, 61.3, 600.0, 3601.7])
 async def test_T50_order_after_rest_needs_no_handshake(idle_s: float) -> None:
     with quiet():
-        async with armed() as (venue, _, desk):
+        async with armed() as (_, _, desk):
             lanes = desk._orders_over
             assert isinstance(lanes, Lanes)
             await asyncio.sleep(idle_s)
