@@ -34,12 +34,12 @@ async def test_bids_are_entered_changed_and_cancelled(tls: bool, transport: str)
         bid = accepted(await t.desk.modify(bid, quantity=4))
         assert (held.price, held.remaining) == (1200075, 4)
         bid = accepted(await t.desk.deactivate(bid))
-        assert held.status == "PASSIVE"
+        assert str(held.status) == "PASSIVE"
         bid = accepted(await t.desk.activate(bid))
-        assert held.status == "ACTIVE"
+        assert str(held.status) == "ACTIVE"
         assert bid.intent.operation == "bid_save"  # still that bid's reference, whatever was done to it
         cancelled = accepted(await t.desk.cancel(bid))
-        assert held.status == "CANCEL"
+        assert str(held.status) == "CANCEL"
         assert cancelled.intent.key == bid.intent.key
         assert [one.id for one in await t.stp.bids.known()] == [offer.id]
         assert t.venue.log.tickets_presented_twice() == []

@@ -64,7 +64,7 @@ async def test_options_of_a_desk_that_cannot_be_meant() -> None:
             ({"bid_type": "NONE"}, "bid_type="),
         ):
             with pytest.raises(InvalidInput, match=words):
-                stp.desk(**options)  # type: ignore[arg-type]
+                stp.desk(**options)
         with pytest.raises(ConfigurationError, match="order_transport"):
             stp.desk(order_transport="carrier pigeon")  # type: ignore[arg-type]
 

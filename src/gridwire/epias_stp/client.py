@@ -138,12 +138,12 @@ class EpiasStp:
             name: getattr(found, name)
             for name in ("application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout")
         }
+        arguments.setdefault("journal", found.journal)
         return cls(
             account_of(found),
             read_only=found.read_only,
             confirmed=found.confirmed,
             ticket_file=found.ticket_file,
-            **({"journal": found.journal} if found.journal is not None and "journal" not in arguments else {}),
             **options,
             **arguments,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -93,11 +94,11 @@ async def test_T50_ticket_does_not_age_while_a_connection_is_opened(slow_s: floa
         loop = asyncio.get_running_loop()
         create = loop.create_connection
 
-        async def slowly(*args: object, **more: object) -> object:
+        async def slowly(*args: Any, **more: Any) -> Any:
             await asyncio.sleep(slow_s)
-            return await create(*args, **more)  # type: ignore[arg-type]
+            return await create(*args, **more)
 
-        loop.create_connection = slowly  # type: ignore[method-assign,assignment]
+        loop.create_connection = slowly  # type: ignore[method-assign]
         for pause_s in (0.0, 17.0, 19.0, 20.9):
             await asyncio.sleep(pause_s)
             for lane in list(lanes._all):
