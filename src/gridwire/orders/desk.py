@@ -328,7 +328,7 @@ class OrderPath(Generic[A, C]):
                 guard.closed(key)
         elif draft.kind == "change":
             guard.settled(key, *(() if isinstance(outcome, Rejected) else (draft.price, draft.quantity)))
-        elif of is not None and not isinstance(outcome, Rejected):
+        elif draft.kind == "cancel" and of is not None and not isinstance(outcome, Rejected):
             guard.closed(of)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
