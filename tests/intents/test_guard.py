@@ -240,3 +240,74 @@ class TestOpenNotional:
             context.prec = 2
             assert rule(guarded, price="123456.78", quantity=1) is None
             assert rule(guarded, price="123456.79", quantity=1) == "max_open_notional"
+
+
+class TestChanges:
+    def test_while_a_change_is_under_way_the_order_counts_as_the_larger_of_the_two(self) -> None:
+        guarded = guard(max_open_notional="2000")
+        guarded.opened("a", Decimal(100), 10)
+        guarded.changing("x", "a", Decimal(100), 15, before=(Decimal(1), 1))
+        assert guarded.open_notional == 1500
+        guarded.changing("y", "a", Decimal(10), 1, before=(Decimal(1), 1))
+        assert guarded.open_notional == 1500
+        assert rule(guarded, key="b", quantity=5) is None
+        assert rule(guarded, key="b", quantity=6) == "max_open_notional"
+
+    def test_a_change_that_acted_leaves_the_order_as_it_says(self) -> None:
+        guarded = guard()
+        guarded.opened("a", Decimal(100), 10)
+        guarded.changing("x", "a", Decimal(50), 10, before=(Decimal(100), 10))
+        assert guarded.open_notional == 1000
+        guarded.settled("x", Decimal(50), 10)
+        assert guarded.open_notional == 500
+
+    def test_a_change_that_did_not_act_leaves_the_order_as_it_was(self) -> None:
+        guarded = guard()
+        guarded.opened("a", Decimal(100), 10)
+        guarded.changing("x", "a", Decimal(200), 10, before=(Decimal(100), 10))
+        guarded.settled("x")
+        assert guarded.open_notional == 1000
+
+    def test_what_the_caller_believes_counts_only_for_an_order_not_known_here(self) -> None:
+        guarded = guard()
+        guarded.changing("x", "elsewhere", Decimal(1), 10, before=(Decimal(100), 10))
+        assert guarded.open_notional == 1000
+        guarded.settled("x")
+        assert guarded.open_notional == 0
+        guarded.changing("y", "elsewhere", Decimal(1), 10, before=(None, 10))
+        assert guarded.open_notional == 10
+        guarded.settled("y", Decimal(1), 10)
+        assert guarded.open_notional == 10
+
+    def test_closing_an_order_forgets_its_changes_and_no_others(self) -> None:
+        guarded = guard()
+        guarded.opened("a", Decimal(100), 10)
+        guarded.opened("b", Decimal(1), 10)
+        guarded.changing("x", "a", Decimal(200), 10, before=(Decimal(100), 10))
+        guarded.changing("y", "b", Decimal(2), 10, before=(Decimal(1), 10))
+        guarded.closed("a")
+        assert guarded.open_notional == 20
+        guarded.settled("x", Decimal(200), 10)
+        assert guarded.open_notional == 20
+        guarded.settled("y")
+        assert guarded.open_notional == 10
+
+    def test_what_was_never_begun_settles_nothing(self) -> None:
+        guarded = guard()
+        guarded.settled("x", Decimal(1), 1)
+        assert guarded.open_notional == 0
+
+    def test_a_change_that_takes_risk_away_passes_over_the_limit_and_one_that_adds_does_not(self) -> None:
+        guarded = guard(max_open_notional="500")
+        guarded.opened("a", Decimal(100), 10)
+        assert rule(guarded, key="a", quantity=9) is None
+        assert rule(guarded, key="a", quantity=10) is None
+        assert rule(guarded, key="a", quantity=11) == "max_open_notional"
+
+    def test_reset_forgets_changes_too(self) -> None:
+        guarded = guard()
+        guarded.opened("a", Decimal(100), 10)
+        guarded.changing("x", "a", Decimal(200), 10, before=(Decimal(100), 10))
+        guarded.reset()
+        guarded.settled("x", Decimal(200), 10)
+        assert guarded.open_notional == 0

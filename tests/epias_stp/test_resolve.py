@@ -1,0 +1,398 @@
+"""What the venue shows settles a call whose answer got lost; over the sandbox, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridwire import clock
+from gridwire.epias_stp import EpiasStp
+from gridwire.epias_stp.desk import StpDesk
+from gridwire.errors import InvalidInput
+from gridwire.intents.journal import Journal
+from gridwire.intents.records import JournalError
+from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
+from gridwire.sandbox import Sandbox
+from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.sandbox.matching import Side
+
+CONTRACT = "GG20261201"
+EXECUTED, NOT_EXECUTED = "drop_after_execute", "drop_before_execute"
+
+
+@dataclass
+class Trading:
+    venue: EpiasStpVenue
+    stp: EpiasStp
+    desk: StpDesk
+
+    async def bid(self, price: str = "100.00", quantity: int = 10, **more: Any) -> OrderRef:
+        """A bid whose answer came."""
+        order = (await self.desk.buy(CONTRACT, price=price, quantity=quantity, **more)).accepted()
+        assert order is not None
+        return order
+
+    async def lost(self, call: Any, operation: str, fault: str = EXECUTED) -> Unknown:
+        """The outcome of a call whose answer got lost."""
+        self.venue.faults.add(fault, operation=operation)  # type: ignore[arg-type]
+        outcome = await call
+        assert isinstance(outcome, Unknown)
+        return outcome
+
+    async def lost_bid(self, fault: str = EXECUTED, price: str = "100.00", quantity: int = 10, **more: Any) -> Unknown:
+        return await self.lost(self.desk.buy(CONTRACT, price=price, quantity=quantity, **more), "bid_save", fault)
+
+    def other(self, side: Side, price: int, quantity: int) -> None:
+        """Another participant's bid, ``price`` in kuruş."""
+        market = self.venue.market
+        market.save_bid(
+            market.users["TRADER2"], market.contract(CONTRACT), side, price, quantity, "STANDART_MATCH", "ACTIVE", clock.now()
+        )  # fmt: skip
+
+    async def states(self) -> list[str]:
+        """States of all rows, oldest first."""
+        return [row.state for row in await self.stp._ledger.rows()]
+
+
+@asynccontextmanager
+async def trading(directory: Path) -> AsyncIterator[Trading]:
+    async with (
+        Sandbox("epias_stp") as box,
+        EpiasStp(box.epias_stp, journal=directory) as stp,
+        stp.desk(contracts=[CONTRACT]) as desk,
+    ):
+        yield Trading(box.venue("epias_stp"), stp, desk)
+
+
+def still(outcome: Outcome, why: str) -> bool:
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason.startswith("Still unknown")
+    assert outcome.intent.key in outcome.reason
+    return why in outcome.reason
+
+
+def absent(outcome: Outcome) -> bool:
+    return isinstance(outcome, Rejected) and (outcome.code, outcome.origin, outcome.repeatable) == (
+        "absent",
+        "venue",
+        True,
+    )
+
+
+class TestNewBid:
+    async def test_one_that_rests_is_live_without_an_id_and_says_how_to_cancel_it(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid()
+            found = await t.desk.resolve(lost)
+            assert isinstance(found, Accepted)
+            assert found.order is not None
+            assert found.order.id is None
+            assert found.order.restated["price"] == Decimal("100.00")
+            assert await t.states() == ["resolved_live"]
+            assert t.stp.unknown() == []
+            (known,) = await t.stp.bids.known()
+            assert (known.id, known.intent.key) == (None, lost.intent.key)
+            for call in (t.desk.cancel, t.stp.bids.cancel):
+                with pytest.raises(InvalidInput, match=f"screen.*{lost.intent.key}"):
+                    await call(found.order)
+            (refused,) = await t.desk.cancel_all()
+            assert isinstance(refused, Rejected)
+            assert (refused.code, refused.origin) == ("no_id", "guard")
+            assert t.desk.open_notional == 1000
+
+    async def test_one_that_never_arrived_is_absent_after_a_minute_and_not_before(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid(NOT_EXECUTED)
+            await asyncio.sleep(15.0)
+            assert still(await t.desk.resolve(lost), "in 45 s")
+            assert await t.states() == ["unknown"]
+            assert t.stp.unknown() == [lost]
+            await asyncio.sleep(44.9)
+            assert still(await t.desk.resolve(lost), "look again in")
+            assert t.desk.open_notional == 1000
+            await asyncio.sleep(0.1)
+            assert absent(await t.desk.resolve(lost))
+            assert await t.states() == ["resolved_absent"]
+            assert t.stp.unknown() == []
+            assert t.desk.open_notional == 0
+            assert still(await t.desk.resolve(lost), "resolved_absent already")
+
+    async def test_one_that_was_filled_is_done(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            t.other("SELL", 9990, 10)
+            lost = await t.lost_bid()
+            found = await t.desk.resolve(lost)
+            assert isinstance(found, Accepted)
+            assert await t.states() == ["resolved_done"]
+            assert await t.stp.bids.known() == []
+
+    async def test_one_that_was_filled_in_part_and_rests_is_live(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            t.other("SELL", 9990, 4)
+            assert isinstance(await t.desk.resolve(await t.lost_bid()), Accepted)
+            assert await t.states() == ["resolved_live"]
+
+    async def test_a_sale_is_looked_for_on_its_own_side(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            await t.bid("100.00")
+            lost = await t.lost(t.desk.sell(CONTRACT, price="200.00", quantity=1), "bid_save")
+            assert isinstance(await t.desk.resolve(lost), Accepted)
+            absent_one = await t.lost(t.desk.sell(CONTRACT, price="300.00", quantity=1), "bid_save", NOT_EXECUTED)
+            await asyncio.sleep(60.0)
+            assert absent(await t.desk.resolve(absent_one))
+
+    @pytest.mark.parametrize("fault", [EXECUTED, NOT_EXECUTED])
+    async def test_a_twin_leaves_it_unknown_for_ever_and_says_why(self, tmp_path: Path, fault: str) -> None:
+        async with trading(tmp_path) as t:
+            await t.bid()
+            lost = await t.lost_bid(fault)
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "1 other own order(s) could be that one")
+            assert sorted(await t.states()) == ["accepted", "unknown"]
+
+    async def test_of_two_lost_twins_both_stay_unknown(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = [await t.lost_bid(EXECUTED), await t.lost_bid(NOT_EXECUTED)]
+            await asyncio.sleep(61.0)
+            for one in lost:
+                assert still(await t.desk.resolve(one), "could be that one")
+
+    async def test_a_twin_that_was_cancelled_before_is_none(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            await t.desk.cancel(await t.bid())
+            await asyncio.sleep(31.0)
+            assert isinstance(await t.desk.resolve(await t.lost_bid()), Accepted)
+
+    async def test_a_passive_one_cannot_be_seen(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid(bid_status="PASSIVE")
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "passive")
+
+    async def test_an_immediate_one_is_done_if_it_was_filled_and_absent_if_nothing_of_it_is_left(
+        self, tmp_path: Path
+    ) -> None:
+        async with trading(tmp_path) as t:
+            t.other("SELL", 9990, 3)
+            filled = await t.lost_bid(bid_type="MATCH_AND_DESTROY_REST")
+            assert isinstance(await t.desk.resolve(filled), Accepted)
+            nothing = await t.lost_bid(NOT_EXECUTED, price="50.00", bid_type="MATCH_AND_DESTROY_REST")
+            assert still(await t.desk.resolve(nothing), "look again in")
+            await asyncio.sleep(60.0)
+            assert absent(await t.desk.resolve(nothing))
+            assert await t.states() == ["resolved_done", "resolved_absent"]
+
+    async def test_another_bid_that_a_lost_change_may_have_moved_there_could_be_it(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            elsewhere = await t.bid("90.00")
+            lost = await t.lost_bid(NOT_EXECUTED)
+            await t.lost(t.desk.modify(elsewhere, price="100.00"), "bid_update")
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "could be that one")
+
+    async def test_another_bid_that_stood_there_meanwhile_could_have_been_matched(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid(NOT_EXECUTED)
+            twin = await t.bid(quantity=20)
+            t.other("SELL", 10000, 10)
+            await t.desk.modify(twin, price="90.00", quantity=10)
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "also fit another own order")
+
+    async def test_a_bid_entered_while_the_venue_is_looked_at_could_be_it(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid(NOT_EXECUTED)
+            await asyncio.sleep(61.0)
+            t.venue.knobs.latency_s = 0.5
+            looking = asyncio.create_task(t.desk.resolve(lost))
+            await asyncio.sleep(0.1)
+            t.venue.knobs.latency_s = 0.0
+            await t.bid()
+            assert still(await looking, "could be that one")
+
+    async def test_of_two_programs_one_settles_what_a_dead_one_left(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid()
+            t.stp._ledger.journal.flush()
+            t.stp._ledger.journal._abandon()
+            async with EpiasStp(t.venue.account(), journal=tmp_path) as stp, stp.desk(contracts=[CONTRACT]) as desk:
+                (left,) = stp.unknown()
+                assert left.intent.key == lost.intent.key
+                assert desk.open_notional == 1000
+                found = await desk.resolve(left)
+                assert isinstance(found, Accepted)
+                assert stp.unknown() == []
+
+
+class TestCancellation:
+    async def test_one_that_acted_closes_the_bid(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel")
+            assert t.desk.open_notional == 1000
+            found = await t.desk.resolve(lost)
+            assert isinstance(found, Accepted)
+            assert found.order is not None
+            assert (found.order.id, found.order.intent.key) == (bid.id, bid.intent.key)
+            assert await t.states() == ["closed", "resolved_done"]
+            assert await t.stp.bids.known() == []
+            assert t.desk.open_notional == 0
+
+    async def test_one_that_never_arrived_is_absent_after_a_minute_and_the_bid_stays(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
+            await asyncio.sleep(20.0)
+            assert still(await t.desk.resolve(lost), "in 40 s")
+            await asyncio.sleep(40.0)
+            assert absent(await t.desk.resolve(lost))
+            assert await t.states() == ["accepted", "resolved_absent"]
+            assert [one.id for one in await t.stp.bids.known()] == [bid.id]
+            assert isinstance(await t.desk.cancel(bid), Accepted)
+
+    async def test_over_the_model_path_and_by_bare_id_it_is_the_same(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            assert bid.id is not None
+            lost = await t.lost(t.stp.bids.cancel(bid.id), "bid_cancel")
+            assert isinstance(await t.desk.resolve(lost), Accepted)
+            assert await t.states() == ["closed", "resolved_done"]
+
+    async def test_of_a_bid_entered_elsewhere_nothing_can_be_looked_for(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost(t.stp.bids.cancel("1234567"), "bid_cancel", NOT_EXECUTED)
+            assert still(await t.desk.resolve(lost), "which bid it was about is not in the journal")
+
+    async def test_a_twin_leaves_it_unknown(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid, _ = await t.bid(), await t.bid()
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel")
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "another own order could be that one")
+
+    async def test_of_a_bid_that_a_lost_change_may_have_moved_it_waits_for_that_change(self, tmp_path: Path) -> None:
+        # Seen from the journal the bid rests at 100, where nothing is to be seen: it rests at 110.
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            change = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
+            cancel = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(cancel), "a change of the bid is unknown too")
+            assert isinstance(await t.desk.resolve(change), Accepted)
+            assert absent(await t.desk.resolve(cancel))
+            assert await t.states() == ["accepted", "resolved_done", "resolved_absent"]
+
+    async def test_of_a_bid_that_a_lost_change_may_have_hidden_it_stays_unknown(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            await t.lost(t.desk.deactivate(bid), "bid_update")
+            cancel = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(cancel), "a change of the bid is unknown too")
+
+    async def test_of_a_bid_seen_nowhere_it_acted_whatever_became_of_a_lost_change(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
+            cancel = await t.lost(t.desk.cancel(bid), "bid_cancel")
+            assert isinstance(await t.desk.resolve(cancel), Accepted)
+            assert await t.states() == ["closed", "unknown", "resolved_done"]
+
+
+class TestChange:
+    async def test_one_that_acted_restates_the_bid(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.modify(bid, price="110.00", quantity=5), "bid_update")
+            found = await t.desk.resolve(lost)
+            assert isinstance(found, Accepted)
+            assert found.order is not None
+            assert (found.order.id, found.order.restated["price"]) == (bid.id, Decimal("110.00"))
+            assert await t.states() == ["accepted", "resolved_done"]
+            (known,) = await t.stp.bids.known()
+            assert (known.restated["price"], known.restated["quantity"]) == (Decimal("110.00"), 5)
+            assert t.desk.open_notional == 550
+
+    async def test_one_that_never_arrived_is_absent_after_a_minute(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update", NOT_EXECUTED)
+            assert still(await t.desk.resolve(lost), "in 60 s")
+            await asyncio.sleep(60.0)
+            assert absent(await t.desk.resolve(lost))
+            (known,) = await t.stp.bids.known()
+            assert known.restated["price"] == Decimal("100.00")
+            assert t.desk.open_notional == 1000
+
+    async def test_one_of_the_quantity_alone_cannot_be_seen(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost(t.desk.modify(await t.bid(), quantity=5), "bid_update")
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "only a change of the price")
+
+    async def test_one_that_another_call_has_followed_cannot_be_seen_any_more(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
+            again = (await t.desk.modify(bid, price="120.00")).accepted()
+            assert again is not None
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "changed or ended by another call")
+            await t.desk.cancel(again)
+            assert still(await t.desk.resolve(lost), "changed or ended by another call")
+
+    async def test_a_refused_one_after_it_is_no_change(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
+            assert isinstance(await t.desk.modify(bid, price="99999.00"), Rejected)
+            assert isinstance(await t.desk.resolve(lost), Accepted)
+
+
+class TestJournal:
+    async def test_a_call_of_a_live_program_is_its_own_affair(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            await t.bid()
+            t.stp._ledger.journal.flush()
+            other = Journal.open(tmp_path)
+            other.record("sending", "K", v="epias_stp", a="sandbox/TRADER1", o="bid_save", f={"contract": CONTRACT})
+            bid = (await t.stp.bids.known())[0]
+            asked = Unknown(replace(bid.intent, key="K"), "timeout", "")
+            assert still(await t.desk.resolve(asked), "the process that sent it is alive")
+            other._abandon()
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(asked), "without a price")  # looked for, now that its writer is dead
+            assert sorted(await t.states()) == ["accepted", "unknown"]
+
+    async def test_an_outcome_that_could_not_be_written_down_can_be_settled(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            journal, told = t.stp._ledger.journal, []
+            append = journal.append
+
+            def full(body: bytes, *more: bytes) -> None:
+                if b'"sending"' not in body:
+                    told.append(body)
+                    raise JournalError("The disk is full.")
+                append(body, *more)
+
+            journal.append = full  # type: ignore[method-assign]
+            lost = await t.lost_bid()
+            journal.flush()
+            journal.append = append  # type: ignore[method-assign]
+            assert told
+            assert await t.states() == ["sending"]
+            assert isinstance(await t.desk.resolve(lost), Accepted)
+            assert await t.states() == ["resolved_live"]
+
+    async def test_what_is_not_in_this_journal_cannot_be_looked_for(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid()
+            foreign = Unknown(replace(lost.intent, key="of another journal"), "timeout", "")
+            assert still(await t.desk.resolve(foreign), "not in this journal")
