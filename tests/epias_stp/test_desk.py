@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -28,14 +27,14 @@ async def test_bids_are_entered_changed_and_cancelled(tls: bool, transport: str)
         held = t.venue.market.bids[bid.id or ""]
         assert (held.contract.name, held.direction, held.price, held.remaining) == (CONTRACT, "BUY", 1200050, 10)
         assert t.venue.market.bids[offer.id or ""].direction == "SELL"
-        bid = accepted(await t.desk.modify(bid, price="12000.75"))
+        bid = accepted(await t.desk.modify(bid, price="12000.75", quantity=bid.restated["quantity"]))
         assert bid.restated["price"] == Decimal("12000.75")
         assert (held.price, held.remaining) == (1200075, 10)
-        bid = accepted(await t.desk.modify(bid, quantity=4))
+        bid = accepted(await t.desk.modify(bid, price=bid.restated["price"], quantity=4))
         assert (held.price, held.remaining) == (1200075, 4)
-        bid = accepted(await t.desk.deactivate(bid))
+        bid = accepted(await t.desk.deactivate(bid, quantity=bid.restated["quantity"]))
         assert str(held.status) == "PASSIVE"
-        bid = accepted(await t.desk.activate(bid))
+        bid = accepted(await t.desk.activate(bid, quantity=bid.restated["quantity"]))
         assert str(held.status) == "ACTIVE"
         assert bid.intent.operation == "bid_save"  # still that bid's reference, whatever was done to it
         cancelled = accepted(await t.desk.cancel(bid))
@@ -153,10 +152,10 @@ async def test_references_that_are_none_are_refused() -> None:
         with pytest.raises(InvalidInput, match="reference of an accepted bid"):
             await t.desk.cancel("1000001")  # type: ignore[arg-type]
         bid = accepted(await buy(t.desk))
-        with pytest.raises(InvalidInput):
-            await t.desk.modify(replace(bid, restated={}), price="1.00")  # no quantity is known
+        with pytest.raises(TypeError, match="quantity"):  # a reference does not know what was matched since
+            await t.desk.modify(bid, price="1.00")  # type: ignore[call-arg]
         with pytest.raises(InvalidInput, match="A bid needs price"):
-            await t.desk.modify(replace(bid, restated={}), quantity=1)
+            await t.desk.modify(bid, quantity=1)
 
 
 async def test_every_rule_of_the_guard_is_told_by_its_name(tmp_path: Path) -> None:
@@ -193,8 +192,8 @@ async def test_halted_desk_lets_only_cancellations_pass() -> None:
         bid = accepted(await buy(t.desk))
         t.desk.halt("the risk desk called")
         assert "the risk desk called" in refused(await buy(t.desk), "halted").reason
-        refused(await t.desk.modify(bid, quantity=1), "halted")
-        refused(await t.desk.deactivate(bid), "halted")
+        refused(await t.desk.modify(bid, price=bid.restated["price"], quantity=1), "halted")
+        refused(await t.desk.deactivate(bid, quantity=bid.restated["quantity"]), "halted")
         accepted(await t.desk.cancel(bid))
         assert "desk.halted" in t.codes()
         t.desk.resume()

@@ -98,7 +98,7 @@ async def test_every_outcome_is_in_the_journal_as_it_was_told(tmp_path: Path) ->
     async with trading(journal=tmp_path) as t:
         bid = accepted(await buy(t.desk))
         t.venue.faults.add("drop_after_execute", operation="bid_update")
-        lost = await t.desk.modify(bid, quantity=1)
+        lost = await t.desk.modify(bid, price=bid.restated["price"], quantity=1)
         t.venue.faults.add("result", operation="bid_save", result_type="BUSINESSERROR", result_code="X-1")
         no = await buy(t.desk)
         gone = await t.desk.cancel(bid)

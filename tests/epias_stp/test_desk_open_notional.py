@@ -23,13 +23,15 @@ async def test_open_notional_follows_orders_changes_and_cancellations() -> None:
         assert desk.open_notional == 100_000
         second = accepted(await buy(desk, price="500.00", quantity=100))
         assert desk.open_notional == 150_000
-        second = accepted(await desk.modify(second, price="600.00"))
+        second = accepted(await desk.modify(second, price="600.00", quantity=second.restated["quantity"]))
         assert desk.open_notional == 160_000
-        refused(await desk.modify(second, quantity=1501), "max_open_notional")
-        accepted(await desk.modify(second, quantity=1500))
+        refused(await desk.modify(second, price=second.restated["price"], quantity=1501), "max_open_notional")
+        accepted(await desk.modify(second, price=second.restated["price"], quantity=1500))
         assert desk.open_notional == 1_000_000
         refused(await buy(desk, price="0.01", quantity=1), "max_open_notional")
-        accepted(await desk.modify(second, quantity=10))  # through a reference of the past
+        accepted(
+            await desk.modify(second, price=second.restated["price"], quantity=10)
+        )  # through a reference of the past
         assert desk.open_notional == 106_000
         accepted(await desk.cancel(first))
         assert desk.open_notional == 6_000
@@ -83,7 +85,9 @@ async def test_lost_change_counts_as_the_larger_of_both_until_it_is_settled(exec
             lost = await desk.modify(bid, price="2000.00", quantity=300)
             assert isinstance(lost, Unknown)
             assert desk.open_notional == 600_000
-            accepted(await desk.modify(bid, price="1500.00"))  # settles nothing about the lost one
+            accepted(
+                await desk.modify(bid, price="1500.00", quantity=bid.restated["quantity"])
+            )  # settles nothing about the lost one
             assert desk.open_notional == 600_000
         async with EpiasStp(box.epias_stp, journal=tmp_path) as stp, stp.desk(limits=limits) as desk:
             assert desk.open_notional == 600_000  # opened again, it still may be
@@ -123,9 +127,9 @@ async def test_lost_cancellation_counts_until_it_is_settled(executed: bool) -> N
 async def test_refused_change_through_an_old_reference_leaves_the_count_at_what_rests() -> None:
     async with trading(Limits(max_open_notional="1000000")) as t:
         old = accepted(await buy(t.desk, price="1000.00", quantity=10))
-        accepted(await t.desk.modify(old, quantity=500))
+        accepted(await t.desk.modify(old, price=old.restated["price"], quantity=500))
         t.venue.faults.add("result", operation="bid_update", result_type="BUSINESSERROR", result_code="X-1")
-        assert isinstance(await t.desk.modify(old, quantity=20), Rejected)
+        assert isinstance(await t.desk.modify(old, price=old.restated["price"], quantity=20), Rejected)
         assert t.desk.open_notional == 500_000
 
 

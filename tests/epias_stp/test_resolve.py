@@ -193,7 +193,9 @@ class TestNewBid:
         async with trading(tmp_path) as t:
             elsewhere = await t.bid("90.00")
             lost = await t.lost_bid(NOT_EXECUTED)
-            await t.lost(t.desk.modify(elsewhere, price="100.00"), "bid_update")
+            await t.lost(
+                t.desk.modify(elsewhere, price="100.00", quantity=elsewhere.restated["quantity"]), "bid_update"
+            )
             await asyncio.sleep(61.0)
             assert still(await t.desk.resolve(lost), "could be that one")
 
@@ -281,7 +283,7 @@ class TestCancellation:
         # Seen from the journal the bid rests at 100, where nothing is to be seen: it rests at 110.
         async with trading(tmp_path) as t:
             bid = await t.bid()
-            change = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
+            change = await t.lost(t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update")
             cancel = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
             await asyncio.sleep(61.0)
             assert still(await t.desk.resolve(cancel), "a change of the bid is unknown too")
@@ -292,7 +294,7 @@ class TestCancellation:
     async def test_of_a_bid_that_a_lost_change_may_have_hidden_it_stays_unknown(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
-            await t.lost(t.desk.deactivate(bid), "bid_update")
+            await t.lost(t.desk.deactivate(bid, quantity=bid.restated["quantity"]), "bid_update")
             cancel = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
             await asyncio.sleep(61.0)
             assert still(await t.desk.resolve(cancel), "a change of the bid is unknown too")
@@ -300,7 +302,7 @@ class TestCancellation:
     async def test_of_a_bid_seen_nowhere_it_acted_whatever_became_of_a_lost_change(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
-            await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
+            await t.lost(t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update")
             cancel = await t.lost(t.desk.cancel(bid), "bid_cancel")
             assert isinstance(await t.desk.resolve(cancel), Accepted)
             assert await t.states() == ["closed", "unknown", "resolved_done"]
@@ -323,7 +325,9 @@ class TestChange:
     async def test_one_that_never_arrived_is_absent_after_a_minute(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
-            lost = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update", NOT_EXECUTED)
+            lost = await t.lost(
+                t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update", NOT_EXECUTED
+            )
             assert still(await t.desk.resolve(lost), "in 60 s")
             await asyncio.sleep(60.0)
             assert absent(await t.desk.resolve(lost))
@@ -340,8 +344,8 @@ class TestChange:
     async def test_one_that_another_call_has_followed_cannot_be_seen_any_more(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
-            lost = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
-            again = (await t.desk.modify(bid, price="120.00")).accepted()
+            lost = await t.lost(t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update")
+            again = (await t.desk.modify(bid, price="120.00", quantity=bid.restated["quantity"])).accepted()
             assert again is not None
             await asyncio.sleep(61.0)
             assert still(await t.desk.resolve(lost), "changed or ended by another call")
@@ -351,8 +355,8 @@ class TestChange:
     async def test_a_refused_one_after_it_is_no_change(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
-            lost = await t.lost(t.desk.modify(bid, price="110.00"), "bid_update")
-            assert isinstance(await t.desk.modify(bid, price="99999.00"), Rejected)
+            lost = await t.lost(t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update")
+            assert isinstance(await t.desk.modify(bid, price="99999.00", quantity=bid.restated["quantity"]), Rejected)
             assert isinstance(await t.desk.resolve(lost), Accepted)
 
 
