@@ -144,7 +144,6 @@ class EpiasStp:
             read_only=found.read_only,
             confirmed=found.confirmed,
             ticket_file=found.ticket_file,
-            journal=found.journal,
             **options,
             **arguments,
         )
