@@ -337,7 +337,8 @@ class TestChange:
 
     async def test_one_of_the_quantity_alone_cannot_be_seen(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
-            lost = await t.lost(t.desk.modify(await t.bid(), quantity=5), "bid_update")
+            bid = await t.bid()
+            lost = await t.lost(t.desk.modify(bid, price=bid.restated["price"], quantity=5), "bid_update")
             await asyncio.sleep(61.0)
             assert still(await t.desk.resolve(lost), "only a change of the price")
 

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
@@ -277,13 +276,11 @@ def _tickets(
 
 
 def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
-    environment: str = account.profile.environment
-    if environment == "sandbox":  # each one is a market of its own, and begins empty
-        environment += f":{urlsplit(account.profile.stp_url).port}"
+    environment = account.profile.environment
     return Ledger(
         None if journal is None else Path(journal),
         account=f"{environment}/{account.username}",
-        throw_away=account.profile.environment == "sandbox",
+        throw_away=environment == "sandbox",
         events=events,
     )
 

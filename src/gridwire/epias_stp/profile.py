@@ -171,8 +171,7 @@ def _host(name: str, url: str) -> str | None:
     host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
     if name == "service":
         return host
-    cleartext = parts.scheme == "http" and is_loopback(host)
-    if host is None or not (parts.scheme == "https" or cleartext) or parts.username is not None:
+    if host is None or parts.scheme not in ("https", "http") or parts.username is not None:
         raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
     return host
 
@@ -187,6 +186,8 @@ def check_profile(profile: Profile) -> None:
                 f"environment is {profile.environment}, but {name} names this machine. Are settings of a sandbox left in "
                 "the environment or in gridwire.toml? Nothing was sent."
             )
+        if name != "service" and profile.environment != "sandbox" and urlsplit(url).scheme != "https":
+            raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
         if profile.environment == "sandbox":
             if name != "service" and not is_loopback(host):
                 raise ConfigurationError(

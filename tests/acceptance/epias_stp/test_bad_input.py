@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from gridwire.epias_stp import PRODUCTION, TEST, Account, BidType, EpiasStp, match_change, payment
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly, Unconfirmed, WrongLoop
-from gridwire.intents.journal import read
 from gridwire.outcome import OrderRef, Rejected
 from tests.acceptance.epias_stp.floor import BID, TODAY, Floor, Writes, accepted, floor
 from tests.conftest import EPOCH
@@ -267,9 +266,8 @@ async def test_test_and_production_are_never_mixed(mixed: Account, names: str) -
 
 
 async def test_cleartext_off_this_machine_is_refused_before_a_password_leaves() -> None:
-    async with EpiasStp(account(TEST, cas_url="http://testcas.epias.com.tr/cas/v1")) as stp:
-        with pytest.raises(ConfigurationError, match="is not encrypted"):
-            await stp.contracts.standard()
+    with pytest.raises(ConfigurationError, match="cas_url must be a full address with https://"):
+        EpiasStp(account(TEST, cas_url="http://testcas.epias.com.tr/cas/v1"))
 
 
 async def test_something_else_than_an_account_is_refused_with_the_right_spelling() -> None:
@@ -330,15 +328,14 @@ async def test_unconfirmed_fields_are_named_before_a_write_relies_on_them() -> N
                 await stp.bids.save(TODAY, **BID)
 
 
-async def test_production_writes_are_in_the_journal_when_everything_is_confirmed(tmp_path: Path) -> None:
-    everything = ["engine_path", "service", "quantity_unit"]
+async def test_production_at_an_address_of_this_machine_is_refused() -> None:
     async with floor() as f:
         here = f.venue.profile
-        venue = account(PRODUCTION, cas_url=here.cas_url, stp_url=here.stp_url, service=here.service)
-        async with EpiasStp(venue, confirmed=everything, journal=tmp_path) as stp:
-            order = await f.bid(stp)
-        [row] = read(tmp_path).rows.values()
-        assert (row.state, row.order_id, row.account) == ("accepted", order.id, "production/TRADER1")
+        for changes in ({"cas_url": here.cas_url}, {"stp_url": here.stp_url}):
+            for profile in (TEST, PRODUCTION):
+                with pytest.raises(ConfigurationError, match="Are settings of a sandbox left"):
+                    EpiasStp(account(profile, **changes))
+        nothing_left(f)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -180,10 +180,15 @@ async def test_T04_a_ticket_does_not_grow_too_old_while_its_call_waits_for_a_con
         await f.stp.warm_up()
         await until(lambda: len(f.venue.log) == 0 and f.venue.cas.count("service_ticket") >= 21)
         await asyncio.sleep(20)
+        late = asyncio.create_task(f.stp.contract_statuses.all())
         bid = asyncio.create_task(f.stp.bids.save(TODAY, **BID))
         await asyncio.gather(*reads)
-        accepted(await bid)
-        (call,) = f.venue.log.calls("bid_save")
+        await late
+        (call,) = f.venue.log.calls("contract_status_list")
+        outcome = await bid  # a bid does not wait so long: its price grows old
+        assert isinstance(outcome, Rejected)
+        assert (outcome.origin, outcome.repeatable) == ("wire", True)
+        assert f.venue.log.calls("bid_save") == []
         assert call.ticket_age_s is not None
         assert call.ticket_age_s < 25
 
