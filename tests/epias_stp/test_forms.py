@@ -175,7 +175,7 @@ def test_journal_s_row_holds_the_call_as_text_and_no_ticket() -> None:
 
 
 def intent_for(operation: str = "bid_save") -> Intent:
-    restated = {} if operation == "bid_save" else {"bid_id": "77"}
+    restated = {} if operation == "bid_save" else {"bid_id": "1000001"}
     return Intent(VENUE, operation, KEY, NOW, None, restated)
 
 
