@@ -90,8 +90,12 @@ async def test_outcome_that_cannot_be_written_down_is_told_and_recovered_as_unkn
             journal._descriptor = before
         assert isinstance(outcome, Accepted)
         assert "journal.trouble" in t.codes()
-    async with trading(journal=tmp_path) as t:
-        assert [one.intent.key for one in t.stp.unknown()] == [outcome.intent.key]
+        await t.desk.__aexit__(None, None, None)
+        await t.stp._ledger.aclose()
+        async with EpiasStp(t.box.epias_stp, journal=tmp_path) as again, again.desk() as desk:
+            assert [one.intent.key for one in again.unknown()] == [outcome.intent.key]
+            assert desk.open_notional == Decimal("120005.00")
+        await t.desk.__aenter__()
 
 
 async def test_every_outcome_is_in_the_journal_as_it_was_told(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gridwire.errors import AuthError, AuthUnavailable, NoAnswer, NotSent
 from gridwire.intents.guard import Guard, Limits
 from gridwire.intents.journal import Journal
 from gridwire.intents.records import JournalError, dump
-from gridwire.orders.desk import Draft, OrderPath, plain
+from gridwire.orders.desk import LEAVE_WITHIN_S, Draft, OrderPath, plain
 from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
 
 
@@ -222,6 +222,18 @@ async def test_connections_that_never_stand_end_the_order_and_not_the_patience(t
         assert at_.wire.written == []
         assert await at_.states() == []
         at_.wire.free = 1
+        assert isinstance(await at_.send(client_ref="mine"), Accepted)
+
+
+async def test_order_leaves_in_time_or_not_at_all(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with at(tmp_path, credentials=Credentials(wait_s=1000)) as at_:
+        before = loop.time()
+        outcome = await at_.send(client_ref="mine")
+        assert isinstance(outcome, Rejected)
+        assert (outcome.origin, at_.wire.written) == ("wire", [])
+        assert loop.time() - before == pytest.approx(LEAVE_WITHIN_S, abs=0.01)
+        at_.credentials.wait_s = 0
         assert isinstance(await at_.send(client_ref="mine"), Accepted)
 
 

@@ -137,7 +137,6 @@ class EpiasStp:
             name: getattr(found, name)
             for name in ("application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout")
         }
-        arguments.setdefault("journal", found.journal)
         return cls(
             account_of(found),
             read_only=found.read_only,

@@ -50,11 +50,12 @@ class Answer:
 
     @property
     def may_be_page(self) -> bool:
-        """Whether a header speaks of HTML: what stands in front of a venue sends that with anything."""
-        for _, value in self._raw_headers:  # noqa: SIM110 - any() costs as much again
-            if b"html" in value.lower():
-                return True
-        return False
+        """Whether it says of itself that it is HTML: what stands in front of a venue says so with anything."""
+        kind = b""
+        for name, value in self._raw_headers:
+            if len(name) == 12 and name.lower() == b"content-type":
+                kind = value
+        return b"html" in kind.lower()
 
 
 class Owner(Protocol):
