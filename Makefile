@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 MADE   := $(VENV)/.made-by-$(subst /,-,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix docs bench clean
+.PHONY: help demo test lint fix docs bench mutants clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ docs: $(VENV)/.dev-installed ## build the documentation into site/
 
 bench: $(VENV)/.all-installed ## measure import time and install size against their budgets
 	@$(BIN)/python -m gridwire.bench imports
+
+mutants: $(VENV)/.dev-installed ## change code on purpose and see whether a test notices (slow; MOST=0 tries every change)
+	@$(BIN)/python tools/mutants.py --show --most $(or $(MOST),60)
 
 clean: ## remove .venv and everything a tool made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* site dist

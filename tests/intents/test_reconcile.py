@@ -73,6 +73,8 @@ class TestNewOrder:
         assert new(ORDER, seen(age_s=60.0)).finding == "absent"
 
     def test_one_that_cannot_rest_is_not_what_rests_there(self) -> None:
+        assert "nothing of it can rest" in new(IMMEDIATE, seen("100.00")).text
+        assert "no own order rests" in new(ORDER, seen()).text
         assert new(IMMEDIATE, seen("100.00")).finding == "absent"
         assert new(IMMEDIATE, seen("100.00", trades=(("100.00", 1),))).finding == "done"
 
