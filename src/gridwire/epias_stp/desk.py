@@ -50,12 +50,18 @@ class TicketCredentials:
 
     def __init__(self, tickets: TicketManager) -> None:
         self._tickets = tickets
-        self.take = tickets.pop_ready
-        self.fetch = tickets.take
 
-    def usable(self, ticket: Ticket) -> bool:
+    def take(self) -> Ticket | None:
+        """A pooled ticket, without waiting."""
+        return self._tickets.pop_ready()
+
+    async def fetch(self) -> Ticket:
+        """A ticket asked for now."""
+        return await self._tickets.take()
+
+    def usable(self, credential: Ticket) -> bool:
         """Whether the venue will not call it too old."""
-        return ticket.age_s <= self._tickets.usable_s
+        return credential.age_s <= self._tickets.usable_s
 
 
 class LaneWire:
@@ -63,9 +69,18 @@ class LaneWire:
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
-        self.ready = lanes.ready
-        self.make_ready = lanes.open_one
-        self.write = lanes.write
+
+    def ready(self) -> bool:
+        """Whether a lane stands."""
+        return self._lanes.ready()
+
+    async def make_ready(self) -> None:
+        """Open one."""
+        await self._lanes.open_one()
+
+    def write(self, payload: bytes) -> None:
+        """Hand the message to the lane that was taken."""
+        self._lanes.write(payload)
 
     def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
         """One lane carries one intent."""

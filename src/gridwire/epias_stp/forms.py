@@ -109,7 +109,7 @@ class StpForm:
         self.operation = operation
         self._operation = OPERATIONS[operation]
         self._context = context
-        self.slots = tuple(slots)
+        self.slots: tuple[Slot[Any], ...] = tuple(slots)
 
         def render(values: dict[str, Any]) -> bytes:
             key = values["transaction_id"]

@@ -181,7 +181,7 @@ class OrderPath(Generic[A, C]):
         self._loop = asyncio.get_running_loop()
         self._keys: list[str] = []
         self._more_keys()
-        self.timings = Timings()
+        self.timings: Timings = Timings()
 
     def _more_keys(self) -> None:
         entropy = os.urandom(16 * _KEYS_AHEAD)
@@ -327,7 +327,10 @@ class OrderPath(Generic[A, C]):
             if isinstance(outcome, Rejected) or not draft.rests:
                 guard.closed(key)
         elif draft.kind == "change":
-            guard.settled(key, *(() if isinstance(outcome, Rejected) else (draft.price, draft.quantity)))
+            if isinstance(outcome, Rejected):
+                guard.settled(key)
+            else:
+                guard.settled(key, draft.price, draft.quantity)
         elif draft.kind == "cancel" and of is not None and not isinstance(outcome, Rejected):
             guard.closed(of)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":

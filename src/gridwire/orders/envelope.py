@@ -58,7 +58,7 @@ class Envelope:
         self._parts = tuple(parts)
         self._order = tuple(position for _, _, position in sorted(found))
         self._slots = tuple(slots)
-        self.fixed_size = sum(map(len, parts))
+        self.fixed_size: int = sum(map(len, parts))
         """Bytes of the message without its values."""
         if self.fill([slot.encode(slot.samples[1]) for slot in slots]) != second:
             raise EnvelopeError("two renderings differ in more than their values")

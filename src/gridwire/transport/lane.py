@@ -39,9 +39,9 @@ class Answer:
     __slots__ = ("_raw_headers", "body", "status")
 
     def __init__(self, status: int, raw_headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        self.status = status
+        self.status: int = status
         self._raw_headers = raw_headers
-        self.body = body
+        self.body: bytes = body
 
     @property
     def headers(self) -> dict[str, str]:
@@ -104,10 +104,10 @@ class Lane(asyncio.BufferedProtocol):
         self.up: asyncio.Future[Exception | None] = loop.create_future()
         """Done when the lane can be used, with None, or when it never can, with what kept it from coming up."""
         self.pending: asyncio.Future[Answer] | None = None
-        self.dead = False
-        self.used = False
+        self.dead: bool = False
+        self.used: bool = False
         """Whether it has carried a request."""
-        self.used_at = 0.0
+        self.used_at: float = 0.0
         """Loop time of the last write, or of coming up."""
 
     def silent(self) -> bool:

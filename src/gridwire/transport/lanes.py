@@ -78,9 +78,9 @@ class Lanes:
         self._addresses: list[str] = []
         self._addresses_until = 0.0
         self._keeper: asyncio.Task[None] | None = None
-        self.handshakes = 0
+        self.handshakes: int = 0
         """Connections made since opening."""
-        self.found_closed = 0
+        self.found_closed: int = 0
         """Lanes that were found half-closed just before an order would have used them."""
 
     async def __aenter__(self) -> Self:
