@@ -41,6 +41,10 @@ CHECKS: dict[str, tuple[Step, ...]] = {
     "tests": (
         Step("pytest", ("pytest", "-n", "2", "--cov", "--cov-report="), live=True),
         Step("coverage", ("python", "tools/check_coverage.py")),
+        Step(
+            "ten minutes of orders",
+            ("pytest", "-k", "twenty_orders_a_second", "tests/acceptance/epias_stp/test_T50_armed_orders.py"),
+        ),
     ),
     "docs": (Step("documentation", ("zensical", "build", "--strict", "--clean")),),
 }
