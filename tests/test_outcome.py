@@ -56,3 +56,12 @@ def test_an_outcome_that_was_made_to_raise_is_caught_by_the_root_of_the_tree() -
 
 def test_the_venues_raw_answer_stays_out_of_repr() -> None:
     assert "secret" not in repr(Accepted(INTENT, ORDER, raw={"secret": 1}))
+    assert "secret" not in repr(Rejected("1", "no", "venue", raw={"secret": 1}))
+    assert "secret" not in repr(Unknown(INTENT, "timeout", "no answer", raw=({"secret": 1},)))
+
+
+def test_what_is_not_said_is_the_careful_answer() -> None:
+    assert INTENT.attempts == 1
+    assert not Accepted(INTENT).possibly_duplicate
+    assert not REJECTED.repeatable
+    assert "6f1c2f0e" not in repr(ORDER)

@@ -37,7 +37,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "gridwire.transport.classify": ("tests/transport/test_classify.py",),
     "gridwire.intents.records": ("tests/intents/test_records.py",),
     "gridwire.intents.archive": ("tests/intents/test_archive.py",),
-    "gridwire.intents.journal": ("tests/intents/test_journal.py", "tests/intents/test_references.py"),
+    "gridwire.intents.journal": (
+        "tests/intents/test_journal.py",
+        "tests/intents/test_references.py",
+        "tests/intents/test_journal_processes.py",
+    ),
     "gridwire.intents.guard": ("tests/intents/test_guard.py",),
     "gridwire.intents.reconcile": ("tests/intents/test_reconcile.py",),
     "gridwire.auth.ticket_pool": ("tests/auth/test_ticket_pool.py", "tests/auth/test_tickets.py"),

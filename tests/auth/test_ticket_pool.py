@@ -56,6 +56,17 @@ class TestHandingOut:
         tickets = at(1.0, 2.0, 3.0, 4.0, 5.0)
         assert (len(tickets), tickets.wasted) == (LARGEST_POOL, 1)
 
+    def test_each_one_handed_out_is_owed_once(self) -> None:
+        tickets = at(1.0, 2.0, 3.0, 4.0, size=4)
+        tickets.pop(5.0, replace=True)
+        assert tickets.need(5.0, session=True) == Need(1, True, 0.0)
+
+    def test_one_a_second_is_enough_to_ask_for(self) -> None:
+        tickets = pool()
+        tickets.allow_replacements(1)
+        with pytest.raises(InvalidInput):
+            tickets.allow_replacements(0)
+
     def test_retiring_is_what_was_replaced_and_is_not_too_old(self) -> None:
         assert at(0.0, 0.0).pop_retiring(22.0) is None
         retiring = at(0.0, 1.0, 21.0).pop_retiring(22.0)

@@ -65,14 +65,22 @@ class TestWriting:
         sending(journal, "K")
         sending(journal, "L")
         journal.soon(lambda: journal.record("accepted", "K"))
-        await asyncio.sleep(module.SOON_S / 2)
+        await asyncio.sleep(0.001)
         journal.soon(lambda: journal.record("rejected", "L"))
         assert states(journal) == {"K": "sending", "L": "sending"}
-        await asyncio.sleep(module.SOON_S / 2)
+        await asyncio.sleep(0.001)
         assert states(journal) == {"K": "accepted", "L": "rejected"}
         journal.soon(lambda: journal.record("closed", "K"))
-        await asyncio.sleep(module.SOON_S)
+        await asyncio.sleep(0.002)
         assert states(journal) == {"K": "closed", "L": "rejected"}
+        journal.close()
+
+    async def test_what_was_put_off_comes_before_what_is_written_after_it(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        journal.soon(lambda: journal.record("accepted", "K"))
+        journal.record("closed", "K")
+        assert states(journal) == {"K": "closed"}
         journal.close()
 
     async def test_what_was_put_off_is_written_once_by_flush_or_close(self, tmp_path: Path) -> None:
@@ -191,6 +199,15 @@ class TestTrouble:
         os.close(descriptor)
         with module._alone(tmp_path, wait_s=0.0):
             pass
+
+    def test_nothing_stays_open_after_it(self, tmp_path: Path) -> None:
+        before = _descriptors()
+        for _ in range(3):
+            journal = Journal.open(tmp_path)
+            journal.claim("mine", "K")
+            journal.recover()
+            journal.close()
+        assert _descriptors() == before
 
     def test_the_lock_of_the_directory_is_free_again_although_a_child_shares_the_file(self, tmp_path: Path) -> None:
         with module._alone(tmp_path):
