@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,8 @@ EPOCH = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing the suite prints or logs may hold a secret; the tests' own bare httpx clients are guarded like gridwire's."""
     guard_loggers()
+    # A shell starts what it runs in the background with Ctrl-C ignored; the tests of Ctrl-C would wait for ever there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(LeakScan(), "leak_scan")
 
 
