@@ -7,13 +7,14 @@ import socket
 import ssl
 import stat
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
 import gridwire.sandbox
 from gridwire.errors import InvalidInput, MissingExtra
-from gridwire.sandbox import Sandbox
+from gridwire.sandbox import Sandbox, runner
 
 
 async def login(box: Sandbox, name: str = "TRADER1", **options: object) -> httpx.Response:
@@ -115,6 +116,18 @@ def test_without_the_extra_the_line_that_installs_it_is_shown(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(MissingExtra, match=re.escape("pip install 'gridwire[sandbox]'")):
         runpy.run_path(gridwire.sandbox.__file__)
+
+
+def test_a_venue_whose_packages_are_missing_is_left_out_unless_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "absent_venue.py").write_text(
+        "from gridwire.errors import MissingExtra\nraise MissingExtra('install it')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(runner._VENUES, "absent", runner._Home("absent_venue", "Venue", 1))
+    assert "absent" not in runner.venue_names()
+    assert runner.venue_names("absent") == ["absent"]
 
 
 class TestRealTcp:

@@ -12,10 +12,9 @@ import typer
 
 from gridwire.cli import loop
 from gridwire.cli.output import out, out_json, tell
-from gridwire.errors import ConfigurationError
+from gridwire.errors import ConfigurationError, InvalidInput
 
-PORTS_PER_VENUE = 2
-"""STP has a port for its engine and, right after it, one for its ticket service."""
+_LAST_PORT = 65_535
 
 TITLES = {"epias_stp": "EPİAŞ STP"}
 _TRY = {"epias_stp": "gridwire stp contracts"}
@@ -32,9 +31,9 @@ def sandbox(
         int | None,
         typer.Option(
             min=1,
-            max=65_535 - PORTS_PER_VENUE + 1,
-            help="Port of the first venue; its ticket service takes the next one, the next venue the two after. "
-            "Any free ports if left out.",
+            max=_LAST_PORT,
+            help="First port; a venue's other services and the next venues take those that follow. Any free ports if "
+            "left out.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when everything runs.")] = False,
@@ -51,15 +50,21 @@ def sandbox(
 
 async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json: bool) -> None:
     from gridwire.sandbox import Sandbox
-    from gridwire.sandbox.runner import venue_names
+    from gridwire.sandbox.runner import ports_of, venue_names
 
     ordered = venue_names(*names)
-    ports = {} if port is None else {name: port + PORTS_PER_VENUE * i for i, name in enumerate(ordered)}
+    taken = [ports_of(name) for name in ordered]
+    if port is not None and port + sum(taken) - 1 > _LAST_PORT:
+        raise InvalidInput(
+            f"The sandbox needs {sum(taken)} ports from --port on, and {port} is too close to {_LAST_PORT}. Nothing was "
+            "started."
+        )
+    ports = {} if port is None else {name: port + sum(taken[:i]) for i, name in enumerate(ordered)}
     async with AsyncExitStack() as stack:
         try:
             box = await stack.enter_async_context(Sandbox(*ordered, tls=tls, seed=seed, ports=ports))
         except OSError as error:
-            raise ConfigurationError(cannot_listen(port, len(ordered), error)) from None
+            raise ConfigurationError(cannot_listen(port, sum(taken), error)) from None
         described = box.describe()
         if json:
             out_json(described)
@@ -68,14 +73,13 @@ async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json:
         await asyncio.Event().wait()
 
 
-def cannot_listen(port: int | None, venues: int, error: OSError) -> str:
-    """The sentence about ports that ``venues`` venues could not have; ``port`` as it was asked for."""
+def cannot_listen(port: int | None, ports: int, error: OSError) -> str:
+    """The sentence about ``ports`` ports that could not be had; ``port`` is the first, as it was asked for."""
     why = os.strerror(error.errno).lower() if error.errno else str(error)
     if port is None:
         return f"The sandbox could not be started: {why}. Nothing runs."
-    last = port + PORTS_PER_VENUE * venues - 1
     return (
-        f"The sandbox needs the ports {port} to {last} of 127.0.0.1 and could not have them all: {why}. Nothing was "
+        f"The sandbox needs the ports {port} to {port + ports - 1} of 127.0.0.1 and could not have them all: {why}. Nothing was "
         "started. Choose others with --port, or leave it out for any free ones."
     )
 

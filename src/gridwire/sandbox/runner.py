@@ -5,17 +5,35 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gridwire.epias_stp.profile import Account
-from gridwire.errors import InvalidInput
-from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.serving import Authority
 
-_VENUES = {"epias_stp": EpiasStpVenue}
+if TYPE_CHECKING:
+    from gridwire.sandbox.epias_stp import EpiasStpVenue
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where a venue's class is, imported when it is started, and how many ports it listens on, one after the other."""
+
+    module: str
+    name: str
+    ports: int
+
+    def load(self) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(import_module(self.module), self.name)
+        return found
+
+
+_VENUES = {"epias_stp": _Home("gridwire.sandbox.epias_stp", "EpiasStpVenue", 2)}
 _SHORT = {"epias": "epias_stp"}
 
 
@@ -28,11 +46,26 @@ def _full_name(name: str) -> str:
 
 
 def venue_names(*names: str) -> list[str]:
-    """The full names of the venues a sandbox of ``names`` runs, each once, in order; all of them without any.
+    """The full names of the venues a sandbox of ``names`` runs, each once, in order.
 
-    Raises `InvalidInput` for a venue that is not there.
+    Without any: all whose packages are installed. Raises `InvalidInput` for a venue that is not there.
     """
-    return list(dict.fromkeys(_full_name(name) for name in names or _VENUES))
+    if names:
+        return list(dict.fromkeys(map(_full_name, names)))
+    return [name for name, home in _VENUES.items() if _is_installed(home)]
+
+
+def ports_of(name: str) -> int:
+    """How many ports the venue of this full name takes, one after the other."""
+    return _VENUES[name].ports
+
+
+def _is_installed(home: _Home) -> bool:
+    try:
+        home.load()
+    except MissingExtra:
+        return False
+    return True
 
 
 class Sandbox:
@@ -48,7 +81,7 @@ class Sandbox:
         self._ports = {_full_name(name): port for name, port in (ports or {}).items()}
         self._tls = tls
         self._seed = seed
-        self._venues: dict[str, EpiasStpVenue] = {}
+        self._venues: dict[str, Any] = {}
         self._ca_bundle: str | None = None
         self._stack = AsyncExitStack()
 
@@ -59,7 +92,7 @@ class Sandbox:
                 self._ca_bundle = await asyncio.to_thread(_write_private, authority.pem)
                 stack.push_async_callback(asyncio.to_thread, os.unlink, self._ca_bundle)
             for name in self._names:
-                venue = _VENUES[name](seed=self._seed, authority=authority)
+                venue = _VENUES[name].load()(seed=self._seed, authority=authority)
                 await venue.open(self._ports.get(name, 0))
                 stack.push_async_callback(venue.close)
                 self._venues[name] = venue
@@ -75,7 +108,8 @@ class Sandbox:
         full = _full_name(name)
         if full not in self._venues:
             raise InvalidInput(f"{full} is not running in this sandbox; name it when it is made: Sandbox({full!r}).")
-        return self._venues[full]
+        running: EpiasStpVenue = self._venues[full]
+        return running
 
     @property
     def epias_stp(self) -> Account:
