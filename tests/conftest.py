@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 
 from gridwire import clock
@@ -17,6 +18,11 @@ from tests.support.virtual_loop import VirtualLoop
 
 EPOCH = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 """Wall time at second 0 of every virtual loop: 09:00 in Istanbul, an hour into gas day GG20261201."""
+
+
+# A busy machine is no defect: how long examples take is not judged.
+hypothesis.settings.register_profile("gridwire", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("gridwire")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gridwire import clock
 from tests.conftest import EPOCH
 
@@ -29,3 +32,19 @@ async def test_wall_time_follows_virtual_time() -> None:
     await asyncio.sleep(3600)
     assert clock.now() - before == timedelta(hours=1)
     assert clock.now() >= EPOCH
+
+
+def test_now_in_microseconds_is_the_same_moment() -> None:
+    fixed = datetime(2026, 12, 1, 6, 0, 0, 123456, tzinfo=UTC)
+    with clock.use(lambda: fixed):
+        assert clock.moment(clock.now_us()) == fixed
+    with clock.use(clock._system):
+        before = clock.microseconds(datetime.now(UTC))
+        assert before <= clock.now_us() <= clock.microseconds(datetime.now(UTC))
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2099, 12, 31)))
+def test_microseconds_go_there_and_back(value: datetime) -> None:
+    aware = value.replace(tzinfo=UTC)
+    assert clock.moment(clock.microseconds(aware)) == aware
+    assert clock.microseconds(aware) == (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -35,11 +35,9 @@ class OpenEnum(str, Enum):
         """The wire value."""
         return str(self.value)
 
-    def __eq__(self, other: object) -> bool:
-        return str.__eq__(self, other) if isinstance(other, str) else NotImplemented
-
-    def __hash__(self) -> int:
-        return str.__hash__(self)
+    # As text, and without a Python call: bids are looked up by them on their way out.
+    __eq__ = str.__eq__
+    __hash__ = str.__hash__
 
     def __reduce_ex__(self, proto: object) -> tuple[type[Self], tuple[str]]:
         """By value: Python before 3.11.4 pickles members by name, which finds no unknown one."""

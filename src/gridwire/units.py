@@ -21,6 +21,8 @@ MAX_DIGITS = 15
 """Most digits of a price before and after its decimal point; more is a typing error at every venue we know."""
 
 _PLAIN = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+_TWO_PLACES = re.compile(r"(?:0|[1-9][0-9]{0,14})\.[0-9]{2}", re.ASCII)
+"""How most prices are given; nothing in it is left to check or to change."""
 
 
 def price(
@@ -54,6 +56,8 @@ def exact(value: Decimal | str, *, unit: str, places: int | None, name: str, or_
     Raises `InvalidInput`; ``or_else`` is added to the spelling it recommends.
     """
     if isinstance(value, str):
+        if places == 2 and _TWO_PLACES.fullmatch(value):
+            return Decimal(value)
         if value.strip().startswith("-"):
             raise InvalidInput(f"{name}={value!r} is negative, which a number of {unit} is not.")
         if not _PLAIN.fullmatch(value):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from gridwire import clock, units
 from gridwire.auth.ticket_pool import Ticket
+from gridwire.clock import microseconds
 from gridwire.epias_stp import forms, judgement, rules, wire
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.forms import Context, StpForm
@@ -24,7 +25,7 @@ from gridwire.epias_stp.judgement import Attempt, Failure
 from gridwire.epias_stp.operations import OPERATIONS
 from gridwire.epias_stp.outcomes import VENUE, outcome_of
 from gridwire.errors import InvalidInput, NoAnswer, NotSent
-from gridwire.intents.records import decode, microseconds, sign
+from gridwire.intents.records import decode, sign
 from gridwire.outcome import Accepted, Intent, OrderRef, Rejected, Unknown
 from gridwire.transport.exchange import Response
 from gridwire.transport.lane import Answer

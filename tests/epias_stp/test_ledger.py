@@ -11,7 +11,7 @@ import pytest
 
 from gridwire.epias_stp.ledger import Ledger, intent_of, order_of, restated_of, unknown_of
 from gridwire.errors import GridwireError
-from gridwire.intents.journal import Journal
+from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError, Row
 from gridwire.observe.events import Event, Events
 from gridwire.outcome import Intent, Unknown
@@ -127,17 +127,19 @@ class TestLedger:
         await kept.aclose()
 
     async def test_outcomes_put_off_are_written_before_rows_are_read_and_before_the_end(self, tmp_path: Path) -> None:
+        heard: list[JournalError] = []
         kept = ledger(tmp_path)
         journal = await kept.open()
         for key in ("K", "L"):
             journal.record("sending", key, v="epias_stp", a=ME, o="bid_save")
-        journal.soon(lambda: journal.record("accepted", "K", i="77"))
+        journal.soon(lambda: [line("accepted", "K", i="77")], heard.append)
         assert [one.state for one in await kept.rows()] == ["accepted", "sending"]
-        journal.soon(lambda: journal.record("accepted", "L", i="78"))
+        journal.soon(lambda: [line("accepted", "L", i="78")], heard.append)
         await kept.aclose()
         kept = ledger(tmp_path)
         assert [bid.id for bid in await kept.known()] == ["77", "78"]
         await kept.aclose()
+        assert heard == []
 
     async def test_known_bids_are_this_accounts_that_may_rest(self, tmp_path: Path) -> None:
         kept = ledger(tmp_path)

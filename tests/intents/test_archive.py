@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from gridwire.clock import moment
 from gridwire.intents import archive as module
 from gridwire.intents.archive import Archive, Contents
-from gridwire.intents.records import ENDED, STATES, Entry, JournalError, Row, moment
+from gridwire.intents.records import ENDED, STATES, Entry, JournalError, Row
 
 
 def row(key: str = "K", state: str = "accepted", **more: Any) -> Row:

@@ -24,6 +24,14 @@ from gridwire.intents.records import JournalError, Row, entries
 from tests.intents.runs import killed, left_by_a_dead_run, logs, sending, state_in, states
 
 
+def soon(journal: Journal, state: str, key: str) -> None:
+    journal.soon(lambda: [line(state, key)], unexpected)
+
+
+def unexpected(error: JournalError) -> None:
+    raise error
+
+
 class TestWriting:
     def test_a_row_is_on_disk_when_it_was_written(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
@@ -64,13 +72,13 @@ class TestWriting:
         journal = Journal.open(tmp_path)
         sending(journal, "K")
         sending(journal, "L")
-        journal.soon(lambda: journal.record("accepted", "K"))
+        soon(journal, "accepted", "K")
         await asyncio.sleep(0.001)
-        journal.soon(lambda: journal.record("rejected", "L"))
+        soon(journal, "rejected", "L")
         assert states(journal) == {"K": "sending", "L": "sending"}
         await asyncio.sleep(0.001)
         assert states(journal) == {"K": "accepted", "L": "rejected"}
-        journal.soon(lambda: journal.record("closed", "K"))
+        soon(journal, "closed", "K")
         await asyncio.sleep(0.002)
         assert states(journal) == {"K": "closed", "L": "rejected"}
         journal.close()
@@ -78,7 +86,7 @@ class TestWriting:
     async def test_what_was_put_off_comes_before_what_is_written_after_it(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
         sending(journal, "K")
-        journal.soon(lambda: journal.record("accepted", "K"))
+        soon(journal, "accepted", "K")
         journal.record("closed", "K")
         assert states(journal) == {"K": "closed"}
         journal.close()
@@ -86,14 +94,38 @@ class TestWriting:
     async def test_what_was_put_off_is_written_once_by_flush_or_close(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
         sending(journal, "K")
-        journal.soon(lambda: journal.record("accepted", "K"))
+        soon(journal, "accepted", "K")
         journal.flush()
         assert states(journal) == {"K": "accepted"}
-        journal.soon(lambda: journal.record("closed", "K"))
+        soon(journal, "closed", "K")
         journal.close()
         await asyncio.sleep(1.0)
         assert state_in(tmp_path) == {"K": "closed"}
         assert read(tmp_path).damaged == 0
+
+    async def test_what_was_put_off_is_one_write_and_whoever_put_it_off_is_told_if_it_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        sending(journal, "L")
+        told: list[tuple[str, str]] = []
+        for key in ("K", "L"):
+            journal.soon(lambda key=key: [line("done", key)], lambda error, key=key: told.append((key, str(error))))  # type: ignore[misc]
+        writes: list[bytes] = []
+
+        def full(descriptor: int, data: bytes) -> int:
+            writes.append(data)
+            raise OSError(errno.ENOSPC, "no space left")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full)
+            journal.flush()
+        assert [data.count(b"\n") for data in writes] == [2]
+        assert [key for key, _ in told] == ["K", "L"]
+        assert "no space left" in told[0][1]
+        assert states(journal) == {"K": "sending", "L": "sending"}
+        journal.close()
 
     def test_after_close_nothing_can_be_written_and_closing_again_is_nothing(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridwire.clock import moment
 from gridwire.intents.records import (
     ENDED,
     LIVE,
@@ -23,8 +23,6 @@ from gridwire.intents.records import (
     decode,
     dump,
     entries,
-    microseconds,
-    moment,
     sign,
     split,
 )
@@ -195,14 +193,6 @@ class TestLines:
         assert b"".join(lines) == data
         assert len(lines) == len(pieces) + torn
         assert all(line.endswith(b"\n") for line in lines[: len(pieces)])
-
-
-class TestTime:
-    @given(st.datetimes(datetime(1970, 1, 1), datetime(2099, 12, 31)))
-    def test_microseconds_go_there_and_back(self, value: datetime) -> None:
-        aware = value.replace(tzinfo=UTC)
-        assert moment(microseconds(aware)) == aware
-        assert microseconds(aware) == (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 class TestEntries:

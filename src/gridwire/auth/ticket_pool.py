@@ -37,6 +37,12 @@ class Ticket:
     value: str = field(repr=False)
     issued_at: float
     """Loop time just before the request for it was sent, the earliest moment its life can have begun."""
+    wire: bytes = field(init=False, repr=False)
+    """``value`` as it goes into a header, made here so that an order need not."""
+
+    def __post_init__(self) -> None:
+        """Encode it ahead of need."""
+        object.__setattr__(self, "wire", self.value.encode("ascii"))
 
     @property
     def age_s(self) -> float:

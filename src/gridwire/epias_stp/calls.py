@@ -29,7 +29,7 @@ from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnsw
 from gridwire.intents.journal import Journal
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
-from gridwire.orders.desk import Effect, plain, ref_used, write_outcome
+from gridwire.orders.desk import Effect, outcome_lines, plain, ref_used
 from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
 from gridwire.transport.exchange import Request
@@ -257,7 +257,9 @@ class Caller:
             outcome = outcome_of(left or writing.attempts[-1:], intent)
         if writing.sent is not None:
             try:
-                write_outcome(writing.journal, outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
+                writing.journal.tell(
+                    *outcome_lines(outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
+                )
             except JournalError as error:
                 self._events.emit("journal.trouble", str(error), level=logging.ERROR)
         self.remember(outcome)

@@ -446,29 +446,22 @@ class StpDesk:
         status = BidStatus.ACTIVE if bid_status is BidStatus.ACTIVE else rules.status(bid_status)
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
-        expires = rules.expiry(expire_time, kind) if expire_time is not None or kind == _TIMED else None
+        expires = rules.expiry(expire_time, kind) if expire_time is not None or kind is _TIMED else None
         form = self._forms.get((contract, side, kind, status)) if isinstance(contract, str) else None
         if form is None:
             form = self._save_form(contract, side, kind, status)
+        fixed = form.fixed
         return Draft(
-            form=form,
-            encoded=form.encode((exact, amount) if expires is None else (exact, amount, expires)),
-            restated={
-                "contract": contract,
-                "direction": side.value,
-                "price": exact,
-                "quantity": amount,
-                "bid_type": kind.value,
-                "bid_status": status.value,
-                "expire_time": expires,
-            },
-            kind="new",
-            contract=contract,
-            side=side.value,
-            price=exact,
-            quantity=amount,
-            rests=kind != _IMMEDIATE,
-            client_ref=rules.optional_text(client_ref, "client_ref"),
+            form,
+            form.encode((exact, amount) if expires is None else (exact, amount, expires)),
+            {**fixed, "price": exact, "quantity": amount, "expire_time": expires},
+            "new",
+            contract,
+            fixed["direction"],
+            exact,
+            amount,
+            kind is not _IMMEDIATE,
+            client_ref=None if client_ref is None else rules.name_text(client_ref, "client_ref"),
         )
 
     def _save_form(self, contract: str, side: Direction, kind: BidType, status: BidStatus) -> StpForm:

@@ -127,6 +127,8 @@ class StpForm:
             + b',"o":"' + operation.encode() + b'","f":{'
             + b"".join(b"%b:%b," % (json.dumps(name).encode(), json.dumps(text).encode()) for name, text in fixed.items())
         )  # fmt: skip
+        self.fixed: Mapping[str, str] = dict(fixed)
+        """What every message of this kind says: contract, direction …"""
         self._record_names = tuple(b'"%b":"' % slot.name.encode() for slot in slots)
 
     def encode(self, values: Sequence[Any]) -> list[bytes]:
@@ -150,7 +152,7 @@ class StpForm:
     def render(self, key: str, credential: Ticket | None, encoded: Sequence[bytes]) -> bytes:
         """Head and body in one piece."""
         body = self._body.fill((key.encode("ascii"), *encoded))
-        ticket = b"" if credential is None else credential.value.encode("ascii")
+        ticket = b"" if credential is None else credential.wire
         return b"%b%b\r\ncontent-length: %d\r\n\r\n%b" % (self._head, ticket, len(body), body)
 
     def answered(self, answer: Answer, intent: Intent, credential_age_s: float | None) -> Outcome:
@@ -180,13 +182,17 @@ class StpForm:
         """The outcome, if the answer is the documented success form and nothing else; None sends it the long way."""
         if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None or answer.may_be_page:
             return None
-        echoed, bid_id = (found["first"] or found["last"] or b"").decode("ascii") or None, found["id"].decode("ascii")
-        if (echoed is not None and echoed != intent.key) or (found["first"] and found["last"]):
-            return None
+        said, first, number, last = found.groups()
+        echoed = None
+        if first is not None or last is not None:
+            echoed = (first or last).decode("ascii")
+            if echoed != intent.key or (first is not None and last is not None):
+                return None
+        bid_id = number.decode("ascii")
         if intent.restated.get("bid_id", bid_id) != bid_id:  # an answer about another bid
             return None
         try:
-            description = _description(found["description"])
+            description = _description(said)
         except UnicodeDecodeError:
             return None
         envelope = Answered(

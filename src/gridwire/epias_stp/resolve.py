@@ -23,7 +23,7 @@ from gridwire.epias_stp.services import Contracts, Matches
 from gridwire.intents import reconcile
 from gridwire.intents.journal import line
 from gridwire.intents.reconcile import Evidence, Judgement, OwnTrade, Wanted
-from gridwire.intents.records import ENDED, Row, microseconds
+from gridwire.intents.records import ENDED, Row
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 
 CLOCKS_APART = timedelta(seconds=30)
@@ -142,7 +142,7 @@ def _meant(row: Row, target: Row, judged: Judgement) -> bytes:
     if row.operation == "bid_cancel":
         return line("closed", target.key, n=judged.text)
     changed = {name: row.fields[name] for name in ("price", "quantity", "bid_status") if name in row.fields}
-    return line("accepted", target.key, f=changed, u=microseconds(row.created))
+    return line("accepted", target.key, f=changed, u=clock.microseconds(row.created))
 
 
 def _standing(row: Row | None) -> str:

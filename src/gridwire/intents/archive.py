@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gridwire.intents.records import ENDED, Entry, JournalError, Row, microseconds, moment
+from gridwire.clock import microseconds, moment
+from gridwire.intents.records import ENDED, Entry, JournalError, Row
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (

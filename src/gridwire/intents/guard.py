@@ -169,10 +169,11 @@ class Guard:
 
     def opened(self, key: str, price: Decimal | None, quantity: int) -> None:
         """Count an order that may be resting from now on. ``key`` names it until it is closed."""
-        self.closed(key)
+        if key in self._open or self._changes:
+            self.closed(key)
         if price is not None:
-            self._stated[key] = _EXACT.multiply(price, Decimal(quantity))
-            self._count(key)
+            self._stated[key] = self._open[key] = amount = _EXACT.multiply(price, Decimal(quantity))
+            self._total = _EXACT.add(self._total, amount)
 
     def changing(self, key: str, of: str, price: Decimal, quantity: int, *, before: tuple[Decimal | None, int]) -> None:
         """A change ``key`` of the order ``of`` leaves: until it is `settled`, the order counts as the larger of the two.

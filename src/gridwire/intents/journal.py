@@ -17,7 +17,7 @@ import os
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from typing import Any, Literal
 from gridwire import clock
 from gridwire.intents.archive import Archive
 from gridwire.intents.locks import try_lock, unlock
-from gridwire.intents.records import JournalError, Reading, Row, dump, entries, microseconds, sign
+from gridwire.intents.records import JournalError, Reading, Row, dump, entries, sign
 from gridwire.settings import state_directory
 
 SOON_S = 0.002
@@ -51,7 +51,7 @@ class Journal:
         self._durable = durable
         self._torn = False
         self._archive = Archive(directory / "archive.sqlite")
-        self._later: list[Callable[[], None]] = []
+        self._later: list[tuple[Callable[[], Sequence[bytes]], Callable[[JournalError], None]]] = []
         self.recovered: list[Row] = []
         """Rows of dead runs whose outcome was not known when this run began, whoever found the run dead."""
         _OPEN.add(self)
@@ -121,17 +121,25 @@ class Journal:
         if self._torn:
             raise JournalError(f"The disk under the journal in {self.directory} is full. Nothing was sent.")
 
-    def soon(self, write: Callable[[], None]) -> None:
-        """Run ``write``, which records something, within two milliseconds: together with others, after their orders."""
-        self._later.append(write)
+    def soon(self, lines: Callable[[], Sequence[bytes]], on_trouble: Callable[[JournalError], None]) -> None:
+        """Write what ``lines`` returns within two milliseconds, in one piece with what else was put off until then.
+
+        ``on_trouble`` is told where that fails.
+        """
+        self._later.append((lines, on_trouble))
         if len(self._later) == 1:
             asyncio.get_running_loop().call_later(SOON_S, self.flush)
 
     def flush(self) -> None:
-        """Record now what `soon` put off."""
+        """Write now what `soon` put off."""
         later, self._later = self._later, []
-        for write in later:
-            write()
+        if not later:
+            return
+        try:
+            self.append(*(one for lines, _ in later for one in lines()))
+        except JournalError as error:
+            for _, on_trouble in later:
+                on_trouble(error)
 
     def tell(self, *lines: bytes) -> None:
         """Write ``lines`` in one piece, after what `soon` put off: that an order was accepted before it was cancelled."""
@@ -268,7 +276,7 @@ class Journal:
 def line(state: str, key: str, **fields: Any) -> bytes:
     """A record that ``key`` is in ``state`` now. ``fields`` are its other members, those that are not None."""
     given = {name: value for name, value in fields.items() if value is not None}
-    return dump({"s": state, "k": key, "t": microseconds(clock.now()), **given})
+    return dump({"s": state, "k": key, "t": clock.now_us(), **given})
 
 
 def read(directory: Path, since: datetime | None = None) -> Reading:

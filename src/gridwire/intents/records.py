@@ -31,9 +31,10 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from gridwire.clock import moment
 from gridwire.errors import GridwireError
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
@@ -80,9 +81,12 @@ class Row:
     """When the change was sent that stated the fields last; None if there was none."""
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def dump(record: Mapping[str, Any]) -> bytes:
     """A record as JSON without line feeds."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(record).encode()
 
 
 def sign(body: bytes) -> bytes:
@@ -116,16 +120,6 @@ def _is_record(record: Mapping[str, Any]) -> bool:
 
 def _is_time(value: object) -> bool:
     return type(value) is int and 0 <= value < _LATEST_US
-
-
-def moment(microseconds: int) -> datetime:
-    """A UTC datetime from whole microseconds since 1970."""
-    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000)
-
-
-def microseconds(value: datetime) -> int:
-    """Whole microseconds since 1970."""
-    return int(value.timestamp()) * 1_000_000 + value.microsecond
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from gridwire import clock
 from gridwire.errors import AuthError, NoAnswer, NotSent
 from gridwire.intents.guard import Guard
 from gridwire.intents.journal import Journal, line
-from gridwire.intents.records import JournalError, microseconds
+from gridwire.intents.records import JournalError
 from gridwire.observe.timings import Timings
 from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 
@@ -216,35 +216,38 @@ class OrderPath(Generic[A, C]):
         self, draft: Draft[A, C], key: str, credential: C | None, marks: tuple[int, int, int], waited: bool
     ) -> Outcome:
         """Journal, write, await, judge. Until the write nothing is awaited, so what was checked still holds."""
-        form, now = draft.form, clock.now()
+        form, at_us = draft.form, clock.now_us()
         if draft.of is not None:  # that it was accepted, and under which id, has to be on disk before it is changed
             self._journal.flush()
         try:
-            self._journal.append(form.record(key, microseconds(now), draft.encoded, draft.client_ref))
+            self._journal.append(form.record(key, at_us, draft.encoded, draft.client_ref))
         except JournalError as error:
             self._release(draft)
-            return Rejected("journal", str(error), "guard", self._intent(draft, key, now))
+            return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.moment(at_us)))
         journalled = perf_counter_ns()
         payload = form.render(key, credential, draft.encoded)
-        age_s = self._age_of(credential) if credential is not None else None
         rendered = perf_counter_ns()
         (future,) = self._wire.expect((key,))
-        written = 0
+        intent: Intent | None = None
         try:
             self._wire.write(payload)
             written = perf_counter_ns()
+            # What is needed for the answer and not for the message is made while the venue works.
             self._leave(draft, key)
+            intent = self._intent(draft, key, clock.moment(at_us))
+            age_s = self._age_of(credential) if credential is not None else None
             answer = await future
             came = perf_counter_ns()
-            judged = form.answered(answer, self._intent(draft, key, now), age_s)
+            judged = form.answered(answer, intent, age_s)
         except (NotSent, NoAnswer) as error:
-            return self._ended(draft, form.failed(error, self._intent(draft, key, now)), key)
+            ended = form.failed(error, intent or self._intent(draft, key, clock.moment(at_us)))
+            return self._ended(draft, ended, key)
         except asyncio.CancelledError:
-            self._ended(draft, form.cancelled(self._intent(draft, key, now)), key)
+            self._ended(draft, form.cancelled(intent or self._intent(draft, key, clock.moment(at_us))), key)
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose an order that may have left
             lost = NoAnswer(f"The order had left, and then {type(error).__name__} happened here.", reason="garbage")
-            return self._ended(draft, form.failed(lost, self._intent(draft, key, now)), key)
+            return self._ended(draft, form.failed(lost, intent or self._intent(draft, key, clock.moment(at_us))), key)
         outcome = self._ended(draft, judged, key)
         self.timings.add((*marks, journalled, rendered, written, came, perf_counter_ns()), waited)
         return outcome
@@ -336,14 +339,12 @@ class OrderPath(Generic[A, C]):
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
         sent = outcome.intent.created if outcome.intent is not None else clock.now()
-        self._journal.soon(partial(self._write_down, draft, outcome, key, sent))
+        self._journal.soon(partial(outcome_lines, outcome, key, draft, sent), partial(self._not_written, key))
         return outcome
 
-    def _write_down(self, draft: Draft[A, C], outcome: Outcome, key: str, sent: datetime) -> None:
-        try:
-            write_outcome(self._journal, outcome, key, draft, sent)
-        except JournalError as error:  # the row stays in sending, and is unknown at the next start: honest, not wrong
-            self._on_trouble(f"The outcome of {key} could not be written down: {error}")
+    def _not_written(self, key: str, error: JournalError) -> None:
+        # The row stays in sending, and is unknown at the next start: honest, not wrong.
+        self._on_trouble(f"The outcome of {key} could not be written down: {error}")
 
     def _intent(self, draft: Draft[A, C], key: str, now: datetime) -> Intent:
         return Intent(self._venue, draft.form.operation, key, now, draft.client_ref, draft.restated)
@@ -357,29 +358,29 @@ def ref_used(client_ref: str) -> str:
     )
 
 
-def write_outcome(
-    journal: Journal, outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect, sent: datetime
-) -> None:
-    """Write an outcome down, and what it means for the order that the intent was about.
+def outcome_lines(
+    outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect, sent: datetime
+) -> tuple[bytes] | tuple[bytes, bytes]:
+    """The journal's records of an outcome, and of what it means for the order that the intent was about.
 
     ``sent`` is when the request left: of two changes of one order the one sent later holds, whichever is answered first.
     """
     order = outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None
     if isinstance(outcome, Unknown):
-        journal.record("unknown", key, n=outcome.cause)
-    elif isinstance(outcome, Rejected):
-        journal.record("rejected", key, n=f"{outcome.origin} {outcome.code}")
-    elif draft.kind == "new" and draft.rests:
-        journal.record("accepted", key, i=order)
-    elif draft.of is None:
-        journal.record("done", key, i=order)
-    else:  # in one write: a process killed in between would leave a cancelled order that seems to rest
-        told = (
-            line("closed", draft.of, n="cancelled")
-            if draft.kind == "cancel"
-            else line("accepted", draft.of, f=plain(draft.restated), u=microseconds(sent))
-        )
-        journal.tell(told, line("done", key, i=order))
+        return (line("unknown", key, n=outcome.cause),)
+    if isinstance(outcome, Rejected):
+        return (line("rejected", key, n=f"{outcome.origin} {outcome.code}"),)
+    if draft.kind == "new" and draft.rests:
+        return (line("accepted", key, i=order),)
+    if draft.of is None:
+        return (line("done", key, i=order),)
+    # In one write: a process killed in between would leave a cancelled order that seems to rest.
+    told = (
+        line("closed", draft.of, n="cancelled")
+        if draft.kind == "cancel"
+        else line("accepted", draft.of, f=plain(draft.restated), u=clock.microseconds(sent))
+    )
+    return told, line("done", key, i=order)
 
 
 def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
