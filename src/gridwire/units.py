@@ -80,6 +80,8 @@ def count(quantity: SupportsIndex | Decimal, *, unit: str, name: str = "quantity
     Takes ints, integer types of other libraries, and a Decimal without a fraction. Raises `InvalidInput` for a bool, a
     float, a fraction, too small a number, and more than a 64-bit integer holds.
     """
+    if type(quantity) is int and least <= quantity <= INT64_MAX:
+        return quantity
     number = _integer(quantity)
     if number is None:
         raise InvalidInput(

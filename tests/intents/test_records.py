@@ -21,8 +21,8 @@ from gridwire.intents.records import (
     Row,
     apply,
     decode,
-    dump,
     entries,
+    quote,
     sign,
     split,
 )
@@ -44,6 +44,10 @@ TABLE: dict[str | None, set[str]] = {
     "resolved_by_person": set(),
 }  # fmt: skip
 EVERY = sorted(state for state in TABLE if state is not None)
+
+
+def dump(record: Any) -> bytes:
+    return quote(record).encode()
 
 
 def record(state: str, key: str = "K", at: int = 1, **more: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 from gridwire.errors import AuthError, AuthUnavailable, NoAnswer, NotSent
 from gridwire.intents.guard import Guard, Limits
 from gridwire.intents.journal import Journal
-from gridwire.intents.records import JournalError, dump
+from gridwire.intents.records import JournalError, quote
 from gridwire.orders.desk import LEAVE_WITHIN_S, Draft, OrderPath, plain
 from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
 
@@ -86,7 +86,7 @@ class Form:
 
     def record(self, key: str, at_us: int, encoded: Sequence[bytes], client_ref: str | None) -> bytes:
         row = {"s": "sending", "k": key, "t": at_us, "v": "none", "a": "me", "o": self.operation, "f": {"price": "5"}}
-        return dump(row if client_ref is None else {**row, "r": client_ref})
+        return quote(row if client_ref is None else {**row, "r": client_ref}).encode()
 
     def render(self, key: str, credential: int | None, encoded: Sequence[bytes]) -> bytes:
         return b" ".join([key.encode(), str(credential).encode(), *encoded])

@@ -106,6 +106,26 @@ def test_what_a_method_returns_is_wrapped_and_entered_without_async(source: Path
     assert '"""A client, used in ``with``."""' in text
 
 
+def test_what_only_type_checkers_import_stays_theirs_and_overloads_are_carried_over(source: Path) -> None:
+    overloads = """
+    @overload
+    def find(self, name: Literal["cellar"]) -> Cellar: ...
+
+    @overload
+    def find(self, name: str) -> Room: ...
+
+    def find(self, name: str) -> object:
+        \"\"\"Find a room.\"\"\"
+        return name
+"""
+    guarded = "from typing import TYPE_CHECKING, Literal, overload\nif TYPE_CHECKING:\n    from gridwire.cellar import Cellar\n"
+    (source / "client.py").write_text(CLIENT.replace("from typing", guarded + "from typing", 1) + overloads)
+    text = Writer(face(room=("Room",))).write()
+    assert "if TYPE_CHECKING:\n    from gridwire.cellar import Cellar\n" in text
+    assert '@overload\n    def find(self, name: Literal["cellar"]) -> Cellar: ...' in text
+    assert "return self._client.find(name)" in text
+
+
 @pytest.mark.parametrize(
     ("method", "complaint"),
     [

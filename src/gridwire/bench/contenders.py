@@ -88,14 +88,16 @@ def floor(target: Target, count: int, payload: bytes) -> Sample:
 async def desk(target: Target, count: int) -> Sample:
     """The desk as ``stp.desk(…)`` returns it, with its default guard but for the rate, journal and redaction on.
 
-    The tickets of the whole batch are fetched before it begins: in life a spent one has been replaced before the next
-    decision, and what is measured is an order's way, not the ticket service.
+    The tickets of the whole batch are fetched before it begins, and the pool gets one before each order: in life a spent
+    one has been replaced before the next decision, and what is measured is an order's way, not the ticket service.
     """
     sample = Sample()
     limits = Limits(orders_per_second=100_000)
     async with EpiasStp(target.account()) as stp, stp.desk(contracts=[CONTRACT], limits=limits) as trading:
-        await _stock(stp, count + WARM_UP)
+        tickets = stp._tickets
+        stock = [await tickets._fetch(urgent=True) for _ in range(count + WARM_UP)]
         for number in range(count + WARM_UP):
+            tickets._pool.add(stock[number])
             cpu, started = time.thread_time_ns(), time.perf_counter_ns()
             outcome = await trading.buy(CONTRACT, price="12000.50", quantity=155)
             ended = time.perf_counter_ns()
@@ -107,13 +109,6 @@ async def desk(target: Target, count: int) -> Sample:
                 sample.cpu_ns += spent
         sample.stages_ns = [order.stages_ns for order in trading.timings.orders()[WARM_UP:]]
     return sample
-
-
-async def _stock(stp: EpiasStp, count: int) -> None:
-    """Put ``count`` tickets into the pool, which never holds more than four of its own accord."""
-    manager = stp._tickets
-    tickets = [await manager._fetch(urgent=True) for _ in range(count)]
-    manager._pool._tickets.extend(tickets)
 
 
 class _Header(BaseModel):

@@ -58,9 +58,11 @@ class Context:
 
 def encode_price(value: Decimal) -> bytes:
     """A price as it stands on the wire. Raises `InvalidInput` for what `gridwire.units.price` would not give."""
-    if type(value) is not Decimal or not value.is_finite() or value.is_signed() or not -9 <= value.adjusted() <= 15:
-        raise InvalidInput(f"price={value!r} cannot be written as a price. Nothing was sent.")
-    return format(value, "f").encode("ascii")
+    if type(value) is Decimal and -9 <= value.adjusted() <= 15:
+        text = format(value, "f")
+        if text[0] in "0123456789":  # neither signed nor a word
+            return text.encode("ascii")
+    raise InvalidInput(f"price={value!r} cannot be written as a price. Nothing was sent.")
 
 
 def encode_count(value: int) -> bytes:
@@ -110,6 +112,7 @@ class StpForm:
         self._operation = OPERATIONS[operation]
         self._context = context
         self.slots: tuple[Slot[Any], ...] = tuple(slots)
+        self._encoders = tuple(slot.encode for slot in slots)
 
         def render(values: dict[str, Any]) -> bytes:
             key = values["transaction_id"]
@@ -133,7 +136,7 @@ class StpForm:
 
     def encode(self, values: Sequence[Any]) -> list[bytes]:
         """Values to bytes, in the order of ``slots``. Raises `InvalidInput`."""
-        return [slot.encode(value) for slot, value in zip(self.slots, values, strict=True)]
+        return [encode(value) for encode, value in zip(self._encoders, values, strict=True)]
 
     def body(self, key: str, encoded: Sequence[bytes]) -> bytes:
         """The JSON body alone."""

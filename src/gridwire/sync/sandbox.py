@@ -9,13 +9,15 @@ Made by ``tools/make_sync.py`` from the async classes: change those, and run it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridwire.epias_stp.profile import Account
-from gridwire.sandbox.epias_stp import EpiasStpVenue
 from gridwire.sandbox.runner import Sandbox as AsyncSandbox
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
+
+if TYPE_CHECKING:
+    from gridwire.sandbox.epias_stp import EpiasStpVenue
 
 
 class Sandbox(Blocking):
