@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gridwire.intents import journal as module
+from gridwire.intents import runs
 from gridwire.intents.journal import Journal, read
 from tests.intents.runs import left_by_a_dead_run, state_in, states
 
@@ -90,11 +90,13 @@ class TestProcesses:
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        for n in range(40):
-            left_by_a_dead_run(tmp_path, ("sending", str(n)))  # which also moves the run before
-            there.append(str(n))
-        done.set()
-        watcher.join()
+        try:
+            for n in range(40):
+                left_by_a_dead_run(tmp_path, ("sending", str(n)))  # which also moves the run before
+                there.append(str(n))
+        finally:
+            done.set()
+            watcher.join()
         assert missed == []
 
     def test_a_forked_worker_does_not_keep_its_dead_parents_run_alive(self, tmp_path: Path) -> None:
@@ -131,5 +133,5 @@ time.sleep(30)
     def test_forking_without_an_open_journal_is_nothing(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
         journal.close()
-        module._forked()
+        runs._forked()
         assert state_in(tmp_path) == {}
