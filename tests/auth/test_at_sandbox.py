@@ -67,9 +67,9 @@ async def test_every_ticket_is_valid_when_it_is_handed_out_also_after_ten_idle_m
         await c.tickets.arm()
         for pause in (0.0, 600.0, 3.0, 24.0, 0.5):
             await asyncio.sleep(pause)
-            ready = c.tickets.take_ready()
+            ready = c.tickets.pop_ready()
             assert ready is not None
-            verdict = c.cas.validate(ready.decode(), c.service, asyncio.get_running_loop().time())
+            verdict = c.cas.validate(ready.value, c.service, asyncio.get_running_loop().time())
             assert verdict.ok
             assert verdict.age_s is not None
             assert verdict.age_s <= 25

@@ -26,6 +26,7 @@ from gridwire.auth.errors import (
 )
 from gridwire.errors import AuthError, InvalidInput, NoAnswer, NotSent, TransportError
 from gridwire.transport.exchange import Flow, Request, Response
+from tests.support import planted
 
 T = TypeVar("T")
 
@@ -297,3 +298,16 @@ def test_no_answer_breaks_the_reader(
             continue
         assert found.startswith(prefix)
         assert set(found) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def test_no_variable_of_a_failed_login_holds_the_password() -> None:
+    """Reports of errors show them: a debugger's, a crash reporter's."""
+    for answer in (Response(401, {}, b"no"), Response(200, {}, b"no ticket"), Response(503, {}, b"")):
+        flow = cas.login(URL, "TRADER1", SecretStr(planted.PASSWORD))
+        next(flow)
+        with pytest.raises(AuthError) as caught:
+            flow.send(answer)
+        frames = [entry.frame for entry in caught.traceback if "gridwire" in str(entry.path)]
+        assert frames
+        for frame in frames:
+            assert planted.leaks(repr(frame.f_locals)) == []

@@ -67,13 +67,6 @@ class TestHandingOut:
         with pytest.raises(InvalidInput):
             tickets.allow_replacements(0)
 
-    def test_retiring_is_what_was_replaced_and_is_not_too_old(self) -> None:
-        assert at(0.0, 0.0).pop_retiring(22.0) is None
-        retiring = at(0.0, 1.0, 21.0).pop_retiring(22.0)
-        assert retiring is not None
-        assert retiring.issued_at == 0.0
-        assert at(0.0, 1.0, 21.0).pop_retiring(25.5) is None
-
     def test_freshness(self) -> None:
         assert not pool().has_fresh(0.0)
         assert at(0.0).has_fresh(24.9)

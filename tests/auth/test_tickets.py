@@ -56,9 +56,9 @@ class TestPool:
             rng = random.Random(3)
             for _ in range(40):
                 await asyncio.sleep(rng.uniform(30, 90))
-                ready = d.tickets.take_ready()
+                ready = d.tickets.pop_ready()
                 assert ready is not None
-                assert age_at_server(d, ready.decode()) <= 25
+                assert age_at_server(d, ready.value) <= 25
             assert d.cas.logins == 1
 
     async def test_a_ticket_is_handed_out_once(self) -> None:
@@ -66,8 +66,8 @@ class TestPool:
             await d.tickets.arm()
             seen: list[str] = []
             for _ in range(200):
-                ready = d.tickets.take_ready()
-                seen.append(ready.decode() if ready is not None else (await d.tickets.take()).value)
+                ready = d.tickets.pop_ready()
+                seen.append(ready.value if ready is not None else (await d.tickets.take()).value)
                 await asyncio.sleep(0.03)
             assert len(set(seen)) == 200
 
@@ -78,7 +78,7 @@ class TestPool:
             spent_from = asyncio.get_running_loop().time()
             spent = 0
             for _ in range(100):
-                spent += d.tickets.take_ready() is not None
+                spent += d.tickets.pop_ready() is not None
                 await asyncio.sleep(0.05)
             calls = [at for at, _ in d.cas.calls if at >= spent_from]
             assert spent >= 45
@@ -89,10 +89,10 @@ class TestPool:
             await d.tickets.arm()
             await asyncio.sleep(70)
             for _ in range(30):
-                assert d.tickets.take_ready() is not None
+                assert d.tickets.pop_ready() is not None
                 await asyncio.sleep(1)
             await asyncio.sleep(45)
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
 
     async def test_take_hands_out_a_pooled_ticket_without_asking(self) -> None:
         async with desk() as d:
@@ -111,31 +111,15 @@ class TestPool:
             assert second is not None
             assert first.issued_at >= second.issued_at
 
-    async def test_keeping_warm_spends_only_tickets_that_were_replaced(self) -> None:
-        async with desk() as d:
-            await d.tickets.arm()
-            await asyncio.sleep(20)
-            assert d.tickets.pop_retiring() is None
-            await asyncio.sleep(2)
-            retiring = d.tickets.pop_retiring()
-            assert retiring is not None
-            assert 20 <= retiring.age_s <= 25
-            await asyncio.sleep(0.5)
-            assert d.tickets.stats().pooled == 3
-            calls = len(d.cas.calls)
-            await asyncio.sleep(5)
-            assert d.tickets.pop_retiring() is None
-            assert len(d.cas.calls) == calls
-
     async def test_disarming_stops_the_calls_and_leaves_what_is_fresh(self) -> None:
         async with desk() as d:
             await d.tickets.arm()
             await asyncio.sleep(1)
             await d.tickets.disarm()
             calls = len(d.cas.calls)
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
             await asyncio.sleep(26)
-            assert d.tickets.take_ready() is None
+            assert d.tickets.pop_ready() is None
             assert len(d.cas.calls) == calls
             assert d.tickets.stats() == d.tickets.stats()
             assert (d.tickets.stats().wasted, d.tickets.stats().armed) == (1, False)
@@ -175,9 +159,9 @@ class TestPool:
             await arming
             assert d.tickets.stats().pooled == 0
             await asyncio.sleep(15)
-            ready = d.tickets.take_ready()
+            ready = d.tickets.pop_ready()
             assert ready is not None
-            assert ready.decode() in list(d.cas.issued)[1:]
+            assert ready.value in list(d.cas.issued)[1:]
 
     async def test_arming_with_a_wrong_password_says_so_and_arms_nothing(self) -> None:
         async with desk(password="wrong") as d:
@@ -187,8 +171,7 @@ class TestPool:
 
     async def test_before_anything_there_is_no_ready_ticket(self) -> None:
         tickets = manager()
-        assert tickets.take_ready() is None
-        assert tickets.pop_retiring() is None
+        assert tickets.pop_ready() is None
 
     async def test_a_cancelled_order_loses_its_ticket(self) -> None:
         async with desk() as d:
@@ -222,7 +205,7 @@ class TestAge:
             await asyncio.sleep(17)
             d.tickets.report_rejected(17.0)
             assert d.tickets.stats().ttl_s == 15
-            assert d.tickets.take_ready() is None  # 17 s old, usable for 10 s now
+            assert d.tickets.pop_ready() is None  # 17 s old, usable for 10 s now
             d.tickets.report_rejected(17.0)  # not younger than the life believed in now
             assert d.tickets.stats().ttl_s == 15
             d.tickets.report_rejected(12.0)
@@ -267,14 +250,14 @@ class TestRefillUnderFailure:
             await asyncio.sleep(120)
             assert d.cas.logins == 2
             assert d.cas.most_in_a_minute() <= 6
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
 
     async def test_a_session_lost_under_an_order_is_mended_for_the_replacement(self) -> None:
         async with desk() as d:
             await d.tickets.arm()
             await asyncio.sleep(100)
             d.cas.sessions.clear()
-            d.tickets.take_ready()
+            d.tickets.pop_ready()
             await asyncio.sleep(0.2)
             assert d.cas.logins == 2
 
@@ -290,7 +273,7 @@ class TestRefillUnderFailure:
             assert d.told("ticket.pool_failed")
             d.cas.ticket_faults.clear()
             await asyncio.sleep(61)
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
 
     async def test_a_login_fails_while_idle_without_inner_repetition(self) -> None:
         async with desk() as d:
@@ -323,7 +306,7 @@ class TestRefillUnderFailure:
             await asyncio.sleep(150)
             assert len(d.cas.calls) - calls <= 1
             await asyncio.sleep(60)
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
 
     async def test_a_page_in_place_of_a_ticket_pauses_a_minute(self) -> None:
         async with desk() as d:
@@ -331,7 +314,7 @@ class TestRefillUnderFailure:
             await asyncio.sleep(62)
             d.cas.ticket_faults.extend([answer(200, "<html>maintenance</html>")] * 2)
             await asyncio.sleep(130)
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
 
     async def test_a_refused_password_stops_the_pool_until_it_is_corrected(self) -> None:
         async with desk() as d:
@@ -344,26 +327,26 @@ class TestRefillUnderFailure:
             calls = len(d.cas.calls)
             await asyncio.sleep(600)
             assert len(d.cas.calls) == calls
-            assert d.tickets.take_ready() is None
+            assert d.tickets.pop_ready() is None
             d.tickets.update_credentials(USER, SecretStr("new"))
             await asyncio.sleep(1)
-            assert d.tickets.take_ready() is not None
+            assert d.tickets.pop_ready() is not None
 
     async def test_tickets_of_the_user_before_are_never_handed_out(self) -> None:
         async with desk() as d:
             await d.tickets.arm()
             await asyncio.sleep(1)
             d.cas.latency_s = 1.0
-            d.tickets.take_ready()
+            d.tickets.pop_ready()
             await asyncio.sleep(0.5)  # its replacement is under way
             d.cas.users["OTHER"] = "x"
             before = set(d.cas.issued)
             d.tickets.update_credentials("OTHER", SecretStr("x"))
-            assert d.tickets.take_ready() is None
+            assert d.tickets.pop_ready() is None
             await asyncio.sleep(10)
-            ready = d.tickets.take_ready()
+            ready = d.tickets.pop_ready()
             assert ready is not None
-            assert ready.decode() not in before
+            assert ready.value not in before
             assert d.cas.logins == 2
 
 
@@ -472,7 +455,7 @@ async def test_an_unexpected_failure_is_told_and_outlived() -> None:
     )
     await tickets.arm()
     await asyncio.sleep(100)
-    assert tickets.take_ready() is not None
+    assert tickets.pop_ready() is not None
     failed = [event.text for event in events if event.name == "ticket.pool_failed"]
     assert "TGT-*** went wrong" in failed[0]
     await tickets.aclose()

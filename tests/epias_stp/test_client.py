@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from gridwire.epias_stp import TEST, Account, EpiasStp
+from gridwire.epias_stp import TEST, Account, EpiasStp, Profile, client
+from gridwire.epias_stp.profile import StpSettings
 from gridwire.errors import ProtocolError, WrongLoop
 from gridwire.outcome import Unknown
 from gridwire.transport.websocket import Connection
@@ -129,3 +131,12 @@ def test_arguments_that_are_no_settings_pass_through_from_env() -> None:
     assert [event.name for event in told] == ["cas.username_case"]
     with pytest.raises(TypeError, match="unexpected keyword"):
         EpiasStp.from_env(environment="test", username="TRADER1", password=PASSWORD, retry="always")
+
+
+def test_every_setting_reaches_the_account_or_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = {field.name for field in dataclasses.fields(Profile)} | {"username", "password"}
+    assert {name for name in StpSettings.model_fields if name not in where} == set(client._OPTIONS)
+    monkeypatch.setenv("GRIDWIRE_EPIAS_STP_JOURNAL", str(tmp_path / "of-the-environment"))
+    options: dict[str, Any] = {"environment": "test", "username": "TRADER1", "password": PASSWORD}
+    assert EpiasStp.from_env(**options)._ledger._directory == tmp_path / "of-the-environment"
+    assert EpiasStp.from_env(journal=str(tmp_path / "mine"), **options)._ledger._directory == tmp_path / "mine"

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from pydantic import SecretStr
@@ -77,14 +77,15 @@ def login(cas_url: str, username: str, password: SecretStr) -> Flow[str]:
     3.2). Raises `CasCredentialsError`, `CasThrottledError`, `CasUnavailable` or `CasProtocolError`, and `InvalidInput`
     for credentials that no form can carry.
     """
-    secret = password.get_secret_value()
-    request = Request("POST", f"{_base(cas_url)}/tickets?format=text", _FORM, _form(username=username, password=secret))
+    # The password is never a variable here: a report of an error may show the variables it passed.
+    url = f"{_base(cas_url)}/tickets?format=text"
+    request = Request("POST", url, _FORM, _form(username=username, password=password.get_secret_value()) or _refuse())
     response = yield from _ask(request, cas_url, "login")
     if response.status in (200, 201):
         for candidate in (*_in_body(response, "tgt"), *_in_location(response), *_in_page(response)):
             if _TGT.fullmatch(candidate):
                 return candidate
-    raise _failure("login", response, cas_url, secret=secret)
+    raise _failure("login", response, cas_url, secret=password)
 
 
 def service_ticket(cas_url: str, tgt: str, service: str) -> Flow[str]:
@@ -93,7 +94,7 @@ def service_ticket(cas_url: str, tgt: str, service: str) -> Flow[str]:
     Reads text, JSON ``st`` and XML ``st`` (specification 3.3). Raises `CasTicketExpired` if CAS no longer knows the
     TGT, else `CasThrottledError`, `CasUnavailable` or `CasProtocolError`.
     """
-    request = Request("POST", f"{_base(cas_url)}/tickets/{tgt}", _FORM, _form(service=service))
+    request = Request("POST", f"{_base(cas_url)}/tickets/{tgt}", _FORM, _form(service=service) or _refuse())
     response = yield from _ask(request, cas_url, "ticket")
     if response.status in (200, 201):
         for candidate in _in_body(response, "st"):
@@ -114,14 +115,19 @@ def _base(cas_url: str) -> str:
     return cas_url.rstrip("/")
 
 
-def _form(**fields: str) -> bytes:
+def _form(**fields: str) -> bytes | None:
+    """The fields as a form body; None where a text holds half of a character."""
     try:
         return urlencode(fields).encode("ascii")
     except UnicodeEncodeError:  # its text would quote the password
-        raise InvalidInput(
-            "The user name, password or service name holds half of a character (a lone surrogate), which cannot be "
-            "sent. Read it as UTF-8. Nothing was sent."
-        ) from None
+        return None
+
+
+def _refuse() -> NoReturn:
+    raise InvalidInput(
+        "The user name, password or service name holds half of a character (a lone surrogate), which cannot be sent. "
+        "Read it as UTF-8. Nothing was sent."
+    )
 
 
 def _ask(request: Request, cas_url: str, step: Step) -> Flow[Response]:
@@ -190,11 +196,13 @@ def _text(response: Response) -> str:
 # What an answer without a ticket means
 
 
-def _failure(step: Step, response: Response, cas_url: str, *, secret: str = "", service: str = "") -> AuthError:
+def _failure(
+    step: Step, response: Response, cas_url: str, *, secret: SecretStr | None = None, service: str = ""
+) -> AuthError:
     status = response.status
     verdict = _VERDICTS[step].get(status, "unavailable" if status >= 500 else "protocol")
     where = f"CAS at {_host(cas_url)}"
-    said = f"HTTP {status}{_quote(response, secret)}"
+    said = f"HTTP {status}{_quote(response, secret.get_secret_value() if secret else '')}"
     if verdict in ("refused", "maybe_expired"):
         return _refusal(verdict == "maybe_expired" or bool(_EXPIRED.search(_text(response))), status, where, said)
     if verdict == "throttled":

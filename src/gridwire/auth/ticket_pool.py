@@ -114,12 +114,6 @@ class TicketPool:
             self._owed += 1
         return self._tickets.pop()
 
-    def pop_retiring(self, now: float) -> Ticket | None:
-        """Hand out the oldest ticket if it has been replaced already; None if there is no such ticket."""
-        if len(self._tickets) <= self._size or now - self._tickets[0].issued_at > self.usable_s:
-            return None
-        return self._tickets.pop(0)
-
     def allow_replacements(self, per_s: int) -> None:
         """Replace up to ``per_s`` spent tickets in a second from now on."""
         if per_s < 1:

@@ -151,11 +151,6 @@ class TicketManager(LoopBound):
             return ticket
         return await self._fetch(urgent=True)
 
-    def take_ready(self) -> bytes | None:
-        """The value of a pooled ticket, without waiting; None if there is none. For the path of an order."""
-        ticket = self.pop_ready()
-        return ticket.value.encode("ascii") if ticket is not None else None
-
     def pop_ready(self) -> Ticket | None:
         """A pooled ticket, the freshest one, without waiting; None if there is none."""
         if self._loop is None or self._session.latched:
@@ -169,13 +164,6 @@ class TicketManager(LoopBound):
     def _wake_now(self) -> None:
         self._wake_later = None
         self._wake.set()
-
-    def pop_retiring(self) -> Ticket | None:
-        """A pooled ticket that has been replaced already and is about to be dropped; None if there is none.
-
-        For calls that keep a connection warm: they must not cost CAS a call of their own.
-        """
-        return None if self._loop is None else self._pool.pop_retiring(self._loop.time())
 
     @property
     def usable_s(self) -> float:

@@ -43,6 +43,12 @@ from gridwire.transport.websocket import Stream
 SILENCE_S = 60.0
 """The broadcaster's heart-beat period is not documented; a minute without a frame counts as a dead connection."""
 
+_OPTIONS = (
+    "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout", "read_only", "confirmed",
+    "ticket_file", "journal",
+)  # fmt: skip
+"""The settings that are arguments of the client; the others say where and who."""
+
 
 class EpiasStp:
     """A session with STP, as an async context manager bound to the event loop it was opened on.
@@ -133,18 +139,8 @@ class EpiasStp:
         """
         known = {name: arguments.pop(name) for name in list(arguments) if name in StpSettings.model_fields}
         found = settings.load(StpSettings, prefix=PREFIX, table=TABLE, overrides=known, file=file)
-        options = {
-            name: getattr(found, name)
-            for name in ("application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout")
-        }
-        return cls(
-            account_of(found),
-            read_only=found.read_only,
-            confirmed=found.confirmed,
-            ticket_file=found.ticket_file,
-            **options,
-            **arguments,
-        )
+        options = {name: getattr(found, name) for name in _OPTIONS}
+        return cls(account_of(found), **options, **arguments)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
