@@ -25,8 +25,9 @@ fix: $(VENV)/.dev-installed ## apply the formatter and the safe fixes of the lin
 docs: $(VENV)/.dev-installed ## build the documentation into site/
 	@$(BIN)/python tools/check.py docs
 
-bench: $(VENV)/.all-installed ## measure import time and install size against their budgets
-	@$(BIN)/python -m gridwire.bench imports
+bench: $(VENV)/.all-installed ## measure import time and install size against their budgets, and an order's way in short
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m gridwire.bench imports
+	@$(BIN)/gridwire bench orders --orders 600
 
 mutants: $(VENV)/.dev-installed ## change code on purpose and see whether a test notices (slow; MOST=0 tries every change)
 	@$(BIN)/python tools/mutants.py --show --most $(or $(MOST),60)

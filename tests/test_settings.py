@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,24 @@ def test_nearest_file_upwards_is_found(file: Path, monkeypatch: pytest.MonkeyPat
     assert settings.find_file() == file
     assert _load().username == "FILE"
     assert settings.find_file(Path("/")) is None
+
+
+def test_a_found_file_that_others_can_write_is_not_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    file.chmod(0o666)
+    with pytest.raises(ConfigurationError, match=r"where your password goes\. It was not read"):
+        _load()
+    assert _load(file).username == "FILE", "one that is named is the caller's own choice"
+    file.chmod(0o644)
+    assert _load().username == "FILE"
+    if os.geteuid() == 0:
+        os.chown(file, 12_345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        _load()
+    monkeypatch.delattr(os, "geteuid")
+    assert _load().username == "FILE"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ must be confirmed by name before a write in production relies on them.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -102,13 +103,28 @@ def _home() -> Path:
 
 
 def find_file(start: Path | None = None) -> Path | None:
-    """The nearest ``gridwire.toml`` in ``start`` (the current folder) or above, or None."""
+    """The nearest ``gridwire.toml`` in ``start`` (the current folder) or above, or None.
+
+    Raises `ConfigurationError` for one that another user can write: it says where passwords go.
+    """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         candidate = folder / FILE_NAME
         if candidate.is_file():
+            _refuse_foreign(candidate)
             return candidate
     return None
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not hasattr(os, "geteuid"):
+        return  # Windows keeps rights elsewhere
+    found = path.stat()
+    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & stat.S_IWOTH:
+        raise ConfigurationError(
+            f"{path} was found, but it belongs to another user or can be written by everyone, and it would say where your "
+            "password goes. It was not read: make it yours alone, or name the file to read."
+        )
 
 
 def _table_of(path: Path | None, table: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_sample(sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_first_page_shows_a_trade() -> None:
     assert any(
-        sample.kind == "program" and "bids.save" in sample.code for sample in SAMPLES if sample.page == "README.md"
+        sample.kind == "program" and "desk.buy" in sample.code for sample in SAMPLES if sample.page == "README.md"
     )
 
 

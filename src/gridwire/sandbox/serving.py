@@ -26,8 +26,15 @@ class Listener:
     @classmethod
     async def open(cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Listener:
         """Listen on ``port`` of 127.0.0.1 (0: any free one)."""
+
+        async def handled(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except ConnectionResetError:  # the client left in the middle of an answer, which is no error of a venue
+                return web.Response()
+
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", handler)
+        application.router.add_route("*", "/{path:.*}", handled)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         loop = asyncio.get_running_loop()

@@ -32,8 +32,8 @@ async def send(f: Floor) -> httpx.Response:
     return await f.one.send("bid_save", dumps(envelope(BID)))
 
 
-async def raw(f: Floor) -> bytes:
-    """Send a bid over a bare connection and return every byte until the server ends it."""
+async def sent(f: Floor) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send a bid over a bare connection."""
     body = dumps(envelope(BID))
     ticket = await f.one.ticket()
     host, port = f.one.profile.stp_url.removeprefix("http://").split(":")
@@ -43,6 +43,12 @@ async def raw(f: Floor) -> bytes:
         f"Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     writer.write(head.encode() + body)
+    return reader, writer
+
+
+async def raw(f: Floor) -> bytes:
+    """Send a bid over a bare connection and return every byte until the server ends it."""
+    reader, writer = await sent(f)
     received = await reader.read()
     writer.close()
     return received
@@ -211,3 +217,14 @@ async def test_a_call_stopped_before_the_engine_is_logged_with_its_transaction(f
     await f.one.send("bid_save", dumps(content))
     assert f.venue.log[0].transaction_id == content["headers"][0]["value"]
     assert (f.venue.log[0].application, f.venue.log[0].result_type) == ("tests", None)
+
+
+async def test_a_client_that_leaves_in_the_middle_of_an_answer_is_no_error_of_the_venue(
+    f: Floor, caplog: pytest.LogCaptureFixture
+) -> None:
+    f.venue.faults.add("slow_answer", operation="bid_save", chunk=1, seconds=0.1)
+    reader, writer = await sent(f)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    await asyncio.sleep(60)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
