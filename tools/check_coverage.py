@@ -26,6 +26,11 @@ PURE = (
     "*/transport/classify.py",
     "*/auth/cas.py",
     "*/auth/budget.py",
+    "*/auth/ticket_pool.py",
+    "*/auth/tickets.py",
+    "*/intents/*.py",
+    "*/orders/*.py",
+    "*/transport/lane.py",
     "*/rules.py",
     "*/wire.py",
     *(

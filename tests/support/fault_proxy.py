@@ -90,11 +90,12 @@ class Link:
         self.fault: Fault | None = None
         self.stalled = False
         self._ended = False
-        self._dialling: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         self._proxy.links.add(self)
-        self._dialling = asyncio.get_running_loop().create_task(self._dial())
+        task = asyncio.get_running_loop().create_task(self._dial())
+        self._proxy.dialling.add(task)
+        task.add_done_callback(self._proxy.dialling.discard)
 
     async def _dial(self) -> None:
         try:
@@ -157,6 +158,7 @@ class FaultProxy:
         self.target = target
         self.port = 0
         self.links: set[Link] = set()
+        self.dialling: set[asyncio.Task[None]] = set()
         self.fault: Fault | None = None
         self.waiting = False
 
@@ -188,6 +190,8 @@ async def fault_proxy(target: int) -> AsyncIterator[FaultProxy]:
     try:
         yield proxy
     finally:
+        await asyncio.sleep(0.001)  # asyncio leaks a connection that is being accepted when its server closes
         server.close()
         proxy.hang_up()
+        await asyncio.gather(*proxy.dialling)
         await asyncio.sleep(0)

@@ -57,6 +57,7 @@ async def raw_server(behaviour: Behaviour, tls: ssl.SSLContext | None = None) ->
     try:
         yield served
     finally:
+        await asyncio.sleep(0.001)  # asyncio leaks a connection that is being accepted when its server closes
         server.close()
         for task in list(tasks):
             task.cancel()

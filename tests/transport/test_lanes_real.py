@@ -30,21 +30,25 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 pytestmark = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
-LIMITS = LaneLimits(answer_timeout_s=0.05, connect_timeout_s=0.5)
+PATIENT_S = 10.0
+"""An answer that is awaited: as long as a busy machine may need."""
 
 
 @asynccontextmanager
-async def through_a_proxy(tls: bool) -> AsyncIterator[tuple[Lanes, FaultProxy, RawServer]]:
+async def through_a_proxy(
+    tls: bool, answer_timeout_s: float = PATIENT_S
+) -> AsyncIterator[tuple[Lanes, FaultProxy, RawServer]]:
     async with served(faithful, tls=tls) as server, fault_proxy(port_of(server)) as proxy:
         url = server.url.replace(str(port_of(server)), str(proxy.port))
-        async with Lanes(url, Network(ca_pem=authority().pem if tls else None), LIMITS) as lanes:
+        limits = LaneLimits(answer_timeout_s=answer_timeout_s, connect_timeout_s=PATIENT_S)
+        async with Lanes(url, Network(ca_pem=authority().pem if tls else None), limits) as lanes:
             await until(lambda: len(proxy.links) == 2)
             await asyncio.sleep(0.01)
             yield lanes, proxy, server
 
 
 async def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 2
+    end = time.monotonic() + PATIENT_S
     while not true():
         assert time.monotonic() < end
         await asyncio.sleep(0.001)
@@ -113,13 +117,12 @@ async def test_reset_in_mid_answer_is_no_answer(tls: bool, after: int) -> None:
 
 
 async def test_silence_ends_at_the_deadline(tls: bool) -> None:
-    async with through_a_proxy(tls) as (lanes, proxy, _):
+    async with through_a_proxy(tls, answer_timeout_s=0.05) as (lanes, proxy, _):
         proxy.arm("down", after=5, act="stall")
         began = time.monotonic()
         with pytest.raises(NoAnswer, match=r"within 0\.05 s"):
             await order(lanes)
-        assert 0.045 < time.monotonic() - began < 0.5
-        assert (await order(lanes)).body == b"body!"
+        assert 0.045 < time.monotonic() - began < 2
 
 
 async def test_cancelled_orders_and_closing_leave_no_descriptor_and_no_task(tls: bool) -> None:
