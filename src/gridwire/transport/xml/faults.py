@@ -27,7 +27,8 @@ class Fault:
 
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line is not None else ""
-        return ", ".join(filter(None, (where, self.path))) + f": {self.message}"
+        place = ", ".join(filter(None, (where, self.path)))
+        return f"{place}: {self.message}" if place else self.message
 
 
 class DocumentRefused(InvalidInput):
