@@ -128,8 +128,10 @@ def _child(path: Path, target: Point | None) -> tuple[list[str], list[Any]]:
     with os.fdopen(out, encoding="utf-8") as pipe:
         said = pipe.read().splitlines()
     os.waitpid(pid, 0)
-    passed: list[Any] = [json.loads(line.removeprefix("passed ")) for line in said if line.startswith("passed ")]
-    return [line for line in said if not line.startswith("passed ")], sum(passed, [])
+    lines: list[Any] = []
+    if said and said[-1].startswith("passed "):
+        lines = json.loads(said.pop().removeprefix("passed "))
+    return said, lines
 
 
 def main() -> None:
