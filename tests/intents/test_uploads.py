@@ -417,6 +417,13 @@ class TestTrouble:
         assert descriptors() == before
         assert list(module._runs(path).glob("*.lock")) == []
 
+    def test_a_file_of_a_newer_program_is_left_alone(self, uploads: Uploads, path: Path) -> None:
+        with uploads._transaction("BEGIN IMMEDIATE") as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+            connection.execute("PRAGMA user_version = 2")
+        with pytest.raises(JournalError, match=r"newer gridwire .*Nothing is sent without it"):
+            Uploads.open(path)
+
     def test_a_locked_file_sends_nothing(self, uploads: Uploads, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         row = uploads.prepare(document())
         monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0.01)

@@ -85,8 +85,10 @@ class Uploads:
                 uploads = cls(path, run, os.open(_lock(path, run), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
                 try:
                     try_lock(uploads._descriptor)
-                    with transaction(path, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA):
-                        pass
+                    with transaction(
+                        path, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA
+                    ) as connection:
+                        table.check_version(connection, f"{WHAT} {path}")
                     uploads.recovered = uploads._recover()
                 except BaseException:
                     uploads.close()

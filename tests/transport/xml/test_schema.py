@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -186,8 +187,6 @@ def test_threads_do_not_mix_their_faults(schemas_folder: Path) -> None:
 
 
 def test_the_bait_is_seen_when_it_is_taken(bait: Bait) -> None:
-    import socket
-
     with bait.watch() as touched:
         (bait.folder / "secret.txt").read_bytes()
         socket.create_connection(("127.0.0.1", bait.port)).close()
