@@ -110,6 +110,10 @@ class TestDocument:
     def test_an_empty_document_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="empty"):
             document(size_bytes=0)
+        assert document(size_bytes=1).size_bytes == 1
+
+    def test_a_name_may_be_as_long_as_said(self) -> None:
+        assert len(document(object_key="ж" * 200).object_key) == 200
 
 
 class TestObstacle:

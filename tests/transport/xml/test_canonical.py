@@ -73,6 +73,8 @@ def test_content_does(other: str) -> None:
         ("<a>&amp;lt;</a>", "<a>&lt;</a>"),
         ('<a b="1&quot; c=&quot;2"/>', '<a b="1" c="2"/>'),
         ("<a><b/>c</a>", "<a><b>c</b></a>"),
+        ("<a>c<b/></a>", "<a><b>c</b></a>"),
+        ("<a>c<b/></a>", "<a><b/>c</a>"),
         ("<a>&lt;?p q?&gt;</a>", "<a><?p q?></a>"),
     ],
 )
@@ -154,6 +156,16 @@ class TestTarget:
             target.start("b", {})
         with pytest.raises(TypeDeclared):
             target.doctype("a", None, None)
+
+    def test_levels_are_counted_and_not_elements(self) -> None:
+        target = Canonical(2)
+        target.start("a", {})
+        for _ in range(9):
+            target.start("b", {})
+            target.end("b")
+        target.start("b", {})
+        with pytest.raises(TooDeep):
+            target.start("b", {})
 
     def test_white_space_is_that_of_xml(self) -> None:
         assert WHITE == " \t\r\n"
