@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gridwire.errors import InvalidInput
-from gridwire.intents.records import JournalError, microseconds, moment
+from gridwire.intents.records import microseconds, moment
 from gridwire.intents.upload_records import BLOCKING, Document, Step, Upload
 
 _ONE = f"WHERE forced_over IS NULL AND state IN ({', '.join(repr(state) for state in sorted(BLOCKING))})"
@@ -47,15 +47,12 @@ _ALL = ", ".join(_COLUMNS)
 _ABOUT = "venue = ? AND account = ? AND form = ? AND object_key = ? AND period = ?"
 
 
-def check_version(connection: sqlite3.Connection, name: str) -> None:
-    """Note the version in a new file. Raises `JournalError` for a file of a later one: its states may mean other things."""
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found > VERSION:
-        raise JournalError(
-            f"{name} was written by a newer gridwire (version {found} of its form, {VERSION} is known here). Nothing is sent "
-            "without it: upgrade gridwire here too."
-        )
-    connection.execute(f"PRAGMA user_version = {VERSION}")
+def version(connection: sqlite3.Connection) -> int:
+    """The version of the file's form; a new file gets ours."""
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not found:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    return found or VERSION
 
 
 def insert(connection: sqlite3.Connection, upload: Upload) -> None:

@@ -88,7 +88,11 @@ class Uploads:
                     with transaction(
                         path, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA
                     ) as connection:
-                        table.check_version(connection, f"{WHAT} {path}")
+                        found = table.version(connection)
+                    if found > table.VERSION:  # its states may mean other things
+                        raise JournalError(
+                            f"{WHAT} {path} was written by a newer gridwire. {NOTHING_SENT}: upgrade gridwire here too."
+                        )
                     uploads.recovered = uploads._recover()
                 except BaseException:
                     uploads.close()
