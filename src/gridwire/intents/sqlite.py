@@ -61,6 +61,7 @@ def _begun(path: Path, begin: str, timeout_s: float, setup: str) -> sqlite3.Conn
         connection = sqlite3.connect(address, timeout=timeout_s, isolation_level=None, uri=True)
         try:
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")  # without it macOS leaves a commit in the disk's own memory
             if setup:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(setup)
