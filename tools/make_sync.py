@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
@@ -47,6 +48,11 @@ FACES = (
             "gridwire.epias_stp.services.contracts": ("Contracts", "ContractStatuses", "MarketPrices"),
             "gridwire.epias_stp.services.operator": ("ContractConfigurations", "ContractGates", "Matches", "Payments"),
         },
+    ),
+    Face(
+        "gridwire/sync/edsn_pie.py",
+        "EDSN Partners in Energie without ``async``: the calls and models of `gridwire.edsn_pie`.",
+        "gridwire.edsn_pie.client.EdsnPie",
     ),
     Face(
         "gridwire/sync/sandbox.py",
@@ -98,6 +104,17 @@ class Module:
         self._text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self._text)
 
+    @cached_property
+    def _for_types(self) -> list[ast.stmt]:
+        """What is imported for type checkers alone."""
+        return [part for node in self.tree.body if _is_for_types(node) for part in node.body]
+
+    @cached_property
+    def names_for_types(self) -> set[str]:
+        """The names that exist for type checkers alone."""
+        imports = [node for node in self._for_types if isinstance(node, ast.ImportFrom)]
+        return {alias.asname or alias.name for node in imports for alias in node.names}
+
     def class_(self, name: str) -> ast.ClassDef:
         """The class of that name."""
         for node in self.tree.body:
@@ -113,7 +130,7 @@ class Module:
     def origins(self) -> dict[str, tuple[str, str | None]]:
         """For each name at the top of the module: the module it comes from, and its name there (None: the module itself)."""
         found: dict[str, tuple[str, str | None]] = {}
-        for node in self.tree.body:
+        for node in (*self.tree.body, *self._for_types):
             match node:
                 case ast.ImportFrom(module=str(module), names=names):
                     found.update({alias.asname or alias.name: (module, alias.name) for alias in names})
@@ -134,6 +151,10 @@ class Module:
         raise Unsupported(f"{self.name} uses {name}, which is not at its top")
 
 
+def _is_for_types(node: ast.stmt) -> TypeGuard[ast.If]:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
 class Writer:
     """Writes one face."""
 
@@ -141,6 +162,7 @@ class Writer:
         self._face = face
         self._parts = {name for names in face.parts.values() for name in names}
         self._imports: dict[str, tuple[str, str | None]] = {}
+        self._for_types: set[str] = set()
         self._lines: list[str] = []
         self.phrases_used: set[str] = set()
 
@@ -234,6 +256,10 @@ class Writer:
         ]
 
     def _method(self, module: Module, method: Function, inner: str) -> None:
+        if "overload" in decorators(method):
+            self._import("overload", "typing", "overload")
+            self._lines += ["    @overload", self._head(module, method) + " ..."]
+            return
         is_property = "property" in decorators(method)
         if unknown := decorators(method) - {"property"}:
             raise Unsupported(f"{module.name}: {method.name} is decorated with {', '.join(sorted(unknown))}")
@@ -298,6 +324,8 @@ class Writer:
                     continue
                 if origin == STREAM:
                     origin = ("gridwire.sync.stream", "Stream")
+                if part.id in module.names_for_types:
+                    self._for_types.add(part.id)
                 self._import(part.id, *origin)
 
     def _import(self, name: str, module: str, original: str | None) -> None:
@@ -307,11 +335,19 @@ class Writer:
             )
 
     def _import_lines(self) -> Iterator[str]:
-        for name, (module, original) in self._imports.items():
-            if original is None:
-                yield f"import {module}" if name == module else f"import {module} as {name}"
-            else:
-                yield f"from {module} import {original}" + ("" if name == original else f" as {name}")
+        if self._for_types:
+            self._import("TYPE_CHECKING", "typing", "TYPE_CHECKING")
+        for name in self._imports.keys() - self._for_types:
+            yield self._import_line(name)
+        if self._for_types:
+            yield "if TYPE_CHECKING:"
+            yield from (f"    {self._import_line(name)}" for name in sorted(self._for_types))
+
+    def _import_line(self, name: str) -> str:
+        module, original = self._imports[name]
+        if original is None:
+            return f"import {module}" if name == module else f"import {module} as {name}"
+        return f"from {module} import {original}" + ("" if name == original else f" as {name}")
 
 
 def functions(node: ast.ClassDef) -> Iterator[Function]:
