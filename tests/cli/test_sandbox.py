@@ -89,7 +89,9 @@ def test_the_ports_are_the_one_asked_for_and_the_next(cli: Cli) -> None:
 def test_an_unknown_venue_is_one_sentence(cli: Cli) -> None:
     ran = cli("sandbox", "atlantis")
     assert ran.code == ExitCode.BAD_INPUT
-    assert ran.err == ("Error: The sandbox has no venue 'atlantis'; it has epias, epias_stp. Nothing was started.\n")
+    assert ran.err == (
+        "Error: The sandbox has no venue 'atlantis'; it has edsn_pie, epias, epias_stp, pie. Nothing was started.\n"
+    )
 
 
 def test_a_port_that_cannot_be_is_refused(cli: Cli) -> None:

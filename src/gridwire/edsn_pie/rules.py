@@ -89,7 +89,7 @@ def token_error(refusal: Refusal, profile: Profile, now: datetime) -> EdsnError:
             pause_s = retry_after_s(asked, now=now, default_s=RATE_LIMIT_PAUSE_S)
         elif refusal.status == 429:
             pause_s = RATE_LIMIT_PAUSE_S
-        wish = "" if pause_s is None else f" It asks for a pause of {pause_s:.0f} s."
+        wish = "" if pause_s is None else f" It is to be left alone for {pause_s:.0f} s."
         return EdsnTransientError(
             f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish} Try again later.",
             facts,

@@ -100,14 +100,15 @@ def reference(dataref: str, rest_url: str) -> str:
 
     A sandbox's API without TLS is reached as it is. Raises `EdsnForeignReference`; nothing was sent then.
     """
+    ours = urlsplit(rest_url)
     try:
-        ours, theirs = urlsplit(rest_url), urlsplit(dataref)
+        theirs = urlsplit(dataref)
         same = _origin(ours) == _origin(theirs)
     except ValueError:
         same, theirs = False, urlsplit("")
     if not same or theirs.username is not None or not dataref.isprintable() or set("\\ #") & set(dataref):
         raise EdsnForeignReference(
-            f"The notification's dataref leads to {theirs.hostname or 'no host'}, and tokens are sent to "
+            f"The notification's dataref leads to {(theirs.hostname or 'no host')[:100]!r}, and tokens are sent to "
             f"{ours.hostname} over https alone. Nothing was sent. Fetch the ticket or comment by its id instead, and ask "
             "EDSN about the other host."
         )
