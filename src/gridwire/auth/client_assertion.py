@@ -277,7 +277,8 @@ def request_token(token_url: str, client_id: str, assertion: str, scope: str | N
     try:
         response = yield Request("POST", token_url, headers, urlencode(form).encode("ascii"))
     except TransportError as error:
-        return Refusal("transient", str(error).rstrip("."), error=error.reason)
+        _, _, what = str(error).rpartition(f"{token_url}: ")  # in a text with the address, masking would hide what follows
+        return Refusal("transient", what.rstrip("."), error=error.reason)
     return read_answer(response, assertion)
 
 

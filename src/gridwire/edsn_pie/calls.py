@@ -62,15 +62,14 @@ class Caller:
         return await retrying(once, rule=rules.read_again, deadline_s=READ_DEADLINE_S, quota=self._quota, on_retry=tell)
 
     async def _exchange(self, operation: str, url: str, correlation_id: str) -> tuple[Response, Facts]:
-        """One attempt. A 401 spends the token and is repeated once with a new one: reading twice does no harm."""
-        for last in (False, True):
-            token = await self._identity.get()
-            request_id = str(uuid4())
-            request = Request("GET", url, wire.headers(self.profile, token.value, request_id, correlation_id))
-            response = await self._send(request)
-            if response.status != 401 or last:
-                break
-            self._identity.refused(token.value)
+        """One attempt. After a 401 it is repeated once with a new token: reading twice does no harm."""
+        answer = await self._once(operation, url, correlation_id)
+        return await self._once(operation, url, correlation_id) if answer[0].status == 401 else answer
+
+    async def _once(self, operation: str, url: str, correlation_id: str) -> tuple[Response, Facts]:
+        token, request_id = await self._identity.get(), str(uuid4())
+        request = Request("GET", url, wire.headers(self.profile, token.value, request_id, correlation_id))
+        response = await self._send(request)
         if response.status == 401:
             self._identity.refused(token.value)
         return response, rules.facts_of(operation, response, request_id=request_id, correlation_id=correlation_id)
