@@ -26,6 +26,7 @@ PURE = (
     "*/transport/classify.py",
     "*/auth/cas.py",
     "*/auth/budget.py",
+    "*/auth/client_assertion.py",
     "*/rules.py",
     "*/wire.py",
     *(
@@ -42,6 +43,7 @@ PURE = (
         )
     ),
     "*/epias_stp/models/*.py",
+    *(f"*/edsn_pie/{name}.py" for name in ("decoder", "models", "profile", "settings")),
 )
 
 
