@@ -62,7 +62,7 @@ def test_the_bounds_of_a_life_are_allowed() -> None:
 def test_a_key_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "pie.pem"
     path.write_text("Bag Attributes\n" + pem(rsa_key()))
-    assert load_key(path).private_numbers() == rsa_key().private_numbers()  # type: ignore[union-attr]
+    assert load_key(path).private_numbers() == rsa_key().private_numbers()
     with pytest.raises(ConfigurationError, match=r"other\.pem cannot be read: No such file"):
         load_key(tmp_path / "other.pem")
     with pytest.raises(ConfigurationError, match="cannot be read"):

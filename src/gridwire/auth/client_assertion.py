@@ -15,7 +15,6 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlencode
@@ -277,14 +276,15 @@ def request_token(token_url: str, client_id: str, assertion: str, scope: str | N
     try:
         response = yield Request("POST", token_url, headers, urlencode(form).encode("ascii"))
     except TransportError as error:
-        _, _, what = str(error).rpartition(f"{token_url}: ")  # in a text with the address, masking would hide what follows
+        # Where "…/access_token: " stands before it, masking would hide what follows.
+        _, _, what = str(error).rpartition(f"{token_url}: ")
         return Refusal("transient", what.rstrip("."), error=error.reason)
     return read_answer(response, assertion)
 
 
 def read_answer(response: Response, assertion: str = "") -> Grant | Refusal:
     """What a token endpoint's answer means. ``assertion`` is what was sent: text that repeats it is not quoted."""
-    said, status, server_time = _quote(response, assertion), response.status, _date(response)
+    said, status, server_time = _quote(response, assertion), response.status, response.date
     body = _object(response)
     error = body.get("error") if body is not None else None
     word = mask(error)[:60] if isinstance(error, str) and error else None
@@ -361,11 +361,3 @@ def _quote(response: Response, assertion: str) -> str:
         text = description
     words = " ".join("".join(c if c.isprintable() else " " for c in mask(text)).split())
     return f"{head}, {words[:160]!r}"
-
-
-def _date(response: Response) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(response.headers.get("date", ""))
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie.client import EdsnPie as EdsnPie
+    from gridwire.edsn_pie.doctor import Finding as Finding
     from gridwire.edsn_pie.models import Comment as Comment
     from gridwire.edsn_pie.models import CommentCreated as CommentCreated
     from gridwire.edsn_pie.models import Notification as Notification
@@ -28,6 +29,7 @@ _HOME = {
     "Comment": "models",
     "CommentCreated": "models",
     "EdsnPie": "client",
+    "Finding": "doctor",
     "IdPointers": "profile",
     "Notification": "models",
     "PRODUCTION": "profile",

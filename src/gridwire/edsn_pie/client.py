@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from gridwire import settings
-from gridwire.edsn_pie import wire
+from gridwire.edsn_pie import doctor, wire
 from gridwire.edsn_pie.calls import Caller
+from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.errors import Facts
 from gridwire.edsn_pie.identity import Identity
 from gridwire.edsn_pie.models import Comment, CommentCreated, Notification, Ticket, TicketCreated
@@ -53,6 +54,7 @@ class EdsnPie:
             )
         check_account(account)
         self.profile: Profile = account.profile
+        self._account = account
         self._network = Network(
             proxy=proxy,
             ca_bundle=ca_bundle,
@@ -100,6 +102,13 @@ class EdsnPie:
     async def token(self) -> str:
         """An access token, for calls that gridwire does not make. It is a secret, and lives minutes: do not keep it."""
         return (await self._identity.get()).value
+
+    async def examine(self) -> list[Finding]:
+        """Look at the set-up: key, clocks, identity provider, token and its claims, API. Reads no ticket, takes nothing.
+
+        Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
+        """
+        return await doctor.examine(self._http.send, self._identity, self._account, self._confirmed)
 
     async def get_ticket(self, ticket_id: str) -> Ticket:
         """One ticket. Raises `EdsnNotFound`, `EdsnPermissionError`, or another leaf of `EdsnError`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gridwire.edsn_pie.client import EdsnPie as AsyncEdsnPie
+from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.models import Comment, Notification, Ticket
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.observe.events import Listener
@@ -80,6 +81,13 @@ class EdsnPie(Blocking):
     def token(self) -> str:
         """An access token, for calls that gridwire does not make. It is a secret, and lives minutes: do not keep it."""
         return self._bridge.call(self._client.token)
+
+    def examine(self) -> list[Finding]:
+        """Look at the set-up: key, clocks, identity provider, token and its claims, API. Reads no ticket, takes nothing.
+
+        Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
+        """
+        return self._bridge.call(self._client.examine)
 
     def get_ticket(self, ticket_id: str) -> Ticket:
         """One ticket. Raises `EdsnNotFound`, `EdsnPermissionError`, or another leaf of `EdsnError`."""

@@ -111,7 +111,7 @@ def test_signatures_are_verified_by_the_registered_key_and_algorithm_alone() -> 
         jwt.encode(claims(), rsa_key(), "RS512"),
         jwt.encode(claims(), ec_key(), "ES256"),
         jwt.encode(claims(), "secret" * 10, "HS256"),
-        jwt.encode(claims(), None, "none"),
+        jwt.encode(claims(), "", "none"),
         signed()[:-6] + "AAAAAA",
         "nonsense",
     ):

@@ -119,7 +119,7 @@ async def test_faults_strike_before_and_after() -> None:
         ):
             method = "GET" if data is None else "POST"
             for kind in ("close_before_read", "drop_before_execute", "drop_after_execute"):
-                faults.add(kind)  # type: ignore[arg-type]
+                faults.add(kind)
                 with pytest.raises(httpx.RemoteProtocolError):
                     await client.request(method, path, data=data)
             faults.add("status", status=503, user="pie-service-1")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Literal, TypeAlias
 
@@ -58,6 +59,8 @@ class IdentityKnobs:
     name_scope: bool = True
     audience: Literal["token_endpoint", "issuer"] = "token_endpoint"
     """The one ``aud`` that is taken, compared as exact text."""
+    ahead_s: float = 0.0
+    """How far the provider's clock is ahead of everybody else's."""
     leeway_s: float = 0.0
     """How wrong a client's clock may be."""
     longest_life_s: float = _DAY_S
@@ -99,6 +102,10 @@ class Identity:
         self._seen: dict[str, None] = {}
         self._revoked: set[int] = set()
 
+    def now(self) -> datetime:
+        """The provider's clock."""
+        return clock.now() + timedelta(seconds=self.knobs.ahead_s)
+
     def register(self, account: ServiceAccount) -> None:
         """Make a service account, or replace its key and roles."""
         self.accounts[account.client_id] = account
@@ -112,7 +119,7 @@ class Identity:
             if account is None:
                 raise _Refused("invalid_client", "Client authentication failed")
             claims = self._verified(fields["client_assertion"], account)
-            jti = claims["jti"]
+            jti = str(claims["jti"])
             asked = fields.get("scope")
             words = frozenset((asked or "").split())
             if not words <= account.scopes:
@@ -135,7 +142,7 @@ class Identity:
             return "the token is not one of this provider's"
         if claims["number"] in self._revoked:
             return "the token was revoked"
-        if claims["exp"] <= clock.now().timestamp():
+        if claims["exp"] <= self.now().timestamp():
             return "the token has expired"
         return claims
 
@@ -171,7 +178,7 @@ class Identity:
         return claims
 
     def _check_claims(self, claims: Mapping[str, Any], account: ServiceAccount) -> None:
-        now, leeway_s = clock.now().timestamp(), self.knobs.leeway_s
+        now, leeway_s = self.now().timestamp(), self.knobs.leeway_s
         if not claims["iss"] == claims["sub"] == account.client_id:
             raise _Refused("invalid_client", "Client authentication failed")
         wanted = self.token_url if self.knobs.audience == "token_endpoint" else self.issuer
@@ -193,7 +200,7 @@ class Identity:
             del self._seen[next(iter(self._seen))]
 
     def _granted(self, account: ServiceAccount, asked: str | None, jti: str) -> Decision:
-        now, number = clock.now().timestamp(), next(self._numbers)
+        now, number = self.now().timestamp(), next(self._numbers)
         scope = self.knobs.granted_scope if self.knobs.granted_scope is not None else asked
         claims = {
             "iss": self.issuer,
