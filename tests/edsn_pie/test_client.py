@@ -76,7 +76,16 @@ async def test_a_token_replaced_meanwhile_is_not_thrown_away() -> None:
         second = await g.pie.token()
         g.pie._identity.refused(first)
         assert await g.pie.token() == second != first
-        assert len(g.told("token.refused")) == 1
+        assert len(g.told("token.dropped")) == 1
+
+
+async def test_the_life_left_is_known_of_the_current_token_alone() -> None:
+    async with ground() as g:
+        assert g.pie._identity.left_s("x") is None
+        token = await g.pie.token()
+        await asyncio.sleep(100)
+        assert g.pie._identity.left_s(token) == pytest.approx(800, abs=0.1)
+        assert g.pie._identity.left_s(token + "x") is None
 
 
 async def test_the_life_of_a_token_counts_from_the_try_that_brought_it() -> None:

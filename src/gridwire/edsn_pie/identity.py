@@ -67,10 +67,20 @@ class Identity:
         return token
 
     def refused(self, value: str) -> None:
-        """Someone did not take this token: the next caller gets a new one. A token already replaced changes nothing."""
+        """Someone did not take this token, or will not much longer: the next caller gets a new one.
+
+        A token that was replaced already changes nothing.
+        """
         held = self._tokens.peek()
         if held is not None and held.value == value and self._tokens.invalidate(held):
-            self._events.emit("token.refused", "A token was refused before its time; the next call fetches a new one.")
+            self._events.emit("token.dropped", "A token is not used any more; the next call fetches a new one.")
+
+    def left_s(self, value: str) -> float | None:
+        """Seconds of life this token has left, by the loop's clock; None if it is not the current one."""
+        held = self._tokens.peek()
+        if held is None or held.value != value:
+            return None
+        return held.usable_until - asyncio.get_running_loop().time()
 
     async def key(self) -> PrivateKey | Signer:
         """The parsed private key, or the signer. Raises `ConfigurationError` if it cannot be used."""

@@ -97,7 +97,7 @@ async def test_G13_a_refused_token_is_replaced_and_the_read_repeated_once() -> N
         assert first.correlation_id == second.correlation_id
         assert first.request_id != second.request_id
         assert UUID(str(first.request_id)).version == UUID(str(first.correlation_id)).version == 4
-        assert len(g.told("token.refused")) == 1
+        assert len(g.told("token.dropped")) == 1
         assert g.statuses("token") == [200, 200]
 
 
