@@ -12,12 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from gridwire.edsn_pie.profile import Account as PieAccount
 from gridwire.epias_stp.profile import Account
 from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.serving import Authority
 
 if TYPE_CHECKING:
+    from gridwire.edsn_pie.profile import Account as PieAccount
     from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
 

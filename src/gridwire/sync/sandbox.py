@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gridwire.edsn_pie.profile import Account as PieAccount
 from gridwire.epias_stp.profile import Account
 from gridwire.sandbox.runner import Sandbox as AsyncSandbox
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
 
 if TYPE_CHECKING:
+    from gridwire.edsn_pie.profile import Account as PieAccount
     from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
 
