@@ -326,7 +326,7 @@ class Engine:
             if kind == cproton.PN_DELIVERY:
                 self._on_delivery(cproton.pn_event_delivery(event))
             elif (handler := _HANDLERS.get(kind)) is not None:
-                handler(self, proton.Event.wrap(event))
+                handler(self, proton.Event.wrap(event))  # type: ignore[no-untyped-call]
             if self.over:
                 return
             pop(collector)
@@ -477,7 +477,7 @@ class Decoder:
 
 def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None = None) -> bytes:
     """``message`` as it goes over the wire; a body of bytes becomes a data section, any other a value section."""
-    out = proton.Message(body=message.body)
+    out: Any = proton.Message(body=message.body)
     out.inferred = isinstance(message.body, bytes)
     out.durable = durable
     if message.message_id is not None:

@@ -7,6 +7,8 @@ does not reconnect; that needs rules of a venue.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,12 +121,14 @@ class AmqpClient:
         except ssl.SSLError as error:
             reason = (error.reason or "no reason given").lower().replace("_", " ")
             raise AmqpFailure(
-                f"The broker {self._broker} did not complete the TLS handshake ({reason}).", stage="tls", cause="network"
+                f"The broker {self._broker} did not complete the TLS handshake ({reason}).",
+                stage="tls",
+                cause="network",
             ) from None
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            reason = _words(error)
             raise AmqpFailure(
                 f"The broker {self._broker} cannot be reached ({reason}).", stage="connect", cause="network"
             ) from None
@@ -137,8 +141,15 @@ class AmqpClient:
         return self._exchange.offered
 
     def flush(self) -> None:
-        """Send what was settled and asked for."""
+        """Send what was settled and asked for, in the loop's next turn."""
         self._wire.flush()
+
+    def ask(self, link: Link, credit: int) -> None:
+        """Ask for ``credit`` more messages, after all settlements have gone, so that the broker never sees more than it should."""
+        self._wire.flush_now()
+        if not self.ended.done():
+            link.flow(credit)
+            self._wire.flush()
 
     def decode(self, data: bytes) -> AmqpMessage:
         """A delivery's message. Raises `gridwire.transport.amqp.Undecodable`."""
@@ -217,7 +228,8 @@ class AmqpClient:
         """Wait for it, for the end of the connection, or until it takes too long."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                await asyncio.wait({waiting, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+                either: set[asyncio.Future[Any]] = {waiting, self.ended}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise self._late() from None
         if self.ended.done():
@@ -277,7 +289,7 @@ class AmqpClient:
         """The socket is gone."""
         if not self.ended.done() and self._stage in ("connect", "sasl") and not self._exchange.done:
             self.ended.set_result(self._exchange.cut())
-        words = f" ({getattr(error, 'strerror', None) or type(error).__name__})" if error is not None else ""
+        words = f" ({_words(error)})" if error is not None else ""
         self._end(f"The connection to the broker {self._broker} ended without a word{words}.", "eof")
         if not self._gone.done():
             self._gone.set_result(None)
@@ -342,3 +354,12 @@ def check_address(address: str) -> str:
     if not address.strip() or not address.isprintable():
         raise InvalidInput("The name of the queue is empty or holds unprintable characters. Nothing was sent.")
     return address
+
+
+def _words(error: Exception) -> str:
+    """The operating system's words for it, without addresses."""
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return type(error).__name__

@@ -56,6 +56,7 @@ class AmqpWire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Handle | None = None
         self._full = False
+        self._silenced = False
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -123,7 +124,7 @@ class AmqpWire(asyncio.Protocol):
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        if self._exchange is not None or self._transport is None:
+        if self._exchange is not None or self._transport is None or self._silenced:
             return
         while not self._full:
             out = self._engine.output()
@@ -140,7 +141,8 @@ class AmqpWire(asyncio.Protocol):
         """The peer has said how often it wants to hear from us: look at the timers anew."""
         if self._timer is not None:
             self._timer.cancel()
-        self._tick()
+            self._timer = None
+        self.flush()
 
     def _tick(self) -> None:
         self._timer = None
@@ -159,3 +161,9 @@ class AmqpWire(asyncio.Protocol):
         """End the connection without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+    def silence(self) -> None:
+        """Send nothing any more, not even what keeps a connection alive. For simulators."""
+        self._silenced = True
+        if self._timer is not None:
+            self._timer.cancel()

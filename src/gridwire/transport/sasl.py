@@ -224,7 +224,8 @@ class ServerExchange:
     def _took(self, descriptor: int, fields: list[object]) -> None:
         if descriptor == sasl_frames.INIT and self.login is None:
             name, response, hostname = [*fields, None, None, None][:3]
-            self.login = Login(str(name), response if isinstance(response, bytes) else b"", hostname and str(hostname))
+            content = response if isinstance(response, bytes) else b""
+            self.login = Login(str(name), content, str(hostname) if hostname is not None else None)
         elif descriptor == sasl_frames.RESPONSE and self.login is not None:
             self.answer = fields[0] if fields and isinstance(fields[0], bytes) else b""
         else:

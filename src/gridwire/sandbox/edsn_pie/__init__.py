@@ -1,0 +1,1 @@
+"""EDSN Partners in Energie in memory."""
