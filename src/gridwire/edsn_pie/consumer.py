@@ -91,6 +91,7 @@ class Consumer:
         self._link: Link | None = None
         self._asking: asyncio.Handle | None = None
         self._failure: BaseException | None = None
+        self._holding = False
         self._stopping = False
         self._closed = False
 
@@ -185,10 +186,9 @@ class Consumer:
         self._timers.clear()
         if self._shelf is not None:
             await self._shelf.close()
-        self._tell(LinkState("closed"))
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._failure is None:
+            self._tell(LinkState("closed"))
+        self._wake_all()
 
     # what becomes of a message
 
@@ -239,6 +239,10 @@ class Consumer:
                 waiter.set_result(None)
                 return
 
+    def _wake_all(self) -> None:
+        for _ in range(len(self._waiting)):
+            self._wake()
+
     def _settled_one(self) -> None:
         """Send what was decided, and ask for as many new messages, a few at a time."""
         client, link = self._client, self._link
@@ -260,7 +264,7 @@ class Consumer:
     def _ask(self) -> None:
         self._asking = None
         owed, self._deliveries.owed = self._deliveries.owed, 0
-        if owed and self._client is not None and self._link is not None:
+        if owed and self._client is not None and self._link is not None and not self._holding:
             self._client.ask(self._link, owed)
 
     def _busy(self) -> bool:
@@ -288,6 +292,7 @@ class Consumer:
     def attached(self, client: AmqpClient, link: Link) -> None:
         """Ask for the whole window."""
         self._client, self._link = client, link
+        self._holding = False
         self.counts.connections += 1
         self._deliveries.owed = 0
         client.ask(link, self._settings.credit)
@@ -309,6 +314,10 @@ class Consumer:
             self._shelf.store(entry)
         else:
             self._offer(entry)
+
+    def hold(self) -> None:
+        """The link is about to end: credit that comes free is not given again."""
+        self._holding = True
 
     def parted(self) -> None:
         """The link is over."""
@@ -381,16 +390,17 @@ class Consumer:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever ends the stream is raised to its reader
-            self._failure = error
-            for _ in range(len(self._waiting)):
-                self._wake()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._events.emit("link.failed", str(error), level=logging.ERROR)
+        self._wake_all()
 
     def _shelf_event(self, error: BaseException | None) -> None:
         """The inbox has stored something, or cannot."""
         if error is not None:
-            self._failure = error
-            for _ in range(len(self._waiting)):
-                self._wake()
+            self._fail(error)
         self._settled_one()
 
     def _now(self) -> float:

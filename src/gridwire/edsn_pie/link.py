@@ -55,6 +55,10 @@ class Holder(Protocol):
         """A message came."""
         ...
 
+    def hold(self) -> None:
+        """Ask for no more messages on this link."""
+        ...
+
     def parted(self) -> None:
         """The link is over; deliveries of it cannot be settled any more."""
         ...
@@ -192,6 +196,7 @@ class QueueLink:
 
     async def drain(self) -> None:
         """Ask for no more messages, and wait for those that are under way."""
+        self._holder.hold()
         if self._client is not None and self._link is not None:
             try:
                 async with asyncio.timeout(DRAIN_S):

@@ -442,9 +442,6 @@ class Decoder:
 
     def __init__(self) -> None:
         self._message = proton.Message()
-        raw = self._message._msg
-        self._body = proton.Data(cproton.pn_message_body(raw))
-        self._properties = proton.Data(cproton.pn_message_properties(raw))
 
     def decode(self, data: bytes) -> AmqpMessage:
         """The message in ``data``. Raises `Undecodable`."""
@@ -452,8 +449,8 @@ class Decoder:
         if not data or cproton.pn_message_decode(raw, data) != 0:  # an empty message decodes without complaint
             raise Undecodable("the delivery holds no AMQP message")
         try:
-            properties = plain(self._properties.get_object()) if self._properties.next() else {}
-            body = self._read_body()
+            properties = _value(cproton.pn_message_properties(raw))  # these two are decoded by asking for them
+            body = _value(cproton.pn_message_body(raw))
         except (ValueError, OverflowError, UnicodeDecodeError, proton.ProtonException) as error:
             raise Undecodable(f"the delivery holds a value that cannot be read ({type(error).__name__})") from None
         created_ms = cproton.pn_message_get_creation_time(raw)
@@ -468,11 +465,13 @@ class Decoder:
             delivery_count=cproton.pn_message_get_delivery_count(raw),
         )
 
-    def _read_body(self) -> Any:
-        kind = self._body.next()
-        if kind == proton.Data.BINARY:
-            return bytes(self._body.get_binary())
-        return plain(self._body.get_object()) if kind is not None else None
+
+def _value(data: Any) -> Any:
+    if not cproton.pn_data_next(data):
+        return None
+    if cproton.pn_data_type(data) == cproton.PN_BINARY:
+        return bytes(cproton.pn_data_get_binary(data))
+    return plain(proton.Data(data).get_object())
 
 
 def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None = None) -> bytes:

@@ -164,7 +164,7 @@ class AmqpClient:
         self._main = link
         self._takers[link] = taker
         link.open(source=address, target=None, capabilities=capabilities)
-        await self._attached(link)
+        await self._until(self._attached(link))
         self._stage = "stream"
         return link
 
@@ -189,8 +189,8 @@ class AmqpClient:
         self._takers[receiver] = take
         receiver.open(source=CBS, target=_CBS_REPLY)
         sender.open(source=_CBS_REPLY, target=CBS)
-        for link in (receiver, sender):
-            await self._attached(link)
+        for waiting in [self._attached(link) for link in (receiver, sender)]:
+            await self._until(waiting)
         receiver.flow(1)
         await self._credit(sender, lambda: sender.credit > 0)
         claims = {"operation": "put-token", "type": "jwt", "name": audience}
@@ -213,10 +213,10 @@ class AmqpClient:
             f"The broker did not take the token ({said}).", stage="sasl", cause="outcome", outcome=outcome
         )
 
-    async def _attached(self, link: Link) -> None:
+    def _attached(self, link: Link) -> asyncio.Future[None]:
         self._attaching[link] = waiting = asyncio.get_running_loop().create_future()
         self.flush()
-        await self._until(waiting)
+        return waiting
 
     async def _credit(self, link: Link, enough: Callable[[], bool]) -> None:
         while not enough():
