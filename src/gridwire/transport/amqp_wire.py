@@ -13,6 +13,8 @@ from gridwire.errors import TransportError
 from gridwire.transport.amqp import Engine
 from gridwire.transport.sasl_frames import BadFrame
 
+TICK_S = 0.05
+
 
 class Exchange(Protocol):
     """A login that comes before the engine's bytes."""
@@ -55,6 +57,7 @@ class AmqpWire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Handle | None = None
+        self._tick_from = 0.0
         self._full = False
         self._silenced = False
 
@@ -134,26 +137,28 @@ class AmqpWire(asyncio.Protocol):
             if not out:
                 break
             self._transport.write(out)
-        if self._timer is None:
+        if self._loop.time() >= self._tick_from:
             self._tick()
 
     def retime(self) -> None:
         """The peer has said how often it wants to hear from us: look at the timers anew."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._tick_from = 0.0
         self.flush()
 
     def _tick(self) -> None:
-        self._timer = None
-        if self._transport is None:
-            return
-        deadline = self._engine.tick(self._loop.time())
+        """Let the engine see what has come and gone. It counts silence from the last time it was asked, so ask often."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._loop.time()
+        self._tick_from = now + TICK_S
+        deadline = self._engine.tick(now)
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._due)
 
     def _due(self) -> None:
         self._timer = None
+        self._tick_from = 0.0
         self.flush_now()  # begins with the engine's timers, and sends what they made
         self.flush()
 
