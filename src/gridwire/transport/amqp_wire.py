@@ -139,6 +139,10 @@ class AmqpWire(asyncio.Protocol):
             self._transport.write(out)
         if self._loop.time() >= self._tick_from:
             self._tick()
+        elif self._timer is None or self._timer.when() > self._tick_from:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._tick_from, self._due)
 
     def retime(self) -> None:
         """The peer has said how often it wants to hear from us: look at the timers anew."""
