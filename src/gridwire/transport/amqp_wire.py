@@ -58,6 +58,7 @@ class AmqpWire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Handle | None = None
         self._tick_from = 0.0
+        self._heard = False
         self._full = False
         self._silenced = False
 
@@ -74,6 +75,7 @@ class AmqpWire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand it to the login or to the engine."""
+        self._heard = True
         if self._exchange is None:
             self._engine.receive(data)
             self.flush_now()
@@ -139,7 +141,7 @@ class AmqpWire(asyncio.Protocol):
             self._transport.write(out)
         if self._loop.time() >= self._tick_from:
             self._tick()
-        elif self._timer is None or self._timer.when() > self._tick_from:
+        elif self._heard and (self._timer is None or self._timer.when() > self._tick_from):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_at(self._tick_from, self._due)
@@ -156,6 +158,7 @@ class AmqpWire(asyncio.Protocol):
             self._timer = None
         now = self._loop.time()
         self._tick_from = now + TICK_S
+        self._heard = False
         deadline = self._engine.tick(now)
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._due)
