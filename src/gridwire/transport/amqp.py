@@ -31,6 +31,7 @@ except ImportError:
 MAX_FRAME_BYTES = 64 * 1024
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
+_TICK_SHIFT_S = 1.0
 
 
 class Settled(IntEnum):
@@ -302,10 +303,10 @@ class Engine:
 
     def tick(self, now: float) -> float | None:
         """Send an empty frame if one is due, notice silence; when to be called again. ``now`` is the loop's time."""
-        # One second is added because the engine takes a time of 0 for "never".
-        deadline = self._transport.tick(now + 1.0)
+        # The engine takes a time of 0 for "never", and counts whole milliseconds: one that is begun is not over for it.
+        deadline = self._transport.tick(now + _TICK_SHIFT_S)
         self._dispatch()
-        return deadline - 1.0 if deadline else None
+        return deadline - _TICK_SHIFT_S + 0.001 if deadline else None
 
     def release(self) -> None:
         """Free everything; deliveries can no longer be settled."""
