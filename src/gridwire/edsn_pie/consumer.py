@@ -173,8 +173,8 @@ class Consumer:
         self._closed = self._stopping = True
         task, self._task = self._task, None
         if task is not None:
-            if self._queue_link is not None and self._link is not None:
-                await self._queue_link.drain()
+            if self._queue_link is not None:
+                self._queue_link.stop_asking()
             self._give_back_unbegun()
             await self._until_settled(self._options.stop_timeout_s)
             for entry in list(self._deliveries.entries):
@@ -308,6 +308,9 @@ class Consumer:
             message = AmqpMessage(body=bytes(data))
         entry = self._deliveries.arrive(self._decode(message), message, delivery, self._now())
         if entry is None:
+            self._settled_one()
+        elif self._stopping:
+            self._deliveries.give_back(entry)
             self._settled_one()
         elif self._shelf is not None:
             entry.state = "storing"

@@ -28,7 +28,6 @@ from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.tls import Network
 
 ROLLOVER_MARGIN_S = 60.0
-DRAIN_S = 2.0
 ROLLOVER_WAIT_S = 30.0
 CLOSE_S = 2.0
 LOSS_AFTER_S = 23 * 3600.0
@@ -190,19 +189,16 @@ class QueueLink:
         """Let what is with us be decided on the connection it came by, then have a new token fetched."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
         left_s = self._tokens.left_s(token) or 0.0
-        await self.drain()
+        self.stop_asking()
         await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
         self._tokens.refused(token)
 
-    async def drain(self) -> None:
-        """Ask for no more messages, and wait for those that are under way."""
+    def stop_asking(self) -> None:
+        """Ask for no more messages; what is on its way still comes."""
         self._holder.hold()
         if self._client is not None and self._link is not None:
-            try:
-                async with asyncio.timeout(DRAIN_S):
-                    await self._client.drain(self._link)
-            except (TimeoutError, AmqpFailure):
-                pass  # a broker that does not answer loses nothing: what it sent after all goes back when we close
+            self._link.stop()
+            self._client.flush()
 
     async def close(self) -> None:
         """End the connection, if there is one."""

@@ -74,6 +74,7 @@ class AmqpClient:
         self._attaching: dict[Link, asyncio.Future[None]] = {}
         self._crediting: dict[Link, asyncio.Future[None]] = {}
         self._main: Link | None = None
+        self._parting: asyncio.Future[None] | None = None
         self._opened: asyncio.Future[None] = loop.create_future()
         self._gone: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[AmqpFailure | None] = loop.create_future()
@@ -168,13 +169,6 @@ class AmqpClient:
         self._stage = "stream"
         return link
 
-    async def drain(self, link: Link) -> None:
-        """Take what the broker has for us and give the rest of the credit back. Raises `AmqpFailure` if it takes too long."""
-        if link.credit:
-            link.drain()
-            self.flush()
-            await self._credit(link, lambda: link.credit == 0)
-
     async def put_token(self, token: str, audience: str) -> None:
         """Hand ``token`` to the broker's ``$cbs`` node (OASIS claims-based security). Raises `AmqpFailure`."""
         self._stage = "sasl"
@@ -250,7 +244,17 @@ class AmqpClient:
     # the end
 
     async def close(self, timeout_s: float) -> None:
-        """Say good-bye, give the broker ``timeout_s`` to answer, and end the connection in any case."""
+        """Say good-bye, give the broker ``timeout_s`` for each answer, and end the connection in any case.
+
+        The link is closed first and by itself: a broker may look at settlements and at the end of a connection in
+        different places, and its answer to the link's end shows that it has seen the settlements.
+        """
+        if self._main is not None and not self.ended.done():
+            self._parting = parting = asyncio.get_running_loop().create_future()
+            self._main.close()
+            self.flush()
+            either: set[asyncio.Future[Any]] = {parting, self.ended}
+            await asyncio.wait(either, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if not self.ended.done():
             self._engine.close()
             self._wire.flush()
@@ -329,6 +333,10 @@ class AmqpClient:
 
     def detached(self, link: Link, condition: Condition | None) -> None:
         """The broker ends a link: that is the end of the connection's purpose, unless we were done with it."""
+        if self._parting is not None:
+            if link is self._main and not self._parting.done():
+                self._parting.set_result(None)
+            return
         if link is self._main or (link in self._attaching and not self._attaching[link].done()):
             self._end(f"The broker ended the link: {condition or 'it gave no reason'}.", "condition", condition)
 
