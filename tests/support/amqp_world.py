@@ -76,9 +76,7 @@ class World:
         self.tokens = tokens
         self.network = Network(ca_pem=ca_pem)
         self.events: list[Event] = []
-        self.settings = AmqpSettings(
-            host="127.0.0.1", address=QUEUE, port=port, tls=ca_pem is not None, username=USER
-        )
+        self.settings = AmqpSettings(host="127.0.0.1", address=QUEUE, port=port, tls=ca_pem is not None, username=USER)
 
     @property
     def queue(self) -> Any:

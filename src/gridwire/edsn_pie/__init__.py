@@ -22,18 +22,26 @@ if TYPE_CHECKING:
     from gridwire.edsn_pie.profile import AmqpSettings as AmqpSettings
     from gridwire.edsn_pie.profile import IdPointers as IdPointers
     from gridwire.edsn_pie.profile import Profile as Profile
+    from gridwire.edsn_pie.stream import ConsumerOptions as ConsumerOptions
+    from gridwire.edsn_pie.stream import LinkState as LinkState
+    from gridwire.edsn_pie.stream import PossibleLoss as PossibleLoss
+    from gridwire.edsn_pie.stream import Received as Received
 
 _HOME = {
     "Account": "profile",
     "AmqpSettings": "profile",
     "Comment": "models",
     "CommentCreated": "models",
+    "ConsumerOptions": "stream",
     "EdsnPie": "client",
     "Finding": "doctor",
     "IdPointers": "profile",
+    "LinkState": "stream",
     "Notification": "models",
     "PRODUCTION": "profile",
+    "PossibleLoss": "stream",
     "Profile": "profile",
+    "Received": "stream",
     "TEST": "profile",
     "Ticket": "models",
     "TicketCreated": "models",

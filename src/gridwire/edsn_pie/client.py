@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gridwire import settings
 from gridwire.edsn_pie import doctor, wire
 from gridwire.edsn_pie.calls import Caller
+from gridwire.edsn_pie.decoder import decode
 from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.errors import Facts
 from gridwire.edsn_pie.identity import Identity
 from gridwire.edsn_pie.models import Comment, CommentCreated, Notification, Ticket, TicketCreated
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account
-from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.edsn_pie.stream import ConsumerOptions
+from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly
+from gridwire.intents.inbox import default_inbox
 from gridwire.observe.events import Events, Listener
 from gridwire.transport.http import HttpTransport
 from gridwire.transport.tls import Network
+
+if TYPE_CHECKING:
+    from gridwire.edsn_pie.consumer import Consumer
+
+ENOUGH_LIFE_S = 120.0
+"""A connection to the broker begins with a token that has this long to live, or it would be changed at once."""
 
 
 class EdsnPie:
@@ -28,7 +41,9 @@ class EdsnPie:
     ``account`` says where and who: from a `Sandbox`, or built by `from_env`. Nothing is asked of the venue before the
     first call. Every call reads; nothing here changes a ticket.
 
-    ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``confirmed`` lists the
+    ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``inbox`` is the file in
+    which notifications are stored before the queue may forget them (True for the usual place; off unless told), for one
+    process at a time. ``confirmed`` lists the
     uncertain profile fields that you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``,
     ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is
     told what happens.
@@ -44,6 +59,7 @@ class EdsnPie:
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
+        inbox: bool | str | Path = False,
         confirmed: Collection[str] = (),
         on_event: Listener | None = None,
     ) -> None:
@@ -64,6 +80,8 @@ class EdsnPie:
             trust_env=trust_env,
         )
         self._read_only = read_only
+        self._inbox = default_inbox() if inbox is True else Path(inbox) if inbox else None
+        self._consumers: list[Consumer] = []
         self._confirmed = settings.known_fields(confirmed, account.profile.facts)
         self._events = Events(on_event)
         self._http = HttpTransport(self._network)
@@ -81,7 +99,14 @@ class EdsnPie:
         known = {name: arguments.pop(name) for name in list(arguments) if name in PieSettings.model_fields}
         found = settings.load(PieSettings, prefix=PREFIX, table=TABLE, overrides=known, file=file)
         options = {name: getattr(found, name) for name in ("proxy", "ca_bundle", "client_cert", "timeout")}
-        return cls(account_of(found), read_only=found.read_only, confirmed=found.confirmed, **options, **arguments)
+        return cls(
+            account_of(found),
+            read_only=found.read_only,
+            inbox=found.inbox,
+            confirmed=found.confirmed,
+            **options,
+            **arguments,
+        )
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -91,6 +116,8 @@ class EdsnPie:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            for consumer in self._consumers:
+                await consumer.aclose()
             await self._identity.aclose()
         finally:
             await self._http.__aexit__(kind, error, trace)
@@ -151,7 +178,70 @@ class EdsnPie:
             "Nothing was sent."
         )
 
+    def notifications(self, options: ConsumerOptions | None = None) -> Consumer:
+        """The notifications of new tickets and comments, as an endless async iterator; each is to be entered.
+
+        ::
+
+            async for item in pie.notifications():
+                async with item as told:      # accepted when the block ends well, kept when it raises
+                    ...
+
+        It also yields what happens to the link: see `gridwire.edsn_pie.stream`. Taking a notification removes it from the
+        queue, which several processes share. Raises `ReadOnly`, `Unconfirmed`, `MissingExtra` without the extra ``edsn``,
+        and `ConfigurationError` where no broker and queue are named.
+        """
+        if self._read_only:
+            raise ReadOnly(
+                "Taking a notification removes it from the queue, and this client is read-only. Nothing was taken."
+            )
+        amqp = self.profile.amqp
+        if amqp is None:
+            raise ConfigurationError(
+                "No broker is named: set amqp_host and amqp_address to the host and the queue that EDSN told you. Nothing "
+                "was taken."
+            )
+        self._allow_token()
+        self._require("amqp_auth", use="take notifications")
+        from gridwire.edsn_pie.consumer import Consumer
+        from gridwire.edsn_pie.link import TokenSource
+
+        chosen = options or ConsumerOptions()
+        consumer = Consumer(
+            amqp,
+            user=amqp.username or self._account.client_id,
+            network=self._network,
+            tokens=TokenSource(self._token_for_a_connection, self._identity.refused, self._identity.left_s),
+            decode=partial(decode, pointers=self.profile.pointers),
+            options=chosen if chosen.inbox is not None else replace(chosen, inbox=self._inbox),
+            events=self._events,
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    async def run(
+        self,
+        handler: Callable[[Notification], object],
+        *,
+        concurrency: int = 1,
+        options: ConsumerOptions | None = None,
+    ) -> None:
+        """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
+
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
+        comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
+        `EdsnTlsError`.
+        """
+        consumer = self.notifications(options)
+        try:
+            await consumer.run(partial(_call, handler), concurrency=concurrency)
+        finally:
+            self._consumers.remove(consumer)
+
     # -----------------------------------------------------------------------------------------------------------------
+
+    async def _token_for_a_connection(self) -> str:
+        return (await self._identity.get(least_s=ENOUGH_LIFE_S)).value
 
     async def _ticket(self, url: str, ticket_id: str, *, template: str | None = None) -> Ticket:
         def read(body: object, facts: Facts) -> Ticket:
@@ -180,3 +270,13 @@ class EdsnPie:
             confirmed=self._confirmed,
             use=use,
         )
+
+
+async def _call(handler: Callable[[Notification], object], notification: Notification) -> None:
+    """Await ``handler`` if it is asynchronous; a plain one runs in a thread, where it may block."""
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+        result = handler(notification)
+    else:
+        result = await asyncio.to_thread(handler, notification)
+    if inspect.isawaitable(result):
+        await result

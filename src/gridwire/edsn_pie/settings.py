@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, SecretStr
 
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
@@ -19,6 +19,13 @@ from gridwire.transport.tls import is_loopback
 
 PREFIX = "GRIDWIRE_EDSN_PIE_"
 TABLE = "edsn_pie"
+
+
+def _flag_or_path(value: object) -> object:
+    """A word of the environment for yes or no, and everything else as it is: a path."""
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+        value.lower() if isinstance(value, str) else "", value
+    )
 
 
 class PieSettings(BaseModel):
@@ -72,6 +79,7 @@ class PieSettings(BaseModel):
     client_cert: str | None = None
     timeout: float = 10.0
     read_only: bool = False
+    inbox: Annotated[bool | str, BeforeValidator(_flag_or_path)] = False
     confirmed: list[str] = []
 
 
