@@ -63,15 +63,20 @@ FACES = (
     ),
 )
 
-STREAM = ("gridwire.transport.websocket", "Stream")
-"""The async type whose blocking counterpart bears the same name in `gridwire.sync.stream`."""
+STREAMS: Mapping[tuple[str, str | None], tuple[str, str | None]] = {
+    ("gridwire.transport.websocket", "Stream"): ("gridwire.sync.stream", "Stream"),
+    ("gridwire.edsn_pie.consumer", "Consumer"): ("gridwire.sync.notifications", "Consumer"),
+}
+"""Async types, each with its blocking counterpart of the same name."""
 
 PHRASES = {
     "as an async context manager bound to the event loop it was opened on": (
         "as a context manager, on an event loop and in a thread of its own"
     ),
     "``on_event`` is told what happens.": "``on_event`` is told what happens, on the client's own thread.",
-    "as an endless async iterator of": "as an endless iterator of",
+    "as an endless async iterator": "as an endless iterator",
+    "async for item in": "for item in",
+    "async with item as": "with item as",
     "an async context manager": "a context manager",
     "``async with``": "``with``",
 }
@@ -274,7 +279,7 @@ class Writer:
             if any(isinstance(part, ast.Yield) for part in ast.walk(method)):
                 raise Unsupported(f"{module.name}: {method.name} is an async generator")
             result = f"self._bridge.call({arguments})"
-        elif origin == STREAM or returned in self._parts:
+        elif origin in STREAMS or returned in self._parts:
             result = f"{returned.partition('[')[0]}(self._bridge, self._bridge.run({arguments}))"
         elif is_asynchronous(origin):
             raise Unsupported(
@@ -322,9 +327,9 @@ class Writer:
             if isinstance(part, ast.Name) and (origin := module.origin(part.id)) is not None:
                 if part.id in self._parts:
                     continue
-                if origin == STREAM:
-                    origin = ("gridwire.sync.stream", "Stream")
-                if part.id in module.names_for_types:
+                if origin in STREAMS:
+                    origin = STREAMS[origin]
+                elif part.id in module.names_for_types:
                     self._for_types.add(part.id)
                 self._import(part.id, *origin)
 

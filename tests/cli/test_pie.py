@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from gridwire.cli.exits import ExitCode
+from gridwire.cli.pie.listen import line_of, plain_of
 from gridwire.cli.pie.reads import rows
-from tests.cli.conftest import Cli, Running
+from gridwire.edsn_pie.decoder import decode
+from gridwire.transport.amqp_message import AmqpMessage
+from tests.cli.conftest import Cli, Running, finish, spawn
 from tests.support.keys import pem, rsa_key
 
 
@@ -63,6 +67,7 @@ def test_doctor_finds_a_good_set_up_good(cli: Cli, pie: Running) -> None:
     assert "sub=pie-service-1" in found["claims"][1]
     assert "Voorbeeld" not in ran.out, "only the names of other claims are shown"
     assert found["api"][0] == "ok"
+    assert found["queue"][0] == "ok"
     assert [call.operation for call in pie.venue.log] == ["token", ""], "no ticket was read"
     assert "identity provider" in cli("pie", "doctor").out
 
@@ -79,3 +84,48 @@ def test_doctor_says_what_is_wrong(cli: Cli, pie: Running, monkeypatch: pytest.M
     ran = cli("pie", "doctor")
     assert ran.code == ExitCode.FAILED
     assert "has 1024 bits" in ran.out
+
+
+def test_listen_prints_each_notification_once(cli: Cli, pie: Running) -> None:
+    ran = cli("pie", "listen", "--count", "2")
+    assert ran.code == ExitCode.DONE
+    assert [line.partition("  ")[2] for line in ran.out.splitlines()] == [
+        "ticket PIE-000001 was created", "ticket PIE-000002 was created",
+    ]  # fmt: skip
+    assert "Listening; Ctrl-C ends it." in ran.err
+    pie.venue.board.add_comment("PIE-000003", "hello")
+    told = [json.loads(line) for line in cli("pie", "listen", "--count", "2", "--jsonl").out.splitlines()]
+    assert [(one["kind"], one["ticket_id"], one["comment_id"]) for one in told] == [
+        ("ticket_created", "PIE-000003", None), ("comment_created", "PIE-000003", "COM-000001"),
+    ]  # fmt: skip
+    assert {one["envelope"] for one in told} == {"structured"}
+    assert all(one["time"].endswith("+00:00") for one in told)
+
+
+def test_listen_ends_with_ctrl_c_and_loses_nothing(cli: Cli, pie: Running, tmp_path: Path) -> None:
+    process = spawn("pie", "listen", "--jsonl", "--inbox", str(tmp_path / "inbox.sqlite"))
+    assert process.stdout is not None
+    seen = [json.loads(process.stdout.readline())["ticket_id"] for _ in range(3)]
+    ended = finish(process, signal.SIGINT)
+    assert ended.code == ExitCode.INTERRUPTED
+    assert seen == ["PIE-000001", "PIE-000002", "PIE-000003"]
+    assert (tmp_path / "inbox.sqlite").exists()
+    assert cli("pie", "listen", "--inbox", str(tmp_path)).code == ExitCode.BAD_INPUT
+
+
+def test_listen_without_a_broker_says_what_is_missing(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOST", "PORT", "TLS", "ADDRESS"):
+        monkeypatch.delenv(f"GRIDWIRE_EDSN_PIE_AMQP_{name}")
+    ran = cli("pie", "listen")
+    assert (ran.code, ran.out) == (ExitCode.SETUP, "")
+    assert "No broker is named" in ran.err
+
+
+def test_what_was_not_understood_is_shown_whole() -> None:
+    unknown = decode(AmqpMessage(b"\x1b[31m{odd", message_id="m"))
+    assert line_of(unknown) == "-  something else: The body is not JSON."
+    assert plain_of(unknown)["body"] == "\x1b[31m{odd"
+    assert plain_of(decode(AmqpMessage(17)))["body"] == "17"
+    comment = decode(AmqpMessage(b'{"commentId": "C"}'))
+    assert line_of(comment) == "-  comment C was created"
+    assert plain_of(comment)["ticket_id"] is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from gridwire import clock
-from gridwire.edsn_pie import TEST, EdsnPie, Finding
-from gridwire.edsn_pie.doctor import claims_of
+from gridwire.edsn_pie import PRODUCTION, TEST, AmqpSettings, EdsnPie, Finding, doctor
+from gridwire.errors import Unconfirmed
 from tests.acceptance.edsn_pie.ground import Ground, ground
 from tests.support.keys import rsa_key
 from tests.support.raw_server import answering, http_answer, raw_server
@@ -24,7 +23,7 @@ async def found(pie: EdsnPie) -> dict[str, Finding]:
 async def test_everything_is_looked_at_in_order() -> None:
     async with ground() as g:
         names = [finding.name for finding in await g.pie.examine()]
-        assert names == ["profile", "key", "identity provider", "token", "claims", "api"]
+        assert names == ["profile", "key", "identity provider", "token", "claims", "api", "broker", "queue"]
         assert {finding.state for finding in await g.pie.examine()} == {"ok"}
 
 
@@ -100,13 +99,50 @@ async def test_an_opaque_token_shows_nothing() -> None:
         assert findings["claims"].text == "the token is opaque: it shows nothing of itself"
 
 
-def test_claims_are_read_of_what_is_a_jwt() -> None:
-    def part(value: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+async def test_broker_and_queue_are_tried_without_taking_a_message() -> None:
+    for tls in (False, True):
+        async with ground(tls=tls) as g:
+            findings = await found(g.pie)
+            how = "over TLS" if tls else "without TLS, on this machine"
+            assert findings["broker"] == Finding(
+                "broker", "ok", f"reached {how}, took the token by plain_token; it offers PLAIN, XOAUTH2, OAUTHBEARER"
+            )
+            assert findings["queue"] == Finding(
+                "queue", "ok", "pie.voorbeeld-energie can be read; no message was asked for"
+            )
+            assert g.venue.broker is not None
+            assert g.venue.broker.queues["pie.voorbeeld-energie"].depth == 3
+            assert not g.venue.broker.connections
 
-    assert claims_of(f"{part({})}.{part({'sub': 'x'})}.c2ln") == {"sub": "x"}
-    for token in ("opaque", "a.b", f"a.{part([1])}.c", "a.!!!.c", "a.e30x.c", "a.b.c.d"):
-        assert claims_of(token) is None
+
+async def test_what_the_broker_refuses_is_a_failure() -> None:
+    async with ground() as g:
+        amqp = g.venue.amqp()
+        assert amqp is not None
+        assert (await found(await g.client(g.account(amqp=None))))["broker"].state == "skipped"
+        findings = await found(await g.client(g.account(amqp=replace(amqp, address="pie.nobody"))))
+        assert (findings["broker"].state, findings["queue"].state) == ("ok", "failed")
+        findings = await found(await g.client("pie-service-3"))
+        assert (findings["token"].state, findings["broker"].state, findings["queue"].state) == (
+            "ok",
+            "failed",
+            "skipped",
+        )
+        findings = await found(await g.client(g.account(amqp=replace(amqp, port=1))))
+        assert findings["broker"].state == "failed"
+
+
+async def test_a_token_is_not_shown_to_a_broker_before_that_is_confirmed() -> None:
+    profile = replace(PRODUCTION, amqp=AmqpSettings("broker.example.invalid", "q"))
+    async with ground() as g, EdsnPie(replace(g.account(), profile=profile)) as pie:
+        broker = await doctor._broker(pie._network, pie._identity, pie._account, refuse)
+        assert broker == [
+            Finding("broker", "failed", "not yet"), Finding("queue", "skipped", "the broker was not reached")
+        ]  # fmt: skip
+
+
+def refuse() -> None:
+    raise Unconfirmed("not yet")
 
 
 async def test_findings_hold_no_token() -> None:

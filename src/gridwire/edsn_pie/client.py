@@ -131,11 +131,18 @@ class EdsnPie:
         return (await self._identity.get()).value
 
     async def examine(self) -> list[Finding]:
-        """Look at the set-up: key, clocks, identity provider, token and its claims, API. Reads no ticket, takes nothing.
+        """Look at the set-up: key, clocks, identity provider, token and its claims, API, broker and queue.
 
-        Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
+        Reads no ticket and takes no notification. Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
         """
-        return await doctor.examine(self._http.send, self._identity, self._account, self._confirmed)
+        return await doctor.examine(
+            self._http.send,
+            self._identity,
+            self._account,
+            network=self._network,
+            confirmed=self._confirmed,
+            allow_broker=partial(self._require, "amqp_auth", use="log in at the broker"),
+        )
 
     async def get_ticket(self, ticket_id: str) -> Ticket:
         """One ticket. Raises `EdsnNotFound`, `EdsnPermissionError`, or another leaf of `EdsnError`."""

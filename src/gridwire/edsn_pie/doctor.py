@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
+from uuid import uuid4
 
 from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
 from gridwire.edsn_pie import rules
+from gridwire.edsn_pie.claims import claims as claims_in
 from gridwire.edsn_pie.identity import Identity, Token
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.errors import GridwireError
 from gridwire.observe.redact import mask
 from gridwire.transport.exchange import Request, Response, Send
+from gridwire.transport.tls import Network
 
 State: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
+
+CLOSE_S = 2.0
 
 _SHOWN = ("iss", "sub", "aud", "scope", "iat", "nbf", "exp")
 """Claims whose values help and give nothing away; of all others only the names are shown."""
@@ -32,8 +35,19 @@ class Finding:
     text: str
 
 
-async def examine(send: Send, identity: Identity, account: Account, confirmed: Collection[str]) -> list[Finding]:
-    """Look at key, clock, identity provider, token and API, in this order. Raises nothing that they do."""
+async def examine(
+    send: Send,
+    identity: Identity,
+    account: Account,
+    *,
+    network: Network,
+    confirmed: Collection[str],
+    allow_broker: Callable[[], None],
+) -> list[Finding]:
+    """Look at key, clock, identity provider, token, API and broker, in this order. Raises nothing that they do.
+
+    ``allow_broker`` raises where the token must not be shown to the broker yet (`Unconfirmed`).
+    """
     profile = account.profile
     return [
         _facts(profile, confirmed),
@@ -41,6 +55,7 @@ async def examine(send: Send, identity: Identity, account: Account, confirmed: C
         await _reach(send, "identity provider", profile.idp_url),
         *await _token(identity, profile),
         await _reach(send, "api", profile.rest_url),
+        *await _broker(network, identity, account, allow_broker),
     ]
 
 
@@ -101,7 +116,7 @@ async def _token(identity: Identity, profile: Profile) -> list[Finding]:
 
 
 def _claims(token: Token) -> Finding:
-    claims = claims_of(token.value)
+    claims = claims_in(token.value)
     if claims is None:
         return Finding("claims", "ok", "the token is opaque: it shows nothing of itself")
     shown = [f"{name}={mask(str(claims[name]))[:200]}" for name in _SHOWN if name in claims]
@@ -109,13 +124,34 @@ def _claims(token: Token) -> Finding:
     return Finding("claims", "ok", ", ".join(shown) + (f"; further claims: {', '.join(hidden)}" if hidden else ""))
 
 
-def claims_of(token: str) -> dict[str, Any] | None:
-    """What a JWT says of itself, unverified; None for a token that is none."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
+async def _broker(network: Network, identity: Identity, account: Account, allow: Callable[[], None]) -> list[Finding]:
+    """Log in and attach to the queue without asking for a message, so that none is taken."""
+    amqp = account.profile.amqp
+    if amqp is None:
+        return [Finding("broker", "skipped", "no broker is named (amqp_host, amqp_address): REST alone")]
+    no_queue = Finding("queue", "skipped", "the broker was not reached")
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
-        return None
-    return claims if isinstance(claims, dict) else None
+        allow()
+        from gridwire.edsn_pie import link
+
+        token = (await identity.get()).value
+        user = amqp.username or account.client_id
+        client = await link.log_in(amqp, link.broker_of(amqp), user, network, token)
+    except GridwireError as error:
+        return [Finding("broker", "failed", str(error)), no_queue]
+    over = "over TLS" if amqp.tls else "without TLS, on this machine"
+    offered = ", ".join(client.offered) or "no mechanism"
+    found = [Finding("broker", "ok", f"reached {over}, took the token by {amqp.auth}; it offers {offered}")]
+    try:
+        await client.attach(
+            amqp.address,
+            name=f"gridwire-doctor-{uuid4()}",
+            capabilities=amqp.source_capabilities,
+            taker=lambda _delivery, _data: None,  # no credit is given, so nothing comes
+        )
+        found.append(Finding("queue", "ok", f"{amqp.address} can be read; no message was asked for"))
+    except GridwireError as error:
+        found.append(Finding("queue", "failed", str(error)))
+    finally:
+        await client.close(CLOSE_S)
+    return found

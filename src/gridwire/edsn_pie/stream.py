@@ -110,6 +110,12 @@ class StreamEvent:
     async def __aexit__(self, *_: object) -> None:
         return None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class LinkState(StreamEvent):

@@ -5,7 +5,7 @@ Made by ``tools/make_sync.py`` from the async classes: change those, and run it 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,9 +13,11 @@ from gridwire.edsn_pie.client import EdsnPie as AsyncEdsnPie
 from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.models import Comment, Notification, Ticket
 from gridwire.edsn_pie.profile import Account, Profile
+from gridwire.edsn_pie.stream import ConsumerOptions
 from gridwire.observe.events import Listener
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
+from gridwire.sync.notifications import Consumer
 
 
 class EdsnPie(Blocking):
@@ -24,7 +26,9 @@ class EdsnPie(Blocking):
     ``account`` says where and who: from a `Sandbox`, or built by `from_env`. Nothing is asked of the venue before the
     first call. Every call reads; nothing here changes a ticket.
 
-    ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``confirmed`` lists the
+    ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``inbox`` is the file in
+    which notifications are stored before the queue may forget them (True for the usual place; off unless told), for one
+    process at a time. ``confirmed`` lists the
     uncertain profile fields that you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``,
     ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is
     told what happens.
@@ -40,6 +44,7 @@ class EdsnPie(Blocking):
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
+        inbox: bool | str | Path = False,
         confirmed: Collection[str] = (),
         on_event: Listener | None = None,
     ) -> None:
@@ -52,6 +57,7 @@ class EdsnPie(Blocking):
                 timeout=timeout,
                 trust_env=trust_env,
                 read_only=read_only,
+                inbox=inbox,
                 confirmed=confirmed,
                 on_event=on_event,
             )
@@ -83,9 +89,9 @@ class EdsnPie(Blocking):
         return self._bridge.call(self._client.token)
 
     def examine(self) -> list[Finding]:
-        """Look at the set-up: key, clocks, identity provider, token and its claims, API. Reads no ticket, takes nothing.
+        """Look at the set-up: key, clocks, identity provider, token and its claims, API, broker and queue.
 
-        Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
+        Reads no ticket and takes no notification. Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
         """
         return self._bridge.call(self._client.examine)
 
@@ -108,3 +114,29 @@ class EdsnPie(Blocking):
         (`EdsnForeignReference`): the token goes nowhere else. Raises `InvalidInput` for an `UnknownNotification`.
         """
         return self._bridge.call(self._client.fetch, notification)
+
+    def notifications(self, options: ConsumerOptions | None = None) -> Consumer:
+        """The notifications of new tickets and comments, as an endless iterator; each is to be entered.
+
+        ::
+
+            for item in pie.notifications():
+                with item as told:      # accepted when the block ends well, kept when it raises
+                    ...
+
+        It also yields what happens to the link: see `gridwire.edsn_pie.stream`. Taking a notification removes it from the
+        queue, which several processes share. Raises `ReadOnly`, `Unconfirmed`, `MissingExtra` without the extra ``edsn``,
+        and `ConfigurationError` where no broker and queue are named.
+        """
+        return Consumer(self._bridge, self._bridge.run(self._client.notifications, options))
+
+    def run(
+        self, handler: Callable[[Notification], object], *, concurrency: int = 1, options: ConsumerOptions | None = None
+    ) -> None:
+        """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
+
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
+        comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
+        `EdsnTlsError`.
+        """
+        self._bridge.call(self._client.run, handler, concurrency=concurrency, options=options)

@@ -186,6 +186,7 @@ async def test_handlers_run_side_by_side_and_may_be_plain_functions() -> None:
         assert threads[0] != threading.main_thread().name
 
         g.venue.board.open_ticket("for a function that returns a coroutine", organisation=ORGANISATION)
+
         def indirect(told: Notification) -> object:
             return slow(told)
 

@@ -10,7 +10,7 @@ _COLUMNS = (Column("Looked at"), Column("State"), Column("Found"))
 
 
 def doctor(link: Link) -> int:
-    """Check the set-up: key, clock, identity provider, token and its claims, API. Takes nothing from the queue.
+    """Check the set-up: key, clock, identity provider, token and its claims, API, broker and queue. Takes no message.
 
     Exit code 0 if nothing failed, 1 if something did.
     """
