@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
 from gridwire.edsn_pie.models import Notification
 from gridwire.intents.inbox import Inbox
@@ -134,16 +135,17 @@ class Shelf:
         new = [job.entry for job in jobs if job.kind == "store"]
         if new:
             texts = [(entry.key or "", dump(entry.message)) for entry in new]
-            before = await asyncio.to_thread(inbox.store, texts)
+            before = await asyncio.to_thread(inbox.store, texts, at=clock.now())
             now = asyncio.get_running_loop().time()
             for entry in new:
                 self._stored(entry, before.get(entry.key or ""), now)
         finished = [job.entry.key or "" for job in jobs if job.kind == "finish"]
         if finished:
-            await asyncio.to_thread(inbox.finish, finished)
+            await asyncio.to_thread(inbox.finish, finished, at=clock.now())
         for job in jobs:
             if job.kind == "park":
-                await asyncio.to_thread(inbox.park, job.entry.key or "", attempts=job.entry.attempts, note=job.note)
+                key, attempts = job.entry.key or "", job.entry.attempts
+                await asyncio.to_thread(inbox.park, key, attempts=attempts, note=job.note, at=clock.now())
             if not job.done.done():
                 job.done.set_result(None)
         self._report(None)
@@ -161,7 +163,7 @@ class Shelf:
     async def _look(self, inbox: Inbox) -> None:
         """Hand out what is stored and not with us: left by a former process, or retried by a person."""
         if self._streaming:
-            await asyncio.to_thread(inbox.note_streaming)
+            await asyncio.to_thread(inbox.note_streaming, clock.now())
         for kept in await asyncio.to_thread(inbox.pending):
             if not self._deliveries.is_live(kept.key):
                 message = load(kept.message)
