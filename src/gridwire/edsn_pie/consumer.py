@@ -297,7 +297,7 @@ class Consumer:
         self._deliveries.owed = 0
         client.ask(link, self._settings.credit)
         if self._shelf is not None:
-            self._shelf.streaming()
+            self._shelf.streaming(True)
 
     def take(self, delivery: Delivery, data: bytes) -> None:
         """A message came."""
@@ -324,6 +324,8 @@ class Consumer:
 
     def parted(self) -> None:
         """The link is over."""
+        if self._shelf is not None and self._link is not None:
+            self._shelf.streaming(False)
         self._client = self._link = None
         if self._deliveries.link_lost():
             self._ready = deque(entry for entry in self._ready if entry.state == "ready")

@@ -53,6 +53,7 @@ class Shelf:
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._streaming = False
+        self._note = False
         self._closing = False
         self._failure: BaseException | None = None
 
@@ -79,9 +80,10 @@ class Shelf:
         await self._add(entry, "park", mask(f"{type(error).__name__}: {error}")[:_NOTE_LENGTH])
         return entry.key or ""
 
-    def streaming(self) -> None:
-        """The link stands."""
-        self._streaming = True
+    def streaming(self, streaming: bool) -> None:
+        """The link stands, or no longer does. Either way messages could come until now."""
+        self._streaming = streaming
+        self._note = True
         self._more.set()
 
     async def close(self) -> None:
@@ -106,7 +108,7 @@ class Shelf:
     async def _write(self, inbox: Inbox) -> None:
         loop = asyncio.get_running_loop()
         look_at = loop.time() + LOOK_EVERY_S
-        while self._jobs or not self._closing:
+        while self._jobs or self._note or not self._closing:
             try:
                 async with asyncio.timeout_at(look_at):
                     await self._more.wait()
@@ -114,6 +116,9 @@ class Shelf:
                 look_at = loop.time() + LOOK_EVERY_S
                 await self._guarded(self._look(inbox))
             self._more.clear()
+            if self._note:
+                self._note = False
+                await self._guarded(asyncio.to_thread(inbox.note_streaming, clock.now()))
             jobs, self._jobs = self._jobs, []
             if jobs:
                 await self._guarded(self._do(inbox, jobs))
