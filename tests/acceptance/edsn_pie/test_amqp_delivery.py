@@ -43,7 +43,7 @@ async def test_G28_each_settlement_has_its_code_and_the_flag_of_failure(how: Set
         assert not got[0][0].settle(Settled.ACCEPTED)  # once is all
         client.flush()
         await client.close(1)
-        assert world.broker.settlements == [("message-1", code, failed)]
+        assert list(world.broker.settlements) == [("message-1", code, failed)]
         assert world.queue.depth == (0 if code in (36, 37) else 1)
         if code == 39:
             assert world.queue.waiting[0].message.delivery_count == int(failed)
