@@ -14,7 +14,7 @@ from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, Parked, Pos
 from gridwire.intents.inbox import Inbox, InboxBusy
 from gridwire.intents.records import JournalError
 from gridwire.transport.amqp_message import AmqpMessage, load
-from tests.support.amqp_world import QUEUE, World, amqp_world, handle, message, next_received, number_of
+from tests.support.amqp_world import QUEUE, World, amqp_world, handle, message, next_received, number_of, until
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def settled(world: World, count: int) -> None:
-    while world.queue.accepted < count:
-        await asyncio.sleep(0.1)
+    await until(lambda: world.queue.accepted >= count)
 
 
 async def test_a_message_is_accepted_once_it_is_stored_and_before_it_is_handled(path: Path) -> None:
@@ -125,8 +124,7 @@ async def test_an_outage_of_ten_seconds_parks_nothing(path: Path) -> None:
             done.add(notification.ticket_id)  # type: ignore[attr-defined]
 
         runner = asyncio.create_task(consumer.run(handler, concurrency=3))
-        while len(done) < 5:
-            await asyncio.sleep(1)
+        await until(lambda: len(done) == 5)
         await consumer.aclose()
         await runner
         assert consumer.counts.parked == 0

@@ -37,7 +37,11 @@ def test_a_second_delivery_says_what_became_of_the_first_and_changes_nothing(pat
     inbox.store([("a", "one"), ("b", "two"), ("c", "three")], at=clock.now())
     inbox.finish(["a"], at=clock.now())
     inbox.park("b", attempts=5, note="ValueError: no", at=clock.now())
-    assert inbox.store([("a", "x"), ("b", "y"), ("c", "z"), ("d", "new")], at=clock.now()) == {"a": "done", "b": "parked", "c": "stored"}
+    assert inbox.store([("a", "x"), ("b", "y"), ("c", "z"), ("d", "new")], at=clock.now()) == {
+        "a": "done",
+        "b": "parked",
+        "c": "stored",
+    }
     kept = inbox.find("c")
     assert kept is not None
     assert kept.message == "three"

@@ -18,7 +18,7 @@ from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.observe.events import Event, Events
 from gridwire.transport.tls import Network
-from tests.support.amqp_world import handle, message, until_state
+from tests.support.amqp_world import handle, message, until, until_state
 from tests.support.rabbitmq import CLOSED_QUEUE, QUEUE, USER, RabbitMq, Signer
 
 pytestmark = pytest.mark.real
@@ -109,8 +109,7 @@ async def test_a_killed_broker_is_used_again_soon_after_it_is_back(rabbitmq: Rab
         rabbitmq.kill()
         await asyncio.to_thread(rabbitmq.start)
         back_at = time.monotonic()
-        while [event.name for event in events].count("link.streaming") < 2:
-            await asyncio.sleep(0.05)
+        await until(lambda: [event.name for event in events].count("link.streaming") >= 2)
         assert time.monotonic() - back_at < 5
         await asyncio.to_thread(rabbitmq.publish, *(message(110 + number).body for number in range(10)))
         with contextlib.suppress(TimeoutError):

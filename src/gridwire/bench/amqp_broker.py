@@ -14,7 +14,7 @@ import sys
 from gridwire.sandbox.edsn_pie.broker import AmqpBroker
 from gridwire.transport.amqp_message import AmqpMessage
 
-QUEUE, USER, TOKEN = "bench", "bench", "a-token-of-no-value"  # noqa: S105 - it opens nothing but this broker
+QUEUE, USER, TOKEN = "bench", "bench", "a-token-of-no-value"
 
 
 def _message(number: int) -> AmqpMessage:

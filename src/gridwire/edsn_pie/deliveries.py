@@ -33,13 +33,13 @@ class Entry:
     __slots__ = ("attempts", "deliveries", "kept", "key", "message", "notification", "slots", "state")
 
     def __init__(self, key: str | None, notification: Notification, message: AmqpMessage) -> None:
-        self.key = key
-        self.notification = notification
-        self.message = message
+        self.key: str | None = key
+        self.notification: Notification = notification
+        self.message: AmqpMessage = message
         self.deliveries: list[Delivery] = []
-        self.slots = 0
-        self.attempts = 0
-        self.kept = False
+        self.slots: int = 0
+        self.attempts: int = 0
+        self.kept: bool = False
         """Whether it is in the inbox."""
         self.state: Literal["storing", "ready", "handling", "pausing", "gone"] = "ready"
 
@@ -48,8 +48,8 @@ class Deliveries:
     """See the module. ``counts`` are kept here, ``owed`` is the credit to be given back on the current link."""
 
     def __init__(self, counts: Counts, *, deduplicate: bool, give_up: GiveUp) -> None:
-        self.counts = counts
-        self.owed = 0
+        self.counts: Counts = counts
+        self.owed: int = 0
         self.entries: set[Entry] = set()
         self._deduplicate = deduplicate
         self._give_up: GiveUp = give_up

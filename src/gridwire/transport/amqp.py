@@ -58,6 +58,11 @@ class Delivery:
         self.tag: str = tag
         self.settled: bool = False
 
+    @property
+    def peer_settled(self) -> bool:
+        """Whether the peer has settled it, also if that was not told yet."""
+        return bool(cproton.pn_delivery_settled(self._raw))
+
     def settle(self, how: Settled | None, *, failed: bool = False, condition: Condition | None = None) -> bool:
         """Tell the peer how it ended, once (None: only forget it). False if it was settled or its connection has ended."""
         if self.settled or self.link.engine.over:

@@ -24,6 +24,10 @@ from tests.support.amqp_world import QUEUE, USER, Tokens
 TOKEN_LIFE_S = 4.0
 
 
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 async def main(port: int, inbox: Path | None, notes: int) -> None:
     tokens = Tokens(TOKEN_LIFE_S)
     settings = AmqpSettings(host="127.0.0.1", port=port, tls=False, address=QUEUE, credit=50)
@@ -39,8 +43,7 @@ async def main(port: int, inbox: Path | None, notes: int) -> None:
         while True:
             await asyncio.sleep(1)
             gc.collect()
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            os.write(notes, f"rss {pages * os.sysconf('SC_PAGE_SIZE')} {consumer.counts.handled}\n".encode())
+            os.write(notes, f"rss {resident_bytes()} {consumer.counts.handled}\n".encode())
 
     weighing = asyncio.create_task(weigh())
     try:

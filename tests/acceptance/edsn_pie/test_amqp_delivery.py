@@ -11,7 +11,7 @@ from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.edsn_pie.stream import ConsumerOptions, GivenBack, HandlerFailed, LinkState, Received
 from gridwire.transport.amqp import Delivery, Settled
 from gridwire.transport.amqp_failure import Condition
-from tests.support.amqp_world import QUEUE, USER, amqp_world, handle, next_received, number_of, until_state
+from tests.support.amqp_world import QUEUE, USER, amqp_world, handle, next_received, number_of
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,8 @@ async def test_G28_without_an_inbox_a_message_that_always_fails_goes_back_each_t
 
 
 @pytest.mark.parametrize(
-    ("give_up", "code"), [("released", Settled.RELEASED), ("modified", Settled.MODIFIED), ("rejected", Settled.REJECTED)]
+    ("give_up", "code"),
+    [("released", Settled.RELEASED), ("modified", Settled.MODIFIED), ("rejected", Settled.REJECTED)],
 )
 async def test_G28_what_is_told_after_the_last_failure_can_be_chosen(give_up: str, code: int) -> None:
     async with amqp_world() as world:

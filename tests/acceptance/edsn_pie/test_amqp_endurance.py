@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import resource
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.acceptance.edsn_pie.soak_consumer import resident_bytes
 from tests.support.amqp_world import amqp_world, handle
 from tests.support.broker_process import broker_process
 
@@ -20,10 +19,6 @@ from tests.support.broker_process import broker_process
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return ("asyncio", {})
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def test_G38_more_than_a_thousand_open_descriptors_do_not_matter() -> None:
@@ -76,4 +71,3 @@ async def test_G40_no_turn_of_the_loop_is_long(caplog: pytest.LogCaptureFixture)
         loop.set_debug(False)
     slow = [record.getMessage() for record in caplog.records if "Executing" in record.getMessage()]
     assert slow == []
-

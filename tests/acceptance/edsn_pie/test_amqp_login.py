@@ -42,7 +42,7 @@ def test_G23_the_login_frame_is_exact_to_the_byte() -> None:
     assert exchange.start() == bytes.fromhex("414d515003010000")
     offered = sasl_frames.frame(sasl_frames.MECHANISMS, [[Symbol("PLAIN")]])
     sent = exchange.receive(b"AMQP\x03\x01\x00\x00" + offered)
-    assert sent == bytes.fromhex("0000001e" "02010000" "005341" "c01103" "a305504c41494e" "a0040075" "0074" "a10168")
+    assert sent == bytes.fromhex("0000001e02010000005341c01103a305504c41494ea00400750074a10168")
 
 
 @pytest.mark.parametrize("auth", ["plain_token", "xoauth2", "oauthbearer", "cbs"])

@@ -94,7 +94,9 @@ def test_every_message_is_handled_through_disconnects_new_tokens_and_a_kill(tmp_
 
 def test_memory_stays_where_it_is_through_disconnects_and_new_tokens(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
-    warm = 17_000 if MESSAGES >= 50_000 else MESSAGES // 2  # what is remembered of handled messages is full from there on
+    warm = (
+        17_000 if MESSAGES >= 50_000 else MESSAGES // 2
+    )  # what is remembered of handled messages is full from there on
     with broker_process() as world:
         consumer = start(world, None, notes)
         try:
