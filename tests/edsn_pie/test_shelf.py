@@ -202,3 +202,17 @@ async def world_streams(world: World, consumer: object) -> None:
     await anext(consumer)  # type: ignore[call-overload]
     await world.seen("link.streaming", before + 1)
     await asyncio.sleep(1)
+
+
+async def test_a_link_that_is_lost_while_a_message_is_stored_does_not_double_it(path: Path) -> None:
+    async with amqp_world() as world:
+        numbers = list(range(60))
+        world.put(*numbers)
+        for after in (1, 2, 3, 5, 8, 13):
+            world.broker.faults.add("drop", after=after)
+        async with world.consumer(ConsumerOptions(inbox=path), credit=10) as consumer:
+            seen = await handle(consumer, 60)
+            await settled(world, 60)
+            assert consumer.counts.connections >= 5
+            assert consumer.counts.handled == 60
+        assert sorted(seen) == numbers

@@ -177,6 +177,8 @@ class Consumer:
                 self._queue_link.stop_asking()
             self._give_back_unbegun()
             await self._until_settled(self._options.stop_timeout_s)
+            if self._shelf is not None:
+                await self._shelf.written()
             for entry in list(self._deliveries.entries):
                 self._deliveries.give_back(entry)
             task.cancel()
@@ -197,10 +199,12 @@ class Consumer:
         if entry.state != "handling":
             return
         if error is None:
-            if entry.kept and self._shelf is not None:
-                await self._shelf.finish(entry)
             self.counts.handled += 1
-            self._deliveries.done(entry, self._now())
+            try:
+                if entry.kept and self._shelf is not None:
+                    await self._shelf.finish(entry)
+            finally:  # also when its reader is cancelled while the disk writes: the inbox will have it as done
+                self._deliveries.done(entry, self._now())
         elif not isinstance(error, Exception):  # cancelled, or the generator was closed: nobody is to blame
             self._deliveries.give_back(entry)
         else:
@@ -282,7 +286,7 @@ class Consumer:
         """Return what no handler works at; what is in the inbox stays there."""
         self._ready.clear()
         for entry in list(self._deliveries.entries):
-            if entry.state in ("ready", "pausing", "storing") and not entry.kept:
+            if entry.state in ("ready", "pausing") and not entry.kept:
                 self._deliveries.give_back(entry)
         if self._client is not None:
             self._client.flush()

@@ -5,7 +5,7 @@
 3. A second delivery of a message that was handled is accepted unseen. A second delivery of one that is with us joins it:
    the handler runs once, and whatever is decided counts for both. So nothing is handled twice after a reconnect.
 4. When the link ends, what waits unhandled is dropped, for it comes again; what a handler works at, or what pauses after
-   a failure, stays, and is joined by its next delivery. With an inbox everything that is stored stays.
+   a failure, stays, and is joined by its next delivery. With an inbox everything stays, from when its storing has begun.
 
 No I/O and no clock in here: deliveries are settled, and somebody else sends that.
 """
@@ -178,7 +178,7 @@ class Deliveries:
         for entry in list(self.entries):
             entry.deliveries.clear()
             entry.slots = 0
-            if not entry.kept and entry.state in ("ready", "storing"):
+            if not entry.kept and entry.state == "ready":
                 self._forget(entry, remember=True)
                 dropped.append(entry)
         return dropped

@@ -50,6 +50,7 @@ class Shelf:
         self._report = report
         self._inbox: Inbox | None = None
         self._jobs: list[_Job] = []
+        self._doing: list[_Job] = []
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._streaming = False
@@ -79,6 +80,12 @@ class Shelf:
         """Its handler has failed too often. Returns its key."""
         await self._add(entry, "park", mask(f"{type(error).__name__}: {error}")[:_NOTE_LENGTH])
         return entry.key or ""
+
+    async def written(self) -> None:
+        """Wait until everything that was asked for is on the disk, or cannot be."""
+        waiting = [job.done for job in [*self._jobs, *self._doing]]
+        if waiting:
+            await asyncio.wait(waiting)
 
     def streaming(self, streaming: bool) -> None:
         """The link stands, or no longer does. Either way messages could come until now."""
@@ -119,15 +126,16 @@ class Shelf:
             if self._note:
                 self._note = False
                 await self._guarded(asyncio.to_thread(inbox.note_streaming, clock.now()))
-            jobs, self._jobs = self._jobs, []
-            if jobs:
-                await self._guarded(self._do(inbox, jobs))
+            self._doing, self._jobs = self._jobs, []
+            if self._doing:
+                await self._guarded(self._do(inbox, self._doing))
             if self._failure is not None:
-                for job in [*jobs, *self._jobs]:
+                for job in [*self._doing, *self._jobs]:
                     if not job.done.done():
                         job.done.set_exception(self._failure)
                         job.done.exception()
                 return
+            self._doing = []
 
     async def _guarded(self, work: Any) -> None:
         try:
@@ -156,12 +164,11 @@ class Shelf:
         self._report(None)
 
     def _stored(self, entry: Entry, before: str | None, now: float) -> None:
-        if before in ("done", "parked"):
-            if entry.state != "gone":
-                self._deliveries.known(entry, now)
+        if entry.state == "gone":  # given back as we stop: who opens the inbox next will find it
             return
-        if entry.state == "gone":  # its link ended meanwhile; it is ours now all the same
-            entry = self._deliveries.enter(entry.key, entry.notification, entry.message)
+        if before in ("done", "parked"):
+            self._deliveries.known(entry, now)
+            return
         self._deliveries.stored(entry)
         self._offer(entry)
 
@@ -169,8 +176,10 @@ class Shelf:
         """Hand out what is stored and not with us: left by a former process, or retried by a person."""
         if self._streaming:
             await asyncio.to_thread(inbox.note_streaming, clock.now())
-        for kept in await asyncio.to_thread(inbox.pending):
-            if not self._deliveries.is_live(kept.key):
+        found = await asyncio.to_thread(inbox.pending)
+        changing = {job.entry.key for job in self._jobs}
+        for kept in found:
+            if kept.key not in changing and not self._deliveries.is_live(kept.key):
                 message = load(kept.message)
                 entry = self._deliveries.enter(kept.key, self._decode(message), message)
                 self._deliveries.stored(entry)

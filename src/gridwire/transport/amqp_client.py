@@ -104,6 +104,7 @@ class AmqpClient:
             await client._until(client._opened)
         except BaseException:
             client._wire.abort()
+            client._engine.release()  # the wire does so only if it was ever connected
             raise
         return client
 

@@ -7,10 +7,13 @@ import gc
 import logging
 import resource
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gridwire.edsn_pie.link import broker_of, log_in
+from gridwire.transport.amqp_failure import AmqpFailure
 from tests.acceptance.edsn_pie.soak_consumer import resident_bytes
 from tests.support.amqp_world import amqp_world, handle
 from tests.support.broker_process import broker_process
@@ -71,3 +74,24 @@ async def test_G40_no_turn_of_the_loop_is_long(caplog: pytest.LogCaptureFixture)
         loop.set_debug(False)
     slow = [record.getMessage() for record in caplog.records if "Executing" in record.getMessage()]
     assert slow == []
+
+
+async def test_G39_connections_that_fail_leave_no_memory_behind() -> None:
+    async with amqp_world() as world:
+        broker = broker_of(world.settings)
+        token = world.tokens.make()
+        refused = replace(broker, port=1)
+        world.broker.faults.add("sasl_outcome", code=1, times=None)
+
+        async def fail(times: int) -> None:
+            for _ in range(times):
+                for place in (broker, refused):
+                    with pytest.raises(AmqpFailure):
+                        await log_in(world.settings, place, "user", world.network, token)
+
+        await fail(300)
+        gc.collect()
+        before = resident_bytes()
+        await fail(1000)
+        gc.collect()
+        assert resident_bytes() - before < 3 * 1024 * 1024
