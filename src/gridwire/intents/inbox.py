@@ -113,17 +113,17 @@ class Inbox:
             self._lock = None
 
     def store(self, messages: Sequence[tuple[str, str]], *, at: datetime) -> dict[str, str]:
-        """Store new messages as (key, content). Returns the state of those keys that were there before, unchanged."""
+        """Store new messages as (key, content), in this order. Returns the state of those keys that were there before."""
         now = microseconds(at)
         before: dict[str, str] = {}
         with self._transaction() as connection:
-            for key, content in messages:
+            for index, (key, content) in enumerate(messages):
                 row = connection.execute("SELECT state FROM messages WHERE key = ?", (key,)).fetchone()
                 if row is not None:
                     before[key] = row[0]
                     continue
                 connection.execute(
-                    "INSERT INTO messages VALUES (?, 'stored', ?, ?, ?, 0, '')", (key, content, now, now)
+                    "INSERT INTO messages VALUES (?, 'stored', ?, ?, ?, 0, '')", (key, content, now + index, now)
                 )
         return before
 
