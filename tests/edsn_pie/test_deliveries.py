@@ -215,3 +215,10 @@ def test_a_lost_link_keeps_what_is_being_stored_so_that_its_next_delivery_joins_
     assert again is None
     held.stored(entry)
     assert second.how is Settled.ACCEPTED
+
+
+def test_what_the_inbox_knows_without_a_key_is_accepted_as_well() -> None:
+    held = deliveries()
+    entry, noted = arrived(held, None)
+    held.known(entry, 0.0)
+    assert noted.how is Settled.ACCEPTED

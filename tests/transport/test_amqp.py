@@ -42,7 +42,13 @@ def test_a_message_comes_back_as_it_was() -> None:
     "body", [None, b"", b"\x00\xff", "", "текст", {"a": [1, "b", None]}, [1, 2], True, 5, 2.5, {"a": b"x"}]
 )
 def test_every_kind_of_body_is_read(body: Any) -> None:
-    assert Decoder().decode(encode(AmqpMessage(body=body))).body == body
+    assert Decoder().decode(encode(AmqpMessage(body=body, message_id="m"))).body == body
+
+
+@pytest.mark.parametrize("data", [b"", encode(AmqpMessage()), b"\x00\x53\x73\xff\xff damaged"])
+def test_a_delivery_in_which_nothing_can_be_read_is_told(data: bytes) -> None:
+    with pytest.raises(Undecodable):
+        Decoder().decode(data)
 
 
 @pytest.mark.parametrize(

@@ -445,6 +445,7 @@ def _set_condition(raw: Any, condition: Condition) -> None:
 
 # messages
 
+_EMPTY = AmqpMessage()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -464,9 +465,12 @@ class Decoder:
         if not data or cproton.pn_message_decode(raw, data) != 0:  # an empty message decodes without complaint
             raise Undecodable("the delivery holds no AMQP message")
         try:
-            return self._read(raw)
+            message = self._read(raw)
         except Exception as error:  # noqa: BLE001 - hostile bytes may raise anything, and must not end the connection
             raise Undecodable(f"the delivery holds a value that cannot be read ({type(error).__name__})") from None
+        if message == _EMPTY:  # the engine passes over a damaged section without a word
+            raise Undecodable("the delivery holds nothing that can be read")
+        return message
 
     def _read(self, raw: Any) -> AmqpMessage:
         properties = _value(cproton.pn_message_properties(raw))  # these two are decoded by asking for them
