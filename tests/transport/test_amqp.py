@@ -64,7 +64,7 @@ def test_the_engines_own_types_become_plain_ones() -> None:
     value = {
         proton.symbol("a"): proton.ulong(1),
         "b": proton.Described(proton.symbol("d"), proton.char("x")),
-        "c": proton.Array(proton.UNDESCRIBED, proton.Data.INT, 1, 2),
+        "c": proton.Array(proton.UNDESCRIBED, proton.Data.INT, 1, 2),  # type: ignore[arg-type]
         "d": proton.timestamp(1000),
         "e": memoryview(b"x"),
         "f": proton.timestamp(2**62),
