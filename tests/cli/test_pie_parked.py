@@ -42,7 +42,7 @@ def test_the_list_shows_what_why_and_under_which_key(path: Path, capsys: pytest.
 def test_the_list_as_json_holds_no_body(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("list", "--json", "--inbox", str(path))
     printed = json.loads(capsys.readouterr().out)["parked"]
-    assert [one["key"] for one in printed] == ["event-1", "event-13", "event-2"]
+    assert [one["key"] for one in printed] == ["event-1", "event-2", "event-13"]
     assert set(printed[0]) == {"key", "what", "arrived", "parked", "failures", "why"}
 
 
