@@ -76,6 +76,7 @@ class World:
         self.tokens = tokens
         self.network = Network(ca_pem=ca_pem)
         self.events: list[Event] = []
+        self._told = asyncio.Event()
         self.settings = AmqpSettings(host="127.0.0.1", address=QUEUE, port=port, tls=ca_pem is not None, username=USER)
 
     @property
@@ -85,8 +86,13 @@ class World:
     async def seen(self, name: str, times: int = 1) -> Event:
         """Wait until an event of this name was told so often; the consumer's stream is left alone."""
         while len(found := [event for event in self.events if event.name == name]) < times:
-            await asyncio.sleep(0.1)
+            self._told.clear()
+            await self._told.wait()
         return found[times - 1]
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        self._told.set()
 
     def put(self, *numbers: int, **more: Any) -> None:
         for number in numbers:
@@ -100,7 +106,7 @@ class World:
             tokens=self.tokens.source(),
             decode=decode,
             options=options,
-            events=Events(self.events.append),
+            events=Events(self._note),
         )
 
 
@@ -146,7 +152,7 @@ async def next_received(consumer: Consumer) -> Received:
 
 async def handle(consumer: Consumer, count: int, work: Callable[[int], Awaitable[None]] | None = None) -> list[int]:
     """Take ``count`` notifications one after the other. Returns their numbers."""
-    found = []
+    found: list[int] = []
     while len(found) < count:
         item = await next_received(consumer)
         async with item:
@@ -164,3 +170,9 @@ async def until_state(consumer: Consumer, state: str) -> LinkState:
         assert not isinstance(item, Received), "a notification would be lost to the test"
         if isinstance(item, LinkState) and item.state == state:
             return item
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Look ten times a second, for what nobody tells."""
+    while not true():  # noqa: ASYNC110 - the other side of a socket sets no event
+        await asyncio.sleep(0.1)

@@ -191,9 +191,12 @@ def _name_servers(port: int) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if entry.name.isdigit() and (entry / "comm").read_text().strip() == "epmd":
-                if f"ERL_EPMD_PORT={port}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+            if (
+                entry.name.isdigit()
+                and (entry / "comm").read_text().strip() == "epmd"
+                and f"ERL_EPMD_PORT={port}".encode() in (entry / "environ").read_bytes().split(b"\0")
+            ):
+                found.append(int(entry.name))
     return found
 
 

@@ -177,6 +177,8 @@ class Consumer:
                 self._queue_link.stop_asking()
             self._give_back_unbegun()
             await self._until_settled(self._options.stop_timeout_s)
+            if self._shelf is not None:
+                await self._shelf.written()
             for entry in list(self._deliveries.entries):
                 self._deliveries.give_back(entry)
             task.cancel()
@@ -197,10 +199,12 @@ class Consumer:
         if entry.state != "handling":
             return
         if error is None:
-            if entry.kept and self._shelf is not None:
-                await self._shelf.finish(entry)
             self.counts.handled += 1
-            self._deliveries.done(entry, self._now())
+            try:
+                if entry.kept and self._shelf is not None:
+                    await self._shelf.finish(entry)
+            finally:  # also when its reader is cancelled while the disk writes: the inbox will have it as done
+                self._deliveries.done(entry, self._now())
         elif not isinstance(error, Exception):  # cancelled, or the generator was closed: nobody is to blame
             self._deliveries.give_back(entry)
         else:
@@ -282,7 +286,7 @@ class Consumer:
         """Return what no handler works at; what is in the inbox stays there."""
         self._ready.clear()
         for entry in list(self._deliveries.entries):
-            if entry.state in ("ready", "pausing", "storing") and not entry.kept:
+            if entry.state in ("ready", "pausing") and not entry.kept:
                 self._deliveries.give_back(entry)
         if self._client is not None:
             self._client.flush()
@@ -297,7 +301,7 @@ class Consumer:
         self._deliveries.owed = 0
         client.ask(link, self._settings.credit)
         if self._shelf is not None:
-            self._shelf.streaming()
+            self._shelf.streaming(True)
 
     def take(self, delivery: Delivery, data: bytes) -> None:
         """A message came."""
@@ -324,6 +328,8 @@ class Consumer:
 
     def parted(self) -> None:
         """The link is over."""
+        if self._shelf is not None and self._link is not None:
+            self._shelf.streaming(False)
         self._client = self._link = None
         if self._deliveries.link_lost():
             self._ready = deque(entry for entry in self._ready if entry.state == "ready")

@@ -5,7 +5,7 @@
 3. A second delivery of a message that was handled is accepted unseen. A second delivery of one that is with us joins it:
    the handler runs once, and whatever is decided counts for both. So nothing is handled twice after a reconnect.
 4. When the link ends, what waits unhandled is dropped, for it comes again; what a handler works at, or what pauses after
-   a failure, stays, and is joined by its next delivery. With an inbox everything that is stored stays.
+   a failure, stays, and is joined by its next delivery. With an inbox everything stays, from when its storing has begun.
 
 No I/O and no clock in here: deliveries are settled, and somebody else sends that.
 """
@@ -33,13 +33,13 @@ class Entry:
     __slots__ = ("attempts", "deliveries", "kept", "key", "message", "notification", "slots", "state")
 
     def __init__(self, key: str | None, notification: Notification, message: AmqpMessage) -> None:
-        self.key = key
-        self.notification = notification
-        self.message = message
+        self.key: str | None = key
+        self.notification: Notification = notification
+        self.message: AmqpMessage = message
         self.deliveries: list[Delivery] = []
-        self.slots = 0
-        self.attempts = 0
-        self.kept = False
+        self.slots: int = 0
+        self.attempts: int = 0
+        self.kept: bool = False
         """Whether it is in the inbox."""
         self.state: Literal["storing", "ready", "handling", "pausing", "gone"] = "ready"
 
@@ -48,8 +48,8 @@ class Deliveries:
     """See the module. ``counts`` are kept here, ``owed`` is the credit to be given back on the current link."""
 
     def __init__(self, counts: Counts, *, deduplicate: bool, give_up: GiveUp) -> None:
-        self.counts = counts
-        self.owed = 0
+        self.counts: Counts = counts
+        self.owed: int = 0
         self.entries: set[Entry] = set()
         self._deduplicate = deduplicate
         self._give_up: GiveUp = give_up
@@ -178,7 +178,7 @@ class Deliveries:
         for entry in list(self.entries):
             entry.deliveries.clear()
             entry.slots = 0
-            if not entry.kept and entry.state in ("ready", "storing"):
+            if not entry.kept and entry.state == "ready":
                 self._forget(entry, remember=True)
                 dropped.append(entry)
         return dropped

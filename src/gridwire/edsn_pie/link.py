@@ -150,7 +150,7 @@ class QueueLink:
                 await self._follow(failure, token)
             except (AuthUnavailable, AuthThrottled, LoginBudgetExceeded, TransportError) as error:
                 least_s = float(getattr(error, "retry_after_s", None) or 0.0)
-                await self._pause(str(error), self._rules.pause_s(least_s))
+                await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
 
     async def _once(self, token: str) -> None:
         """One connection, from its login to its end. Returns when the token is about to expire."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
 from gridwire.edsn_pie.models import Notification
 from gridwire.intents.inbox import Inbox
@@ -49,9 +50,11 @@ class Shelf:
         self._report = report
         self._inbox: Inbox | None = None
         self._jobs: list[_Job] = []
+        self._doing: list[_Job] = []
         self._more = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._streaming = False
+        self._note = False
         self._closing = False
         self._failure: BaseException | None = None
 
@@ -78,9 +81,16 @@ class Shelf:
         await self._add(entry, "park", mask(f"{type(error).__name__}: {error}")[:_NOTE_LENGTH])
         return entry.key or ""
 
-    def streaming(self) -> None:
-        """The link stands."""
-        self._streaming = True
+    async def written(self) -> None:
+        """Wait until everything that was asked for is on the disk, or cannot be."""
+        waiting = [job.done for job in [*self._jobs, *self._doing]]
+        if waiting:
+            await asyncio.wait(waiting)
+
+    def streaming(self, streaming: bool) -> None:
+        """The link stands, or no longer does. Either way messages could come until now."""
+        self._streaming = streaming
+        self._note = True
         self._more.set()
 
     async def close(self) -> None:
@@ -105,7 +115,7 @@ class Shelf:
     async def _write(self, inbox: Inbox) -> None:
         loop = asyncio.get_running_loop()
         look_at = loop.time() + LOOK_EVERY_S
-        while self._jobs or not self._closing:
+        while self._jobs or self._note or not self._closing:
             try:
                 async with asyncio.timeout_at(look_at):
                     await self._more.wait()
@@ -113,15 +123,19 @@ class Shelf:
                 look_at = loop.time() + LOOK_EVERY_S
                 await self._guarded(self._look(inbox))
             self._more.clear()
-            jobs, self._jobs = self._jobs, []
-            if jobs:
-                await self._guarded(self._do(inbox, jobs))
+            if self._note:
+                self._note = False
+                await self._guarded(asyncio.to_thread(inbox.note_streaming, clock.now()))
+            self._doing, self._jobs = self._jobs, []
+            if self._doing:
+                await self._guarded(self._do(inbox, self._doing))
             if self._failure is not None:
-                for job in [*jobs, *self._jobs]:
+                for job in [*self._doing, *self._jobs]:
                     if not job.done.done():
                         job.done.set_exception(self._failure)
                         job.done.exception()
                 return
+            self._doing = []
 
     async def _guarded(self, work: Any) -> None:
         try:
@@ -134,36 +148,38 @@ class Shelf:
         new = [job.entry for job in jobs if job.kind == "store"]
         if new:
             texts = [(entry.key or "", dump(entry.message)) for entry in new]
-            before = await asyncio.to_thread(inbox.store, texts)
+            before = await asyncio.to_thread(inbox.store, texts, at=clock.now())
             now = asyncio.get_running_loop().time()
             for entry in new:
                 self._stored(entry, before.get(entry.key or ""), now)
         finished = [job.entry.key or "" for job in jobs if job.kind == "finish"]
         if finished:
-            await asyncio.to_thread(inbox.finish, finished)
+            await asyncio.to_thread(inbox.finish, finished, at=clock.now())
         for job in jobs:
             if job.kind == "park":
-                await asyncio.to_thread(inbox.park, job.entry.key or "", attempts=job.entry.attempts, note=job.note)
+                key, attempts = job.entry.key or "", job.entry.attempts
+                await asyncio.to_thread(inbox.park, key, attempts=attempts, note=job.note, at=clock.now())
             if not job.done.done():
                 job.done.set_result(None)
         self._report(None)
 
     def _stored(self, entry: Entry, before: str | None, now: float) -> None:
-        if before in ("done", "parked"):
-            if entry.state != "gone":
-                self._deliveries.known(entry, now)
+        if entry.state == "gone":  # given back as we stop: who opens the inbox next will find it
             return
-        if entry.state == "gone":  # its link ended meanwhile; it is ours now all the same
-            entry = self._deliveries.enter(entry.key, entry.notification, entry.message)
+        if before in ("done", "parked"):
+            self._deliveries.known(entry, now)
+            return
         self._deliveries.stored(entry)
         self._offer(entry)
 
     async def _look(self, inbox: Inbox) -> None:
         """Hand out what is stored and not with us: left by a former process, or retried by a person."""
         if self._streaming:
-            await asyncio.to_thread(inbox.note_streaming)
-        for kept in await asyncio.to_thread(inbox.pending):
-            if not self._deliveries.is_live(kept.key):
+            await asyncio.to_thread(inbox.note_streaming, clock.now())
+        found = await asyncio.to_thread(inbox.pending)
+        changing = {job.entry.key for job in self._jobs}
+        for kept in found:
+            if kept.key not in changing and not self._deliveries.is_live(kept.key):
                 message = load(kept.message)
                 entry = self._deliveries.enter(kept.key, self._decode(message), message)
                 self._deliveries.stored(entry)

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gridwire import clock
 from gridwire.errors import ConfigurationError
 from gridwire.intents.locks import try_lock, unlock
 from gridwire.intents.records import JournalError, microseconds, moment
@@ -113,9 +112,9 @@ class Inbox:
             os.close(self._lock)
             self._lock = None
 
-    def store(self, messages: Sequence[tuple[str, str]]) -> dict[str, str]:
+    def store(self, messages: Sequence[tuple[str, str]], *, at: datetime) -> dict[str, str]:
         """Store new messages as (key, content), in this order. Returns the state of those keys that were there before."""
-        now = microseconds(clock.now())
+        now = microseconds(at)
         before: dict[str, str] = {}
         with self._transaction() as connection:
             for index, (key, content) in enumerate(messages):
@@ -128,34 +127,33 @@ class Inbox:
                 )
         return before
 
-    def finish(self, keys: Iterable[str]) -> None:
+    def finish(self, keys: Iterable[str], *, at: datetime) -> None:
         """Their handler has succeeded. Forgets what was done long ago."""
-        now = clock.now()
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE messages SET state = 'done', message = '', changed_us = ? WHERE key = ?",
-                [(microseconds(now), key) for key in keys],
+                [(microseconds(at), key) for key in keys],
             )
             connection.execute(
-                "DELETE FROM messages WHERE state = 'done' AND changed_us < ?", (microseconds(now - KEEP_DONE),)
+                "DELETE FROM messages WHERE state = 'done' AND changed_us < ?", (microseconds(at - KEEP_DONE),)
             )
 
-    def park(self, key: str, *, attempts: int, note: str) -> None:
+    def park(self, key: str, *, attempts: int, note: str, at: datetime) -> None:
         """Its handler has failed too often; ``note`` says how."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE messages SET state = 'parked', attempts = ?, note = ?, changed_us = ? WHERE key = ?",
-                (attempts, note, microseconds(clock.now()), key),
+                (attempts, note, microseconds(at), key),
             )
 
-    def retry(self, keys: Iterable[str]) -> list[str]:
+    def retry(self, keys: Iterable[str], *, at: datetime) -> list[str]:
         """Hand parked messages out again; the reading process takes them within a minute. Returns the keys that were parked."""
         found = []
         with self._transaction() as connection:
             for key in keys:
                 cursor = connection.execute(
                     "UPDATE messages SET state = 'stored', attempts = 0, changed_us = ? WHERE key = ? AND state = 'parked'",
-                    (microseconds(clock.now()), key),
+                    (microseconds(at), key),
                 )
                 if cursor.rowcount:
                     found.append(key)
@@ -173,10 +171,10 @@ class Inbox:
         """One message by its key."""
         return next(iter(self._select("key = ?", key)), None)
 
-    def note_streaming(self) -> None:
+    def note_streaming(self, at: datetime) -> None:
         """Messages can come now; what `last_streaming` will say."""
         with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO facts VALUES ('streaming', ?)", (microseconds(clock.now()),))
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('streaming', ?)", (microseconds(at),))
 
     def last_streaming(self) -> datetime | None:
         """When messages could last come, by any process; None if they never could."""

@@ -58,6 +58,11 @@ class Delivery:
         self.tag: str = tag
         self.settled: bool = False
 
+    @property
+    def peer_settled(self) -> bool:
+        """Whether the peer has settled it, also if that was not told yet."""
+        return bool(cproton.pn_delivery_settled(self._raw))
+
     def settle(self, how: Settled | None, *, failed: bool = False, condition: Condition | None = None) -> bool:
         """Tell the peer how it ended, once (None: only forget it). False if it was settled or its connection has ended."""
         if self.settled or self.link.engine.over:
@@ -281,7 +286,7 @@ class Engine:
     def receive(self, data: bytes) -> None:
         """Take what arrived and tell the side what it means."""
         view = memoryview(data)
-        while view:
+        while view and not self.over:
             capacity = cproton.pn_transport_capacity(self._raw)
             if capacity <= 0:  # closed: what comes after the end means nothing
                 break
@@ -294,6 +299,8 @@ class Engine:
 
     def output(self) -> bytes | None:
         """What is to be sent now, at most 256 kB; empty for nothing, None when nothing will follow."""
+        if self.over:
+            return None
         pending = cproton.pn_transport_pending(self._raw)
         if pending < 0:
             return None
@@ -326,6 +333,8 @@ class Engine:
     # what the peer did
 
     def _dispatch(self) -> None:
+        if self.over:
+            return
         collector, peek, pop = self._raw_collector, cproton.pn_collector_peek, cproton.pn_collector_pop
         while event := peek(collector):
             kind = cproton.pn_event_type(event)
@@ -436,6 +445,7 @@ def _set_condition(raw: Any, condition: Condition) -> None:
 
 # messages
 
+_EMPTY = AmqpMessage()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -455,10 +465,16 @@ class Decoder:
         if not data or cproton.pn_message_decode(raw, data) != 0:  # an empty message decodes without complaint
             raise Undecodable("the delivery holds no AMQP message")
         try:
-            properties = _value(cproton.pn_message_properties(raw))  # these two are decoded by asking for them
-            body = _value(cproton.pn_message_body(raw))
-        except (ValueError, OverflowError, UnicodeDecodeError, proton.ProtonException) as error:
+            message = self._read(raw)
+        except Exception as error:  # noqa: BLE001 - hostile bytes may raise anything, and must not end the connection
             raise Undecodable(f"the delivery holds a value that cannot be read ({type(error).__name__})") from None
+        if message == _EMPTY:  # the engine passes over a damaged section without a word
+            raise Undecodable("the delivery holds nothing that can be read")
+        return message
+
+    def _read(self, raw: Any) -> AmqpMessage:
+        properties = _value(cproton.pn_message_properties(raw))  # these two are decoded by asking for them
+        body = _value(cproton.pn_message_body(raw))
         created_ms = cproton.pn_message_get_creation_time(raw)
         return AmqpMessage(
             body=body,

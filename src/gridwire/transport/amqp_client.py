@@ -104,6 +104,7 @@ class AmqpClient:
             await client._until(client._opened)
         except BaseException:
             client._wire.abort()
+            client._engine.release()  # the wire does so only if it was ever connected
             raise
         return client
 
@@ -166,7 +167,6 @@ class AmqpClient:
         self._takers[link] = taker
         link.open(source=address, target=None, capabilities=capabilities)
         await self._until(self._attached(link))
-        self._stage = "stream"
         return link
 
     async def put_token(self, token: str, audience: str) -> None:
@@ -226,7 +226,7 @@ class AmqpClient:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise self._late() from None
-        if self.ended.done():
+        if self.ended.done() and not waiting.done():
             failure = self.ended.result()
             raise failure or AmqpFailure("The connection was closed by us.", stage=self._stage, cause="eof")
         return waiting.result()
@@ -314,6 +314,8 @@ class AmqpClient:
             return
         if address is not None:
             waiting.set_result(None)
+            if link is self._main:
+                self._stage = "stream"
             return
         text = "The broker answered the link without an address: there is no such queue, or it is not for us."
         asyncio.get_running_loop().call_later(REFUSAL_WAIT_S, self._end, text, "null_source")

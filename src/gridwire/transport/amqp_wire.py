@@ -139,6 +139,8 @@ class AmqpWire(asyncio.Protocol):
             if not out:
                 break
             self._transport.write(out)
+        if self._engine.over:
+            return
         if self._loop.time() >= self._tick_from:
             self._tick()
         elif self._heard and (self._timer is None or self._timer.when() > self._tick_from):

@@ -84,9 +84,9 @@ class ClientExchange:
         self._chosen: Mechanism | None = None
         self._buffer = b""
         self._headed = False
-        self.done = False
+        self.done: bool = False
         self.offered: tuple[str, ...] = ()
-        self.init_bytes = 0
+        self.init_bytes: int = 0
         """The size of the frame that carried the credentials; 0 before it was sent."""
 
     def start(self) -> bytes:

@@ -51,7 +51,7 @@ def _encoded(value: Field) -> bytes:
             return _sized(0xA0, value)
         case int():
             return bytes((0x50, value))
-        case list():
+        case _:
             names = b"".join(bytes((len(name),)) + name.encode("ascii") for name in value)
             return bytes((0xE0, len(names) + 2, len(value), 0xA3)) + names
 

@@ -130,9 +130,9 @@ async def test_G35_a_certificate_of_another_authority_is_the_end() -> None:
     ours, other = Authority(), Authority()
     async with amqp_world(tls=(ours.context, other.pem)) as world:
         async with world.consumer() as consumer:
-            with pytest.raises(EdsnTlsError, match="does not prove that it is 127.0.0.1"):
+            with pytest.raises(EdsnTlsError, match=r"does not prove that it is 127\.0\.0\.1"):
                 await handle(consumer, 1)
-        assert world.broker.contacts == []
+        assert not world.broker.contacts
 
 
 async def test_G35_tls_carries_everything_that_cleartext_does() -> None:

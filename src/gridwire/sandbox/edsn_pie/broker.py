@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from gridwire.sandbox.edsn_pie.queues import MessageQueue
 from gridwire.transport.amqp_message import AmqpMessage
 
 HOST = "127.0.0.1"
+MOST_RECORDS = 10_000
 ONE_DAY_S = 24 * 3600.0
 Check = Callable[[str], "Mapping[str, Any] | str"]
 """What an identity provider says of a token: its claims, or a sentence why it is not good. ``exp`` ends the connection."""
@@ -46,10 +48,10 @@ class AmqpBroker:
         self.knobs: BrokerKnobs = BrokerKnobs()
         self.faults: BrokerFaults = BrokerFaults()
         self.queues: dict[str, MessageQueue] = {name: MessageQueue(name, keep_s) for name in queues}
-        self.contacts: list[Contact] = []
-        """Every login, in order."""
-        self.settlements: list[tuple[str | None, int, bool]] = []
-        """Every settlement as (message-id, state, failed), in order."""
+        self.contacts: deque[Contact] = deque(maxlen=MOST_RECORDS)
+        """The last logins, in order."""
+        self.settlements: deque[tuple[str | None, int, bool]] = deque(maxlen=MOST_RECORDS)
+        """The last settlements as (message-id, state, failed), in order."""
         self.connections: set[BrokerConnection] = set()
         self.accepted: int = 0
         """How many connections were made."""

@@ -201,7 +201,8 @@ class BrokerConnection:
             return
         own = [queue for queue in self._broker.queues.values() if (self, link) in queue.consumers]
         for queue in own:
-            window = link.credit + sum(out is queue for out, _ in self._out.values())
+            held = sum(out is queue and not delivery.peer_settled for delivery, (out, _) in self._out.items())
+            window = link.credit + held
             self._broker.widest_window = max(self._broker.widest_window, window)
             queue.pump()
         if link.draining and own:

@@ -76,8 +76,11 @@ class MessageQueue:
         progress = True
         while progress and self.waiting:
             progress = False
-            for connection, link in list(self.consumers):
+            for consumer in list(self.consumers):
+                connection, link = consumer
                 if self.waiting and connection.wants(link):
+                    self.consumers.remove(consumer)  # whoever was served goes to the end of the row
+                    self.consumers.append(consumer)
                     self.unsettled += 1
                     connection.deliver(link, self, self.waiting.popleft())
                     progress = True
