@@ -94,6 +94,7 @@ class Consumer:
         self._holding = False
         self._stopping = False
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     # the reader's side
 
@@ -168,9 +169,12 @@ class Consumer:
 
     async def aclose(self) -> None:
         """Stop: no new messages, wait for running handlers within the time-out, give the rest back, close the link."""
-        if self._closed:
-            return
-        self._closed = self._stopping = True
+        if self._closing is None:
+            self._closed = self._stopping = True
+            self._closing = asyncio.get_running_loop().create_task(self._close(), name="gridwire-pie-closing")
+        await asyncio.shield(self._closing)  # whoever is cancelled here leaves nothing half closed
+
+    async def _close(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             if self._queue_link is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gridwire.cli.pie import doctor, listen, reads
+from gridwire.cli.pie import doctor, listen, parked, reads
 from gridwire.cli.pie.link import with_link
 
 app: typer.Typer = typer.Typer(
@@ -18,3 +18,4 @@ app.command()(with_link(listen.listen))
 app.command()(with_link(reads.ticket))
 app.command()(with_link(reads.comments))
 app.command()(with_link(doctor.doctor))
+app.add_typer(parked.app, name="parked")
