@@ -135,8 +135,15 @@ async def test_it_is_described_and_ends() -> None:
     async with Sandbox("pie", seed=4) as box:
         venue = box.venue("edsn_pie")
         described: dict[str, Any] = box.describe()["venues"]["edsn_pie"]
-        assert described["urls"] == {"rest": venue.profile.rest_url, "idp": venue.profile.idp_url + TOKEN_PATH}
+        amqp = box.edsn_pie.profile.amqp
+        assert amqp is not None
+        assert described["urls"] == {
+            "rest": venue.profile.rest_url,
+            "idp": venue.profile.idp_url + TOKEN_PATH,
+            "amqp": f"amqp://127.0.0.1:{amqp.port}",
+        }
         env = described["env"]
+        assert (env["GRIDWIRE_EDSN_PIE_AMQP_PORT"], env["GRIDWIRE_EDSN_PIE_AMQP_TLS"]) == (str(amqp.port), "false")
         assert env["GRIDWIRE_EDSN_PIE_REST_URL"] == venue.profile.rest_url
         assert "\n" not in env["GRIDWIRE_EDSN_PIE_PRIVATE_KEY"]
         assert box.edsn_pie.client_id == env["GRIDWIRE_EDSN_PIE_CLIENT_ID"] == "pie-service-1"
@@ -153,6 +160,8 @@ async def test_ports_are_the_one_asked_for_and_the_next() -> None:
     async with Sandbox("pie", ports={"pie": rest + 100}) as box:
         assert box.edsn_pie.profile.rest_url == f"http://127.0.0.1:{rest + 100}"
         assert box.edsn_pie.profile.idp_url == f"http://127.0.0.1:{rest + 101}"
+        assert box.edsn_pie.profile.amqp is not None
+        assert box.edsn_pie.profile.amqp.port == rest + 102
         with pytest.raises(OSError, match=r"."):
             async with Sandbox("pie", ports={"pie": rest + 99}):
                 pass
