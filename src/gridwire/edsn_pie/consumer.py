@@ -267,9 +267,11 @@ class Consumer:
 
     def _ask(self) -> None:
         self._asking = None
-        owed, self._deliveries.owed = self._deliveries.owed, 0
-        if owed and self._client is not None and self._link is not None and not self._holding:
-            self._client.ask(self._link, owed)
+        client, link, owed = self._client, self._link, self._deliveries.owed
+        if client is None or link is None or self._holding or link.credit + owed <= 0:
+            return  # below 0: a broker has sent more than we asked for, and a flow would tell it a huge number
+        self._deliveries.owed = 0
+        client.ask(link, owed)
 
     def _busy(self) -> bool:
         return any(entry.state in ("handling", "storing") for entry in self._deliveries.entries) or (
