@@ -18,7 +18,7 @@ from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.observe.events import Event, Events
 from gridwire.transport.tls import Network
-from tests.support.amqp_world import handle, message, until, until_state
+from tests.support.amqp_world import handle, message, next_received, until, until_state
 from tests.support.rabbitmq import CLOSED_QUEUE, QUEUE, USER, RabbitMq, Signer
 
 pytestmark = pytest.mark.real
@@ -117,3 +117,17 @@ async def test_a_killed_broker_is_used_again_soon_after_it_is_back(rabbitmq: Rab
                 await asyncio.shield(reading)
         assert reading.done()
         assert sorted(reading.result()) == list(range(100, 120))
+
+
+async def test_many_messages_through_a_small_window_stay_within_it(rabbitmq: RabbitMq) -> None:
+    """This version sometimes sends more than was asked for; what is asked for after that must not become endless."""
+    rabbitmq.publish(*(message(1000 + number).body for number in range(1500)))
+    async with consumer(rabbitmq, Asked("guest"), user="guest") as stream:
+        most = 0
+        for number in range(1500):
+            async with await next_received(stream):
+                if number % 10 == 0:
+                    await asyncio.sleep(0.002)
+                most = max(most, stream._deliveries.undecided)
+        assert most < 100
+        assert stream.counts.handled == 1500

@@ -18,7 +18,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
 from gridwire.edsn_pie.link import QueueLink, TokenSource
@@ -83,6 +83,7 @@ class Consumer:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._settling: list[asyncio.Future[None]] = []
         self._timers: dict[Entry, asyncio.TimerHandle] = {}
+        self._workers: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._shelf: Shelf | None = None
@@ -95,6 +96,7 @@ class Consumer:
         self._stopping = False
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
+        self._closers: set[asyncio.Task[Any]] = set()
 
     # the reader's side
 
@@ -142,18 +144,26 @@ class Consumer:
             raise InvalidInput(f"concurrency must be between 1 and 1000 handlers, not {concurrency}.")
         loop = asyncio.get_running_loop()
         workers = [loop.create_task(self._work(handler, on_event)) for _ in range(concurrency)]
+        self._workers.update(workers)
         try:
             await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-            for worker in workers:
-                if worker.done():
-                    worker.result()
         finally:
             try:
                 await self.aclose()
             finally:
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
+                await self._dismiss()
+        for worker in workers:
+            if not worker.cancelled():
+                worker.result()
+
+    async def _dismiss(self) -> None:
+        """Cancel the handlers that still run, so that none ends well after its message was given back."""
+        workers = self._workers - self._closers
+        self._workers -= workers
+        for worker in workers:
+            worker.cancel()
+        if workers:
+            await asyncio.wait(workers)
 
     async def _work(self, handler: Handler, on_event: Callable[[StreamEvent], object] | None) -> None:
         async for item in self:
@@ -168,7 +178,13 @@ class Consumer:
                 pass
 
     async def aclose(self) -> None:
-        """Stop: no new messages, wait for running handlers within the time-out, give the rest back, close the link."""
+        """Stop: no new messages, wait for running handlers within the time-out, give the rest back, close the link.
+
+        Handlers of `run` that take longer are cancelled. A block of an ``async for`` that takes longer goes on, and its
+        message comes again.
+        """
+        if (closer := asyncio.current_task()) is not None:
+            self._closers.add(closer)  # a worker that met the end of the stream, and has an error to raise
         if self._closing is None:
             self._closed = self._stopping = True
             self._closing = asyncio.get_running_loop().create_task(self._close(), name="gridwire-pie-closing")
@@ -181,6 +197,7 @@ class Consumer:
                 self._queue_link.stop_asking()
             self._give_back_unbegun()
             await self._until_settled(self._options.stop_timeout_s)
+            await self._dismiss()
             if self._shelf is not None:
                 await self._shelf.written()
             for entry in list(self._deliveries.entries):
@@ -271,9 +288,11 @@ class Consumer:
 
     def _ask(self) -> None:
         self._asking = None
-        owed, self._deliveries.owed = self._deliveries.owed, 0
-        if owed and self._client is not None and self._link is not None and not self._holding:
-            self._client.ask(self._link, owed)
+        client, link, owed = self._client, self._link, self._deliveries.owed
+        if client is None or link is None or self._holding or link.credit + owed <= 0:
+            return  # below 0: a broker has sent more than we asked for, and a flow would tell it a huge number
+        self._deliveries.owed = 0
+        client.ask(link, owed)
 
     def _busy(self) -> bool:
         return any(entry.state in ("handling", "storing") for entry in self._deliveries.entries) or (

@@ -106,7 +106,7 @@ class Link:
 
     @property
     def credit(self) -> int:
-        """How many more messages the receiving side has asked for."""
+        """How many more messages the receiving side has asked for; below 0 if the sender has sent more than that."""
         return int(cproton.pn_link_credit(self._raw))
 
     @property
@@ -138,7 +138,7 @@ class Link:
         self._own.close()
 
     def flow(self, credit: int) -> None:
-        """Ask for ``credit`` more messages."""
+        """Ask for ``credit`` more messages. What comes of it must not be below 0, which travels as four billion."""
         cproton.pn_link_flow(self._raw, credit)
 
     def stop(self) -> None:

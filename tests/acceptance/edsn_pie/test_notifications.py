@@ -114,6 +114,13 @@ async def test_an_account_without_the_role_ends_with_one_clear_error() -> None:
             await take(pie.notifications(), 1)
 
 
+async def test_what_ends_the_stream_is_raised_by_run_whichever_worker_met_it() -> None:
+    async with ground() as g:
+        pie = await g.client("pie-service-3")
+        with pytest.raises(EdsnAuthError, match="consumer role"):
+            await pie.run(print, concurrency=3)
+
+
 async def test_a_queue_that_is_not_there_is_an_error_and_no_wait() -> None:
     async with ground() as g:
         amqp = g.venue.amqp()
