@@ -23,8 +23,33 @@ async def found(pie: EdsnPie) -> dict[str, Finding]:
 async def test_everything_is_looked_at_in_order() -> None:
     async with ground() as g:
         names = [finding.name for finding in await g.pie.examine()]
-        assert names == ["profile", "key", "identity provider", "token", "claims", "api", "broker", "queue"]
+        assert names == ["profile", "key", "identity provider", "metadata", "token", "claims", "api", "broker", "queue"]
         assert {finding.state for finding in await g.pie.examine()} == {"ok"}
+
+
+async def test_what_the_provider_publishes_is_held_against_the_profile() -> None:
+    async with ground() as g:
+        url = g.venue.profile.idp_url
+        finding = (await found(g.pie))["metadata"]
+        assert finding == Finding(
+            "metadata", "ok", f"issuer {url}/am/oauth2, token endpoint {url}/am/oauth2/access_token, signatures RS256"
+        )
+        g.venue.identity.token_url += "2"
+        finding = (await found(await g.client()))["metadata"]
+        assert finding.state == "warning"
+        assert finding.text.endswith(f"this profile asks at {url}/am/oauth2/access_token")
+        g.venue.identity.token_url = g.venue.identity.token_url[:-1]
+        for account in g.venue.identity.accounts.values():
+            account.algorithm = "ES256"
+        finding = (await found(await g.client()))["metadata"]
+        assert finding.text.endswith("signatures ES256; this profile signs by RS256")
+        g.venue._tokens.publishes = False
+        assert (await found(await g.client()))["metadata"].text == "the provider publishes none (HTTP 404)"
+        finding = (await found(await g.client(g.account(idp_url="http://127.0.0.1:1"))))["metadata"]
+        assert finding.state == "skipped"
+    async with ground() as g, raw_server(answering(*[http_answer(b"not json")] * 3)) as idp:
+        finding = (await found(await g.client(g.account(idp_url=idp.url))))["metadata"]
+        assert finding.text == "the provider publishes none (HTTP 200)"
 
 
 async def test_what_is_not_confirmed_is_listed() -> None:

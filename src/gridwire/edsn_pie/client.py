@@ -223,7 +223,7 @@ class EdsnPie:
             options=chosen if chosen.inbox is not None else replace(chosen, inbox=self._inbox),
             events=self._events,
         )
-        self._consumers.append(consumer)
+        self._consumers = [*(one for one in self._consumers if not one.closed), consumer]
         return consumer
 
     async def run(
@@ -239,11 +239,7 @@ class EdsnPie:
         comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
         `EdsnTlsError`.
         """
-        consumer = self.notifications(options)
-        try:
-            await consumer.run(partial(_call, handler), concurrency=concurrency)
-        finally:
-            self._consumers.remove(consumer)
+        await self.notifications(options).run(partial(_call, handler), concurrency=concurrency)
 
     # -----------------------------------------------------------------------------------------------------------------
 

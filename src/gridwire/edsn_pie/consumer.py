@@ -190,6 +190,11 @@ class Consumer:
             self._closing = asyncio.get_running_loop().create_task(self._close(), name="gridwire-pie-closing")
         await asyncio.shield(self._closing)  # whoever is cancelled here leaves nothing half closed
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, with everything given back and let go."""
+        return self._closing is not None and self._closing.done()
+
     async def _close(self) -> None:
         task, self._task = self._task, None
         if task is not None:

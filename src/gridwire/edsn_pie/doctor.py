@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -21,6 +22,7 @@ from gridwire.transport.tls import Network
 State: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
 
 CLOSE_S = 2.0
+METADATA_PATH = "/.well-known/openid-configuration"
 
 _SHOWN = ("iss", "sub", "aud", "scope", "iat", "nbf", "exp")
 """Claims whose values help and give nothing away; of all others only the names are shown."""
@@ -53,6 +55,7 @@ async def examine(
         _facts(profile, confirmed),
         await _key(identity, account),
         await _reach(send, "identity provider", profile.idp_url),
+        await _metadata(send, profile),
         *await _token(identity, profile),
         await _reach(send, "api", profile.rest_url),
         *await _broker(network, identity, account, allow_broker),
@@ -101,6 +104,32 @@ def _clock(name: str, response: Response) -> Finding:
     )
 
 
+async def _metadata(send: Send, profile: Profile) -> Finding:
+    """What the provider publishes of itself (RFC 8414), if it does: it settles questions that EDSN's guide leaves open."""
+    url = f"{profile.idp_url}{profile.issuer_path}{METADATA_PATH}"
+    try:
+        response = await send(Request("GET", url, {"accept": "application/json"}))
+        told = json.loads(response.content) if response.status == 200 else None
+    except GridwireError as error:
+        return Finding("metadata", "skipped", str(error))
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        return Finding("metadata", "skipped", f"the provider publishes none (HTTP {response.status})")
+    endpoint, signs = told.get("token_endpoint"), told.get("token_endpoint_auth_signing_alg_values_supported")
+    text = f"issuer {_plain(told.get('issuer'))}, token endpoint {_plain(endpoint)}, signatures {_plain(signs)}"
+    if endpoint is not None and endpoint != profile.token_url:
+        return Finding("metadata", "warning", f"{text}; this profile asks at {profile.token_url}")
+    if isinstance(signs, list) and profile.assertion.algorithm not in signs:
+        return Finding("metadata", "warning", f"{text}; this profile signs by {profile.assertion.algorithm}")
+    return Finding("metadata", "ok", text)
+
+
+def _plain(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return mask("".join(letter if letter.isprintable() else "?" for letter in text))[:200]
+
+
 async def _token(identity: Identity, profile: Profile) -> list[Finding]:
     try:
         token = await identity.get()
@@ -119,7 +148,7 @@ def _claims(token: Token) -> Finding:
     claims = claims_in(token.value)
     if claims is None:
         return Finding("claims", "ok", "the token is opaque: it shows nothing of itself")
-    shown = [f"{name}={mask(str(claims[name]))[:200]}" for name in _SHOWN if name in claims]
+    shown = [f"{name}={_plain(claims[name])}" for name in _SHOWN if name in claims]
     hidden = sorted(set(claims) - set(_SHOWN))
     return Finding("claims", "ok", ", ".join(shown) + (f"; further claims: {', '.join(hidden)}" if hidden else ""))
 

@@ -129,6 +129,17 @@ class Identity:
             status = self.knobs.refused_status if no.error == "invalid_client" else 400
             return Decision(status, {"error": no.error, "error_description": str(no)}, str(no), jti)
 
+    def metadata(self) -> dict[str, Any]:
+        """What the provider publishes of itself."""
+        return {
+            "issuer": self.issuer,
+            "token_endpoint": self.token_url,
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": sorted(
+                {one.algorithm for one in self.accounts.values()}
+            ),
+        }
+
     def check(self, token: str) -> Mapping[str, Any] | str:
         """The claims of a token that is good now, or why it is not: for whoever is presented with one.
 

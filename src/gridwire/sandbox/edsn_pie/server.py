@@ -24,6 +24,7 @@ from gridwire.sandbox.faulty import Answer, hang_up, page, respond
 
 TOKEN_PATH = "/am/oauth2/access_token"  # noqa: S105 - a path
 ISSUER_PATH = "/am/oauth2"
+METADATA_PATH = ISSUER_PATH + "/.well-known/openid-configuration"
 _PROBLEMS = "https://cmf.energysector.nl/reference-data/error-catalogue"
 
 
@@ -47,6 +48,8 @@ class TokenServer:
 
     def __init__(self, identity: Identity, log: CallLog) -> None:
         self.faults: Faults = Faults()
+        self.publishes: bool = True
+        """Whether the provider publishes metadata about itself."""
         self._identity = identity
         self._log = log
 
@@ -55,6 +58,8 @@ class TokenServer:
         return _dated(await self._handle(request), self._identity.now())
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == METADATA_PATH and self.publishes:
+            return web.json_response(self._identity.metadata())
         if request.path != TOKEN_PATH:
             return web.Response(status=404, body=page(404, "Not found").body, content_type="text/html")
         if request.method != "POST":
