@@ -109,9 +109,10 @@ async def _metadata(send: Send, profile: Profile) -> Finding:
     url = f"{profile.idp_url}{profile.issuer_path}{METADATA_PATH}"
     try:
         response = await send(Request("GET", url, {"accept": "application/json"}))
-        told = json.loads(response.content) if response.status == 200 else None
     except GridwireError as error:
         return Finding("metadata", "skipped", str(error))
+    try:
+        told = json.loads(response.content) if response.status == 200 else None
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
