@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell starts what it runs in the background with Ctrl-C ignored; the tests of Ctrl-C would wait for ever there.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(LeakScan(), "leak_scan")
+    config.pluginmanager.import_plugin("tests.support.real_servers")
 
 
 @pytest.fixture

@@ -164,8 +164,11 @@ async def test_unhandled_errors_of_tasks_show_no_secret(caplog: pytest.LogCaptur
         "<password>Gizli&amp;Söz</password>",
         "POST /cas/v1/tickets/TGT-12-" + "a" * 50 + "-cas01.sandbox",
         "stp-service-ticket: ST-3-" + "b" * 20 + "-cas01.sandbox",
+        "Authorization: Bearer eyJ" + "a" * 20 + "." + "b" * 20 + "." + "c" * 20,
+        "-----BEGIN PRIVATE KEY-----\\n" + "MII" + "d" * 60,
+        "-----BEGIN RSA PRIVATE KEY-----\n" + "MII" + "d" * 60,
     ],
-    ids=["plain", "form", "json", "xml", "tgt", "st"],
+    ids=["plain", "form", "json", "xml", "tgt", "st", "jwt", "key", "pkcs1"],
 )
 def test_scan_finds_a_secret_in_any_captured_stream(text: str) -> None:
     for name in ("Captured stdout call", "Captured stderr teardown", "Captured log setup"):

@@ -25,7 +25,6 @@ PURE = (
     "*/transport/exchange.py",
     "*/transport/classify.py",
     *(f"*/transport/xml/{name}.py" for name in ("canonical", "elements", "faults", "hardened")),
-    "*/intents/upload_records.py",
     "*/auth/cas.py",
     "*/auth/budget.py",
     "*/auth/ticket_pool.py",
@@ -33,6 +32,15 @@ PURE = (
     "*/intents/*.py",
     "*/orders/*.py",
     "*/transport/lane.py",
+    "*/transport/amqp_failure.py",
+    "*/transport/amqp_message.py",
+    "*/transport/sasl.py",
+    "*/transport/sasl_frames.py",
+    "*/edsn_pie/claims.py",
+    "*/edsn_pie/dedup.py",
+    "*/edsn_pie/deliveries.py",
+    "*/edsn_pie/reconnect.py",
+    "*/auth/client_assertion.py",
     "*/rules.py",
     "*/wire.py",
     *(
@@ -49,6 +57,7 @@ PURE = (
         )
     ),
     "*/epias_stp/models/*.py",
+    *(f"*/edsn_pie/{name}.py" for name in ("decoder", "models", "profile", "settings")),
 )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
@@ -49,6 +50,11 @@ FACES = (
         },
     ),
     Face(
+        "gridwire/sync/edsn_pie.py",
+        "EDSN Partners in Energie without ``async``: the calls and models of `gridwire.edsn_pie`.",
+        "gridwire.edsn_pie.client.EdsnPie",
+    ),
+    Face(
         "gridwire/sync/sandbox.py",
         "The sandbox without ``async``.\n\n"
         "Its accounts, knobs, faults and logs may be used from any thread, as what they hold is plain memory. ``market`` and\n"
@@ -57,15 +63,20 @@ FACES = (
     ),
 )
 
-STREAM = ("gridwire.transport.websocket", "Stream")
-"""The async type whose blocking counterpart bears the same name in `gridwire.sync.stream`."""
+STREAMS: Mapping[tuple[str, str | None], tuple[str, str | None]] = {
+    ("gridwire.transport.websocket", "Stream"): ("gridwire.sync.stream", "Stream"),
+    ("gridwire.edsn_pie.consumer", "Consumer"): ("gridwire.sync.notifications", "Consumer"),
+}
+"""Async types, each with its blocking counterpart of the same name."""
 
 PHRASES = {
     "as an async context manager bound to the event loop it was opened on": (
         "as a context manager, on an event loop and in a thread of its own"
     ),
     "``on_event`` is told what happens.": "``on_event`` is told what happens, on the client's own thread.",
-    "as an endless async iterator of": "as an endless iterator of",
+    "as an endless async iterator": "as an endless iterator",
+    "async for item in": "for item in",
+    "async with item as": "with item as",
     "an async context manager": "a context manager",
     "``async with``": "``with``",
 }
@@ -98,6 +109,17 @@ class Module:
         self._text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self._text)
 
+    @cached_property
+    def _for_types(self) -> list[ast.stmt]:
+        """What is imported for type checkers alone."""
+        return [part for node in self.tree.body if _is_for_types(node) for part in node.body]
+
+    @cached_property
+    def names_for_types(self) -> set[str]:
+        """The names that exist for type checkers alone."""
+        imports = [node for node in self._for_types if isinstance(node, ast.ImportFrom)]
+        return {alias.asname or alias.name for node in imports for alias in node.names}
+
     def class_(self, name: str) -> ast.ClassDef:
         """The class of that name."""
         for node in self.tree.body:
@@ -113,7 +135,7 @@ class Module:
     def origins(self) -> dict[str, tuple[str, str | None]]:
         """For each name at the top of the module: the module it comes from, and its name there (None: the module itself)."""
         found: dict[str, tuple[str, str | None]] = {}
-        for node in (*self.tree.body, *self.for_types):
+        for node in (*self.tree.body, *self._for_types):
             match node:
                 case ast.ImportFrom(module=str(module), names=names):
                     found.update({alias.asname or alias.name: (module, alias.name) for alias in names})
@@ -125,17 +147,6 @@ class Module:
                     found[name] = (self.name, name)
         return found
 
-    @cached_property
-    def for_types(self) -> list[ast.stmt]:
-        """What the module imports for type checkers alone."""
-        blocks = (node for node in self.tree.body if isinstance(node, ast.If))
-        return [part for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING" for part in node.body]
-
-    def is_for_types(self, name: str) -> bool:
-        """Whether ``name`` is imported for type checkers alone."""
-        imports = (node for node in self.for_types if isinstance(node, ast.ImportFrom))
-        return any(name == (alias.asname or alias.name) for node in imports for alias in node.names)
-
     def origin(self, name: str) -> tuple[str, str | None] | None:
         """Where ``name`` comes from; None for a builtin."""
         if name in self.origins:
@@ -143,6 +154,10 @@ class Module:
         if hasattr(builtins, name):
             return None
         raise Unsupported(f"{self.name} uses {name}, which is not at its top")
+
+
+def _is_for_types(node: ast.stmt) -> TypeGuard[ast.If]:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 class Writer:
@@ -246,11 +261,11 @@ class Writer:
         ]
 
     def _method(self, module: Module, method: Function, inner: str) -> None:
-        is_property = "property" in decorators(method)
         if "overload" in decorators(method):
             self._import("overload", "typing", "overload")
             self._lines += ["    @overload", self._head(module, method) + " ..."]
             return
+        is_property = "property" in decorators(method)
         if unknown := decorators(method) - {"property"}:
             raise Unsupported(f"{module.name}: {method.name} is decorated with {', '.join(sorted(unknown))}")
         if is_property:
@@ -264,7 +279,7 @@ class Writer:
             if any(isinstance(part, ast.Yield) for part in ast.walk(method)):
                 raise Unsupported(f"{module.name}: {method.name} is an async generator")
             result = f"self._bridge.call({arguments})"
-        elif origin == STREAM or returned in self._parts:
+        elif origin in STREAMS or returned in self._parts:
             result = f"{returned.partition('[')[0]}(self._bridge, self._bridge.run({arguments}))"
         elif is_asynchronous(origin):
             raise Unsupported(
@@ -312,11 +327,11 @@ class Writer:
             if isinstance(part, ast.Name) and (origin := module.origin(part.id)) is not None:
                 if part.id in self._parts:
                     continue
-                if origin == STREAM:
-                    origin = ("gridwire.sync.stream", "Stream")
-                self._import(part.id, *origin)
-                if module.is_for_types(part.id):
+                if origin in STREAMS:
+                    origin = STREAMS[origin]
+                elif part.id in module.names_for_types:
                     self._for_types.add(part.id)
+                self._import(part.id, *origin)
 
     def _import(self, name: str, module: str, original: str | None) -> None:
         if self._imports.setdefault(name, (module, original)) != (module, original):
@@ -327,16 +342,17 @@ class Writer:
     def _import_lines(self) -> Iterator[str]:
         if self._for_types:
             self._import("TYPE_CHECKING", "typing", "TYPE_CHECKING")
-        lines = {
-            name: f"import {module}" + ("" if name == module else f" as {name}")
-            if original is None
-            else f"from {module} import {original}" + ("" if name == original else f" as {name}")
-            for name, (module, original) in self._imports.items()
-        }
-        yield from (line for name, line in lines.items() if name not in self._for_types)
+        for name in self._imports.keys() - self._for_types:
+            yield self._import_line(name)
         if self._for_types:
             yield "if TYPE_CHECKING:"
-            yield from (f"    {lines[name]}" for name in sorted(self._for_types))
+            yield from (f"    {self._import_line(name)}" for name in sorted(self._for_types))
+
+    def _import_line(self, name: str) -> str:
+        module, original = self._imports[name]
+        if original is None:
+            return f"import {module}" if name == module else f"import {module} as {name}"
+        return f"from {module} import {original}" + ("" if name == original else f" as {name}")
 
 
 def functions(node: ast.ClassDef) -> Iterator[Function]:

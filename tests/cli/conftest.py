@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gridwire.cli import main
 from gridwire.sandbox import Sandbox
-from gridwire.sandbox.epias_stp import EpiasStpVenue
 
 DEADLINE_S = 20
 
@@ -38,12 +38,13 @@ class Ran:
 class Running:
     """A simulator in its thread. Its state may be read from here; knobs and faults may be set."""
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, name: str = "epias_stp", *, tls: bool = False) -> None:
         self._ready: Future[dict[str, str]] = Future()
         self._end = asyncio.Event()
         self._loop = asyncio.new_event_loop()
+        self._name = name
         self._tls = tls
-        self.venue: EpiasStpVenue
+        self.venue: Any
         self._thread = threading.Thread(target=self._run)
 
     def start(self) -> dict[str, str]:
@@ -59,9 +60,9 @@ class Running:
 
     def _run(self) -> None:
         async def serve() -> None:
-            async with Sandbox("epias_stp", tls=self._tls) as box:
-                self.venue = box.venue("epias_stp")
-                self._ready.set_result(box.describe()["venues"]["epias_stp"]["env"])
+            async with Sandbox(self._name, tls=self._tls) as box:
+                self.venue = box.venue(self._name)
+                self._ready.set_result(box.describe()["venues"][self._name]["env"])
                 await self._end.wait()
 
         self._loop.run_until_complete(serve())
@@ -73,10 +74,13 @@ class Running:
     @property
     def contract(self) -> str:
         """The last daily contract that is open."""
-        return self.venue.market.active("STANDART")[-1].name
+        name: str = self.venue.market.active("STANDART")[-1].name
+        return name
 
     def secrets(self) -> list[str]:
         """What no output may hold."""
+        if self._name == "edsn_pie":
+            return ["eyJ", "PRIVATE KEY"]
         return ["TGT-", "ST-", *self.venue.cas.passwords.values()]
 
 
@@ -102,6 +106,16 @@ def box(_clean_place: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
     running.stop()
 
 
+@pytest.fixture
+def pie(_clean_place: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A running simulator of Partners in Energie; the environment points at it."""
+    running = Running("edsn_pie")
+    for name, value in running.start().items():
+        monkeypatch.setenv(name, value)
+    yield running
+    running.stop()
+
+
 Cli = Callable[..., Ran]
 
 
@@ -113,8 +127,8 @@ def cli(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> C
         capsys.readouterr()
         code = main(arguments)
         ran = Ran(code, *capsys.readouterr())
-        if "box" in request.fixturenames:
-            assert_no_secret(request.getfixturevalue("box"), ran.out + ran.err)
+        for name in {"box", "pie"} & set(request.fixturenames):
+            assert_no_secret(request.getfixturevalue(name), ran.out + ran.err)
         return ran
 
     return run

@@ -63,7 +63,7 @@ def test_bad_usage_is_a_sentence_and_code_2(cli: Cli) -> None:
 def test_help_imports_no_venue_and_no_heavy_library() -> None:
     code = (
         "import sys; from gridwire.cli import main; main(['--help']); "
-        "print([m for m in ('gridwire.epias_stp', 'gridwire.sandbox', 'pydantic', 'httpx', 'lxml') if m in sys.modules])"
+        "print([m for m in ('gridwire.epias_stp', 'gridwire.edsn_pie', 'gridwire.sandbox', 'pydantic', 'httpx', 'lxml') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
     assert ran.stdout.splitlines()[-1] == "[]"

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gridwire.cli import demo
+from gridwire.cli.demo import edsn_pie as notifications
 from gridwire.cli.demo.epias_stp import explanation
 from gridwire.cli.demo.faces import Lines, Screen, frame
 from gridwire.cli.demo.story import Lost, View
@@ -89,7 +90,7 @@ def test_the_same_seed_makes_the_same_bids(cli: Cli, seed: str) -> None:
 
 
 def test_in_a_pipe_it_tells_line_by_line_and_ends_with_the_verdict(cli: Cli) -> None:
-    ran = cli("demo", "--seconds", "0.2")
+    ran = cli("demo", "--seconds", "0.2", "--venue", "epias")
     assert ran.code == ExitCode.DONE
     assert "no answer came. Unknown" in ran.out
     assert "marked TRADER1's: it was executed" in ran.out
@@ -102,7 +103,7 @@ def test_in_a_pipe_it_tells_line_by_line_and_ends_with_the_verdict(cli: Cli) -> 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 34)])
 def test_on_a_terminal_it_draws_and_ends_with_the_verdict(columns: int, lines: int) -> None:
-    terminal = Terminal("demo", "--seconds", "0.5", columns=columns, lines=lines)
+    terminal = Terminal("demo", "--venue", "epias", "--seconds", "0.5", columns=columns, lines=lines)
     assert terminal.end() == ExitCode.DONE
     assert "Verdict for epias_stp: consistent." in terminal.screen
     assert "EPİAŞ STP, simulated at 127.0.0.1:" in terminal.screen
@@ -131,14 +132,14 @@ def test_an_account_that_does_not_add_up_fails(cli: Cli, monkeypatch: pytest.Mon
 def test_an_unknown_venue_is_one_sentence(cli: Cli) -> None:
     ran = cli("demo", "--venue", "atlantis")
     assert (ran.code, ran.out) == (ExitCode.BAD_INPUT, "")
-    assert "it has epias, epias_stp" in ran.err
+    assert "it has edsn_pie, epias, epias_stp, pie" in ran.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("--venue", "epias")])
 def test_without_the_sandbox_extra_it_says_what_to_install(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith(("gridwire.sandbox", "gridwire.cli.demo.epias_stp"))]:
+    for name in [name for name in sys.modules if name.startswith(("gridwire.sandbox", "gridwire.cli.demo."))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     ran = cli("demo", *arguments)
@@ -208,3 +209,24 @@ def test_the_explanation_claims_no_more_than_was_seen(executed: bool | None, wor
     assert words in text
     assert "transactionId u" in text
     assert "TRADER2 sold into it" not in text
+
+
+def test_every_notification_is_handled_once_although_things_go_wrong(cli: Cli) -> None:
+    ran = cli("demo", "--venue", "pie", "--seconds", "1")
+    assert ran.code == ExitCode.DONE, ran.out
+    assert "the venue ends every connection without a word" in ran.out
+    assert "our database is away, so the message stays with the venue" in ran.out
+    assert ran.out.splitlines()[-1].startswith(
+        "Verdict for edsn_pie: consistent. 11 notifications published = 11 handled, each once, although the connection was "
+        "cut 2 times and the handler failed once."
+    )
+    assert "eyJ" not in ran.out + ran.err
+
+
+def test_notifications_that_do_not_add_up_are_named() -> None:
+    account = notifications.Account.of(["a", "b"], ["b", "b", "c"], failures=0, cuts=0)
+    assert not account.ok
+    assert account.verdict("edsn_pie") == (
+        "Verdict for edsn_pie: NOT consistent. a was forgotten; b was handled 2 times; c came from nowhere."
+    )
+    assert account.as_dict() == {"published": 2, "handled": 3, "failures": 0, "cuts": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,11 +17,17 @@ EXAMPLES = ROOT / "examples"
 PATIENCE_S = 30.0
 RUNS: dict[str, list[list[str]]] = {
     "blocking_first_minute.py": [[]],
+    "ticket_folder.py": [["tickets", "--seconds", "2"]],
     "two_sided_bot.py": [["--seconds", "1"], ["--seconds", "1", "--lose-an-answer"]],
 }
 """How each file is run; a new file needs a line here."""
 
 SECRET = re.compile(r"(?:TGT|ST)-(?!\*{3})\w|password", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def start(name: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -77,6 +84,35 @@ def test_the_bot_stops_a_side_whose_bid_is_unclear_and_says_what_it_found() -> N
     assert any(line.startswith("SELL") and line.endswith("accepted") for line in lines)
     assert lines[-1].endswith("1 outcomes unknown")
     assert "may be resting" in errors
+
+
+def test_the_bridge_writes_a_file_for_each_ticket_and_comment(tmp_path: Path) -> None:
+    _, out, _ = ended(start("ticket_folder.py", "tickets", "--seconds", "2"))
+    written = {path.relative_to(tmp_path / "tickets").as_posix() for path in (tmp_path / "tickets").rglob("*.json")}
+    assert written == {
+        "PIE-000001/ticket.json", "PIE-000001/COM-000001.json", "PIE-000002/ticket.json", "PIE-000003/ticket.json",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "tickets/PIE-000001/ticket.json").read_text())["subject"] == "Meetdata ontbreekt"
+    assert len(out.splitlines()) == 4
+
+
+def test_ctrl_c_ends_the_bridge_and_another_start_writes_what_came_meanwhile(tmp_path: Path) -> None:
+    from gridwire.sync import Sandbox
+
+    with Sandbox("edsn_pie") as box:
+        described = box.describe()["venues"]["edsn_pie"]["env"]
+        board = box.venue("edsn_pie").board
+        process = start("ticket_folder.py", "tickets", "--env", **described)
+        assert process.stdout is not None
+        for _ in range(3):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        code, _, errors = ended(process)
+        assert (code, errors) == (0, "")
+        comment = board.add_comment("PIE-000002", "Later")
+        _, out, _ = ended(start("ticket_folder.py", "tickets", "--env", "--seconds", "2", **described))
+    assert out.splitlines() == [f"wrote PIE-000002/{comment}.json"]
+    assert (tmp_path / "tickets" / "PIE-000002" / f"{comment}.json").exists()
 
 
 def test_ctrl_c_makes_the_bot_withdraw_its_bids() -> None:

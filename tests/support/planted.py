@@ -16,6 +16,11 @@ MARK = "Gizli&Söz"
 _TICKET = re.compile(r"\b(?:TGT|ST)-[0-9]+-[A-Za-z0-9]{12,}")
 """A ticket as the sandbox and the real service write it; ``TGT-***`` and the short ones in test files are none."""
 
+_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}")
+"""An assertion or access token, whole; the short ones in test files are none."""
+
+_KEY = re.compile(r"-----BEGIN (?:\w+ )?PRIVATE KEY-----(?:\\r|\\n|\s)*[A-Za-z0-9+/]{40,}")
+
 _FORMS = tuple(
     sorted({MARK, quote(MARK), quote_plus(MARK), json.dumps(MARK)[1:-1], html.escape(MARK), repr(MARK.encode())[2:-1]})
 )
@@ -30,4 +35,7 @@ def leaks(text: str) -> list[str]:
             found.append(f"the planted password, after {text[max(0, at - 60) : at]!r}")
     tickets = {ticket[0].partition("-")[0]: ticket.start() for ticket in _TICKET.finditer(text)}
     found += [f"a {kind}, after {text[max(0, at - 60) : at]!r}" for kind, at in tickets.items()]
+    for what, pattern in (("a token", _TOKEN), ("a private key", _KEY)):
+        if (match := pattern.search(text)) is not None:
+            found.append(f"{what}, after {text[max(0, match.start() - 60) : match.start()]!r}")
     return found

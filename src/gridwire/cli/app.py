@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gridwire import __version__
-from gridwire.cli import bench, demo, journal, sandbox, stp
+from gridwire.cli import bench, demo, journal, pie, sandbox, stp
 from gridwire.cli.exits import ExitCode, code_of, listing
 from gridwire.cli.output import ReaderGone, clean, out, tell
 from gridwire.errors import GridwireError
@@ -42,6 +42,7 @@ app: typer.Typer = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(stp.app, name="stp")
+app.add_typer(pie.app, name="pie")
 app.add_typer(journal.app, name="journal")
 app.add_typer(bench.app, name="bench")
 

@@ -30,3 +30,16 @@ def orders(
 
     words = ["orders", "--orders", str(count), "--rounds", str(rounds), *(["--json"] if json else [])]
     raise typer.Exit(main([*words, *(["--plot", str(plot)] if plot is not None else [])]))
+
+
+@app.command("amqp")
+def amqp(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object; progress goes to stderr.")] = False,
+    messages: Annotated[int, typer.Option(min=500, metavar="N", help="Notifications per contender and round.")] = 5000,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Interleaved rounds; the best of each counts.")] = 6,
+) -> None:
+    """Count notifications per second of processor time, beside proton's own Container. Exit code 1 below 1.5 times."""
+    from gridwire.bench.__main__ import main
+
+    words = ["amqp", "--messages", str(messages), "--rounds", str(rounds), *(["--json"] if json else [])]
+    raise typer.Exit(main(words))

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
         return member
 
     DONE = 0, "done; a bid: accepted by the venue"
-    FAILED = 1, "a check failed (demo, bench), or gridwire itself is at fault"
+    FAILED = 1, "a check failed (demo, bench, doctor), or gridwire itself is at fault"
     BAD_INPUT = 2, "the command line cannot be right; nothing was sent"
     REJECTED = 3, "a bid: rejected, it is certainly not at the venue"
     UNKNOWN = 4, "a bid: unknown, it may be at the venue; look before you repeat it"

@@ -10,13 +10,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from gridwire.epias_stp.profile import Account
 from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.serving import Authority
 
 if TYPE_CHECKING:
+    from gridwire.edsn_pie.profile import Account as PieAccount
+    from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
 
 
@@ -33,8 +35,11 @@ class _Home:
         return found
 
 
-_VENUES = {"epias_stp": _Home("gridwire.sandbox.epias_stp", "EpiasStpVenue", 2)}
-_SHORT = {"epias": "epias_stp"}
+_VENUES = {
+    "epias_stp": _Home("gridwire.sandbox.epias_stp", "EpiasStpVenue", 2),
+    "edsn_pie": _Home("gridwire.sandbox.edsn_pie", "EdsnPieVenue", 3),
+}
+_SHORT = {"epias": "epias_stp", "pie": "edsn_pie"}
 
 
 def _full_name(name: str) -> str:
@@ -72,8 +77,9 @@ class Sandbox:
     """Venues on loopback for as long as its ``async with`` block runs.
 
     ``tls`` serves HTTPS from a throw-away authority, whose certificate the accounts carry. ``seed`` fixes tickets,
-    passwords and tokens. ``ports`` maps a venue to the port of its main service (STP; its ticket service takes the next
-    one); any free ports otherwise. Raises `InvalidInput` for a venue that is not there, `OSError` for a port in use.
+    passwords and tokens. ``ports`` maps a venue to the port of its main service (STP, the API of Partners in Energie); its
+    other services take the next ones. Any free ports otherwise. Raises `InvalidInput` for a venue that is not there,
+    `OSError` for a port in use.
     """
 
     def __init__(self, *venues: str, tls: bool = False, seed: int = 1, ports: Mapping[str, int] | None = None) -> None:
@@ -103,18 +109,29 @@ class Sandbox:
         await self._stack.aclose()
         self._ca_bundle = None
 
-    def venue(self, name: str) -> EpiasStpVenue:
+    @overload
+    def venue(self, name: Literal["epias_stp", "epias"]) -> EpiasStpVenue: ...
+    @overload
+    def venue(self, name: Literal["edsn_pie", "pie"]) -> EdsnPieVenue: ...
+    @overload
+    def venue(self, name: str) -> Any: ...
+
+    def venue(self, name: str) -> Any:
         """The simulator itself: accounts, faults, log, knobs."""
         full = _full_name(name)
         if full not in self._venues:
             raise InvalidInput(f"{full} is not running in this sandbox; name it when it is made: Sandbox({full!r}).")
-        running: EpiasStpVenue = self._venues[full]
-        return running
+        return self._venues[full]
 
     @property
     def epias_stp(self) -> Account:
         """The account of STP's default participant, as ``EpiasStp(...)`` takes it."""
         return self.venue("epias_stp").account()
+
+    @property
+    def edsn_pie(self) -> PieAccount:
+        """The default service account of Partners in Energie, as ``EdsnPie(...)`` takes it."""
+        return self.venue("edsn_pie").account()
 
     def describe(self) -> dict[str, Any]:
         """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""

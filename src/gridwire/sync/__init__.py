@@ -15,11 +15,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gridwire.sync.edsn_pie import EdsnPie as EdsnPie
     from gridwire.sync.epias_stp import EpiasStp as EpiasStp
     from gridwire.sync.sandbox import Sandbox as Sandbox
     from gridwire.sync.stream import Stream as Stream
 
-_HOME = {"EpiasStp": "epias_stp", "Sandbox": "sandbox", "Stream": "stream"}
+_HOME = {"EdsnPie": "edsn_pie", "EpiasStp": "epias_stp", "Sandbox": "sandbox", "Stream": "stream"}
 
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the table above is the list
 

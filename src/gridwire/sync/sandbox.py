@@ -9,7 +9,7 @@ Made by ``tools/make_sync.py`` from the async classes: change those, and run it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gridwire.epias_stp.profile import Account
 from gridwire.sandbox.runner import Sandbox as AsyncSandbox
@@ -17,6 +17,8 @@ from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
 
 if TYPE_CHECKING:
+    from gridwire.edsn_pie.profile import Account as PieAccount
+    from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
 
 
@@ -24,8 +26,9 @@ class Sandbox(Blocking):
     """Venues on loopback for as long as its ``with`` block runs.
 
     ``tls`` serves HTTPS from a throw-away authority, whose certificate the accounts carry. ``seed`` fixes tickets,
-    passwords and tokens. ``ports`` maps a venue to the port of its main service (STP; its ticket service takes the next
-    one); any free ports otherwise. Raises `InvalidInput` for a venue that is not there, `OSError` for a port in use.
+    passwords and tokens. ``ports`` maps a venue to the port of its main service (STP, the API of Partners in Energie); its
+    other services take the next ones. Any free ports otherwise. Raises `InvalidInput` for a venue that is not there,
+    `OSError` for a port in use.
     """
 
     def __init__(self, *venues: str, tls: bool = False, seed: int = 1, ports: Mapping[str, int] | None = None) -> None:
@@ -35,7 +38,13 @@ class Sandbox(Blocking):
         self._client = client
         self._bridge = Bridge(client)
 
-    def venue(self, name: str) -> EpiasStpVenue:
+    @overload
+    def venue(self, name: Literal["epias_stp", "epias"]) -> EpiasStpVenue: ...
+    @overload
+    def venue(self, name: Literal["edsn_pie", "pie"]) -> EdsnPieVenue: ...
+    @overload
+    def venue(self, name: str) -> Any: ...
+    def venue(self, name: str) -> Any:
         """The simulator itself: accounts, faults, log, knobs."""
         return self._client.venue(name)
 
@@ -43,6 +52,11 @@ class Sandbox(Blocking):
     def epias_stp(self) -> Account:
         """The account of STP's default participant, as ``EpiasStp(...)`` takes it."""
         return self._client.epias_stp
+
+    @property
+    def edsn_pie(self) -> PieAccount:
+        """The default service account of Partners in Energie, as ``EdsnPie(...)`` takes it."""
+        return self._client.edsn_pie
 
     def describe(self) -> dict[str, Any]:
         """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""

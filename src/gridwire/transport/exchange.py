@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeAlias, TypeVar
 
 from gridwire.errors import TransportError
@@ -41,6 +43,15 @@ class Response:
     def media_type(self) -> str:
         """The media type alone, lower case, without parameters; empty if the answer named none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def date(self) -> datetime | None:
+        """The other side's clock by its ``Date`` header, aware; None if it tells none (RFC 9110 section 6.6.1)."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+        except (ValueError, OverflowError):
+            return None
+        return moment if moment.tzinfo is not None else None  # an old date format that names no zone
 
 
 Flow: TypeAlias = Generator[Request, Response, T]

@@ -1,11 +1,11 @@
-"""``gridwire demo``: the first minute. Two traders on a simulated venue, one lost answer, and an honest account of it."""
+"""``gridwire demo``: the first minute. Simulated venues on which things go wrong, and an honest account of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import typer
 
@@ -14,27 +14,43 @@ from gridwire.cli.exits import ExitCode
 from gridwire.cli.output import out_json, show, tell
 from gridwire.errors import InvalidInput, MissingExtra
 
-if TYPE_CHECKING:
-    from gridwire.cli.demo.tally import Tally
 
-    Play = Callable[[float, int, bool], Coroutine[Any, Any, Tally]]
+class Account(Protocol):
+    """What a play comes to: whether it adds up, in numbers and in one sentence."""
 
-_SHORT = {"epias": "epias_stp"}
-_PLAYS = {"epias_stp": "gridwire.cli.demo.epias_stp"}
+    @property
+    def ok(self) -> bool:
+        """Whether everything is accounted for."""
+        ...
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts for programs."""
+        ...
+
+    def verdict(self, name: str) -> str:
+        """The last line, about the venue of this name."""
+        ...
+
+
+Play: TypeAlias = Callable[[float, int, bool], Coroutine[Any, Any, Account]]
+
+_SHORT = {"epias": "epias_stp", "pie": "edsn_pie"}
+_PLAYS = {"epias_stp": "gridwire.cli.demo.epias_stp", "edsn_pie": "gridwire.cli.demo.edsn_pie"}
 """Each venue's module with its ``play(seconds, seed, silent)``, imported when it is its turn."""
 
 
 def demo(
     venue: Annotated[
-        list[str] | None, typer.Option(help="epias (or epias_stp); every venue that is installed if left out.")
+        list[str] | None,
+        typer.Option(help="epias (or epias_stp), pie (or edsn_pie); every venue that is installed if left out."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long each venue is shown, about.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed makes the same bids.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end and nothing else.")] = False,
 ) -> None:
-    """Trade on a simulated venue on this machine, lose an answer, and settle what became of it.
+    """Use simulated venues on this machine, have things go wrong, and account for every order and notification.
 
-    Needs no account and no network. Exit code 0 if every write is accounted for, 1 if not.
+    Needs no account and no network. Exit code 0 if everything is accounted for, 1 if not.
     """
     plays, left_out = _plays(venue or [])
     try:
@@ -49,7 +65,7 @@ def demo(
         for name, why in left_out.items():
             tell(f"{name} was left out: {why}")
         for name, tally in tallies.items():
-            show(_verdict(name, tally))
+            show(tally.verdict(name))
     raise typer.Exit(ExitCode.DONE if ok else ExitCode.FAILED)
 
 
@@ -72,13 +88,3 @@ def _plays(asked: list[str]) -> tuple[dict[str, Play], dict[str, str]]:
     if not plays:
         raise MissingExtra(" ".join(left_out.values()))
     return plays, left_out
-
-
-def _verdict(name: str, tally: Tally) -> str:
-    if tally.ok:
-        return (
-            f"Verdict for {name}: consistent. {tally.sent} writes = {tally.accepted} accepted + {tally.rejected} rejected + "
-            f"{tally.unknown} unknown. The venue's own log has {tally.executed_at_venue} executions = {tally.accepted} accepted "
-            f"+ {tally.found} unknown that had been executed. None was done twice."
-        )
-    return f"Verdict for {name}: NOT consistent. {'; '.join(tally.complaints)}."

@@ -58,6 +58,16 @@ class Tally:
         """Whether every write is accounted for, and none was done twice."""
         return not self.complaints and self.executed_at_venue == self.accepted + self.found
 
+    def verdict(self, name: str) -> str:
+        """The last line."""
+        if not self.ok:
+            return f"Verdict for {name}: NOT consistent. {'; '.join(self.complaints)}."
+        return (
+            f"Verdict for {name}: consistent. {self.sent} writes = {self.accepted} accepted + {self.rejected} rejected + "
+            f"{self.unknown} unknown. The venue's own log has {self.executed_at_venue} executions = {self.accepted} accepted "
+            f"+ {self.found} unknown that had been executed. None was done twice."
+        )
+
     def as_dict(self) -> dict[str, int]:
         """The counts for programs."""
         names = ("sent", "accepted", "rejected", "unknown", "resolved", "executed_at_venue")

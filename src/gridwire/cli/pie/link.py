@@ -1,0 +1,51 @@
+"""The options that every command of Partners in Energie has, and the client they make."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from gridwire.cli import loop
+from gridwire.cli.options import choice, warn, with_options
+from gridwire.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gridwire.edsn_pie import EdsnPie
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a command goes and how it speaks. The fields are the options, in the order of their help."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+    environment: Annotated[
+        str | None,
+        choice("sandbox", "test", "production", help="There is no default; test is what EDSN calls acceptance."),
+    ] = None
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A gridwire.toml; the nearest one unless set.")
+    ] = None
+
+    def run(self, work: Callable[[EdsnPie], Awaitable[T]]) -> T:
+        """Open a client, do ``work`` with it, close it."""
+        from gridwire.edsn_pie import EdsnPie
+
+        if self.config is not None and not self.config.is_file():
+            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
+
+        async def inside() -> T:
+            async with EdsnPie.from_env(file=self.config, environment=self.environment, on_event=warn) as pie:
+                return await work(pie)
+
+        return loop.run(inside)
+
+
+def with_link(work: Callable[..., int | None]) -> Callable[..., None]:
+    """Make a command of ``work``, a function of a `Link` and of its own options: it gets the link's options besides."""
+    return with_options(Link, work)

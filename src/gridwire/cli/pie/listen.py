@@ -1,0 +1,87 @@
+"""``gridwire pie listen``: notifications as they come, one line each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gridwire.cli.output import clean, out, tell
+from gridwire.cli.pie.link import Link
+from gridwire.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from gridwire.edsn_pie import EdsnPie, Notification
+
+
+def listen(
+    link: Link,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per line; the same as --json.")] = False,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="End after this many; go on until Ctrl-C if left out.")
+    ] = None,
+    inbox: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Store each in this file before the queue may forget it.")
+    ] = None,
+) -> None:
+    """Print notifications of new tickets and comments as they come, until Ctrl-C. Printing one removes it from the queue.
+
+    Events of the connection go to stderr. Every other reader of the queue sees what this one did not take.
+    """
+    if inbox is not None and inbox.is_dir():
+        raise InvalidInput(f"--inbox names {inbox}, which is a folder; a file is needed. Nothing was taken.")
+    link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
+
+
+async def _listen(pie: EdsnPie, as_json: bool, count: int | None, inbox: Path | None) -> None:
+    from gridwire.edsn_pie import ConsumerOptions, LinkState, Received
+
+    shown = 0
+    async with pie.notifications(ConsumerOptions(inbox=inbox)) as stream:
+        async for item in stream:
+            if isinstance(item, Received):
+                async with item as told:
+                    out(line_of(told) if not as_json else json.dumps(plain_of(told)))
+                shown += 1
+                if shown == count:
+                    return
+            elif isinstance(item, LinkState) and item.state == "streaming":
+                tell("Listening; Ctrl-C ends it.")
+
+
+def line_of(told: Notification) -> str:
+    """One notification for people."""
+    from gridwire.edsn_pie import CommentCreated, TicketCreated, UnknownNotification
+
+    at = "-" if told.time is None else told.time.strftime("%Y-%m-%d %H:%M:%S UTC")
+    match told:
+        case TicketCreated(ticket_id=ticket):
+            what = f"ticket {ticket} was created"
+        case CommentCreated(comment_id=comment, ticket_id=ticket):
+            what = f"comment {comment} was created" + ("" if ticket is None else f" on ticket {ticket}")
+        case UnknownNotification(reason=reason):
+            what = f"something else: {reason}"
+        case _:
+            what = "something else"
+    return clean(f"{at}  {what}")
+
+
+def plain_of(told: Notification) -> dict[str, Any]:
+    """One notification for programs; what was not understood is there whole, as text."""
+    from gridwire.edsn_pie import CommentCreated, TicketCreated, UnknownNotification
+
+    said: dict[str, Any] = {
+        "kind": {TicketCreated: "ticket_created", CommentCreated: "comment_created"}.get(type(told), "unknown"),
+        "ticket_id": getattr(told, "ticket_id", None),
+        "comment_id": getattr(told, "comment_id", None),
+        "key": told.key,
+        "type": told.type,
+        "time": None if told.time is None else told.time.isoformat(),
+        "envelope": told.envelope,
+    }
+    if isinstance(told, UnknownNotification):
+        said["reason"] = told.reason
+        said["body"] = told.raw_bytes.decode("utf-8", "replace") if told.raw_bytes else repr(told.raw)
+    return said

@@ -1,0 +1,134 @@
+"""``gridwire pie parked``: notifications whose handler has failed too often, and handing them out again.
+
+These commands look into the inbox alone; they need no account, no network and no broker.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gridwire.cli.output import Column, clean, out, out_json, plain, show_table, tell
+from gridwire.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from gridwire.intents.inbox import Inbox, Kept
+
+app: typer.Typer = typer.Typer(
+    help="Notifications that were parked in the inbox after their handler had failed every time.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+InboxFile = Annotated[
+    Path | None, typer.Option("--inbox", metavar="FILE", help="The inbox; the usual place unless set.")
+]
+ZONE = "Europe/Amsterdam"
+COLUMNS = (
+    Column("parked"),
+    Column("what"),
+    Column("failures", right=True, spare=2),
+    Column("key"),
+    Column("why", spare=1),
+)
+
+
+@app.command("list")
+def list_(
+    inbox: InboxFile = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List what is parked, oldest first, with the last failure. The texts are those of your handler's exceptions."""
+    opened = _open(inbox)
+    kept = opened.parked() if opened is not None else []
+    if opened is not None:
+        opened.close()
+    if json:
+        out_json({"parked": [_plain(one) for one in kept]})
+    elif kept:
+        show_table(COLUMNS, [_cells(one) for one in kept])
+    else:
+        tell("Nothing is parked.")
+
+
+@app.command()
+def retry(
+    key: Annotated[list[str] | None, typer.Argument(help="Keys from the list, or their beginnings.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Everything that is parked.")] = False,
+    inbox: InboxFile = None,
+) -> None:
+    """Hand parked notifications to the handler again. The program that takes notifications has them within a minute."""
+    from gridwire import clock
+
+    if bool(key) == all_:
+        raise InvalidInput("Name the keys to be retried, or give --all. Nothing was changed.")
+    opened = _open(inbox)
+    parked = [one.key for one in opened.parked()] if opened is not None else []
+    try:
+        chosen = parked if all_ else [_find(word, parked) for word in key or []]
+        done = opened.retry(chosen, at=clock.now()) if opened is not None else []
+    finally:
+        if opened is not None:
+            opened.close()
+    for one in done:
+        out(clean(one))
+    tell(f"{len(done)} will be handled again." if done else "Nothing is parked.")
+
+
+def _open(path: Path | None) -> Inbox | None:
+    """The inbox, or None where the usual one was never made."""
+    from gridwire.intents.inbox import Inbox, default_inbox
+
+    place = path or default_inbox()
+    if place.is_file():
+        return Inbox.open(place)
+    if path is not None:
+        raise InvalidInput(f"--inbox names {path}, which is not a file. Nothing was changed.")
+    return None
+
+
+def _find(word: str, parked: list[str]) -> str:
+    found = [one for one in parked if one == word] or [one for one in parked if one.startswith(word)]
+    if len(found) != 1:
+        many = (
+            f"{len(found)} parked notifications have keys that begin with"
+            if found
+            else "No parked notification has the key"
+        )
+        raise InvalidInput(f"{many} {word}; `gridwire pie parked list` shows all. Nothing was changed.")
+    return found[0]
+
+
+def _what(one: Kept) -> str:
+    """The kind and the id, as far as they can be read again."""
+    from gridwire.edsn_pie.decoder import decode
+    from gridwire.edsn_pie.models import CommentCreated, TicketCreated
+    from gridwire.transport.amqp_message import load
+
+    notification = decode(load(one.message))
+    if isinstance(notification, CommentCreated):
+        return f"comment {notification.comment_id}"
+    return f"ticket {notification.ticket_id}" if isinstance(notification, TicketCreated) else "unknown"
+
+
+def _plain(one: Kept) -> dict[str, object]:
+    return {
+        "key": one.key,
+        "what": _what(one),
+        "arrived": plain(one.arrived, ZONE),
+        "parked": plain(one.changed, ZONE),
+        "failures": one.attempts,
+        "why": one.note,
+    }
+
+
+def _cells(one: Kept) -> list[str]:
+    return [_moment(one), clean(_what(one)), str(one.attempts), clean(one.key), clean(one.note)]
+
+
+def _moment(one: Kept) -> str:
+    from zoneinfo import ZoneInfo
+
+    return one.changed.astimezone(ZoneInfo(ZONE)).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,167 @@
+"""The token of one service account, shared by REST calls and the broker.
+
+The key is parsed once, in a thread, when the first token is needed. A refusal is remembered for a minute: whoever asks
+meanwhile gets it again, and the identity provider is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gridwire import clock
+from gridwire.auth import client_assertion
+from gridwire.auth.client_assertion import AssertionOptions, Grant, PrivateKey, Signer
+from gridwire.auth.tokens import Lease, TokenCache
+from gridwire.edsn_pie import rules
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnError
+from gridwire.edsn_pie.profile import Account
+from gridwire.errors import ConfigurationError
+from gridwire.observe.events import Events
+from gridwire.transport.exchange import Send, run_flow
+from gridwire.transport.retry import RetryQuota, retrying
+
+TOKEN_DEADLINE_S = 60.0
+"""Bound of one fetch with all its attempts."""
+REFUSAL_HELD_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """A token and what is known of it."""
+
+    value: str = field(repr=False)
+    usable_until: float
+    """In seconds of the loop's clock, counted from before it was asked for."""
+    grant: Grant
+    skew_s: float | None
+    """How far the provider's clock was ahead of ours."""
+
+
+class Identity:
+    """See the module. ``allow`` raises where the token must not be asked for yet (`Unconfirmed`)."""
+
+    def __init__(self, send: Send, account: Account, events: Events, allow: Callable[[], None]) -> None:
+        self._send = send
+        self._account = account
+        self._events = events
+        self._allow = allow
+        self._key: PrivateKey | None = None
+        self._quota = RetryQuota()
+        self._tokens: TokenCache[Token] = TokenCache(self._fetch)
+        self._refused: tuple[EdsnError, float] | None = None
+
+    async def get(self, *, least_s: float = 0.0) -> Token:
+        """The token, with at least ``least_s`` seconds of life left if a new one has that much.
+
+        Raises `EdsnAuthError`, `EdsnConfigError`, `EdsnTransientError`, `EdsnProtocolError`, and `ConfigurationError` for a
+        key that cannot be used.
+        """
+        self._allow()
+        token = await self._tokens.get()
+        if least_s and token.usable_until - asyncio.get_running_loop().time() < least_s:
+            self._tokens.invalidate(token)
+            token = await self._tokens.get()
+        return token
+
+    def refused(self, value: str) -> None:
+        """Someone did not take this token, or will not much longer: the next caller gets a new one.
+
+        A token that was replaced already changes nothing.
+        """
+        held = self._tokens.peek()
+        if held is not None and held.value == value and self._tokens.invalidate(held):
+            self._events.emit("token.dropped", "A token is not used any more; the next call fetches a new one.")
+
+    def left_s(self, value: str) -> float | None:
+        """Seconds of life this token has left, by the loop's clock; None if it is not the current one."""
+        held = self._tokens.peek()
+        if held is None or held.value != value:
+            return None
+        return held.usable_until - asyncio.get_running_loop().time()
+
+    async def key(self) -> PrivateKey | Signer:
+        """The parsed private key, or the signer. Raises `ConfigurationError` if it cannot be used."""
+        source = self._account.private_key
+        options = self._account.profile.assertion
+        if callable(source):
+            return source
+        if self._key is None:
+            parsed = await asyncio.to_thread(client_assertion.load_key, source, self._account.passphrase)
+            client_assertion.check_fit(parsed, options.algorithm)
+            self._key = parsed
+        return self._key
+
+    async def aclose(self) -> None:
+        """Stop the fetch under way, if there is one."""
+        await self._tokens.aclose()
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    async def _fetch(self) -> Lease[Token]:
+        """A new token. Called by the cache, one at a time."""
+        loop = asyncio.get_running_loop()
+        first = began = loop.time()
+        if self._refused is not None and first < self._refused[1]:
+            error = self._refused[0]
+            raise type(error)(Exception.__str__(error), error.facts)
+
+        def tell(error: BaseException, pause_s: float) -> None:
+            self._events.emit("token.retried", f"A token is asked for again in {pause_s:.1f} s: {error}")
+
+        async def once() -> Grant:
+            nonlocal began
+            began = loop.time()
+            return await self._ask()
+
+        try:
+            grant = await retrying(
+                once, rule=rules.token_again, deadline_s=TOKEN_DEADLINE_S, quota=self._quota, on_retry=tell
+            )
+        except (EdsnAuthError, EdsnConfigError) as error:
+            self._refused = (error, loop.time() + REFUSAL_HELD_S)
+            raise
+        self._refused = None
+        self._tell(grant)
+        fresh_s, usable_s = rules.refresh_after_s(grant.life_s)
+        earlier_s = began - first  # the cache counts from before the first attempt, the token from before the last
+        token = Token(grant.token, began + grant.life_s, grant, rules.skew_s(grant.server_time, clock.now()))
+        return Lease(token, usable_s=usable_s + earlier_s, fresh_s=fresh_s + earlier_s)
+
+    async def _ask(self) -> Grant:
+        account = self._account
+        profile = account.profile
+        assertion = await self._assertion(profile.assertion)
+        answer = await run_flow(
+            client_assertion.request_token(profile.token_url, account.client_id, assertion, profile.scope), self._send
+        )
+        if isinstance(answer, Grant):
+            return answer
+        raise rules.token_error(answer, profile, clock.now())
+
+    async def _assertion(self, options: AssertionOptions) -> str:
+        account = self._account
+        key = await self.key()
+        claims = client_assertion.claims_of(account.client_id, account.profile.assertion_audience, options)
+        payload = client_assertion.signing_input(claims, options)
+        if callable(key):
+            signature = await key(payload)
+            if not isinstance(signature, bytes) or not signature:
+                raise ConfigurationError("The signer returned no bytes; it must return the raw JWS signature.")
+        else:
+            signature = client_assertion.sign(payload, key, options.algorithm)
+        return client_assertion.joined(payload, signature)
+
+    def _tell(self, grant: Grant) -> None:
+        self._events.emit("token.fetched", f"A token was fetched; it lives {grant.life_s:.0f} s.", life_s=grant.life_s)
+        if grant.life_assumed:
+            self._events.emit(
+                "token.life_assumed",
+                f"The identity provider named no life for the token; {grant.life_s:.0f} s are assumed.",
+                level=logging.WARNING,
+            )
+        warning = rules.scope_warning(grant, self._account.profile.scope)
+        if warning is not None:
+            self._events.emit("token.scope", warning, level=logging.WARNING, granted=grant.scope)

@@ -1,0 +1,264 @@
+"""Keeps one link to the queue: a token, a connection, an attached queue, and again when that ends.
+
+What a failure leads to is decided in `gridwire.edsn_pie.reconnect`; what happens to messages, in `deliveries`. Here the two
+meet the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NoReturn, Protocol
+from uuid import uuid4
+
+from gridwire import clock
+from gridwire.edsn_pie import claims
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
+from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
+from gridwire.edsn_pie.profile import AmqpSettings
+from gridwire.edsn_pie.reconnect import Action, Reconnect, Verdict
+from gridwire.edsn_pie.stream import LinkState, PossibleLoss
+from gridwire.errors import AuthThrottled, AuthUnavailable, LoginBudgetExceeded, TransportError
+from gridwire.transport import sasl
+from gridwire.transport.amqp import Delivery, Link
+from gridwire.transport.amqp_client import AmqpClient, Broker
+from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.tls import Network
+
+ROLLOVER_MARGIN_S = 60.0
+ROLLOVER_WAIT_S = 30.0
+CLOSE_S = 2.0
+LOSS_AFTER_S = 23 * 3600.0
+"""Messages live a day; an hour is left for clocks and for what was put into the queue just before we went."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where tokens come from: ``get`` on every connect, ``refused`` to throw one away, ``left_s`` for its remaining life."""
+
+    get: Callable[[], Awaitable[str]]
+    refused: Callable[[str], None]
+    left_s: Callable[[str], float | None] = field(default=lambda token: claims.seconds_left(token, clock.now()))
+
+
+class Holder(Protocol):
+    """Who takes the messages."""
+
+    def attached(self, client: AmqpClient, link: Link) -> None:
+        """Messages can be asked for."""
+        ...
+
+    def take(self, delivery: Delivery, data: bytes) -> None:
+        """A message came."""
+        ...
+
+    def hold(self) -> None:
+        """Ask for no more messages on this link."""
+        ...
+
+    def parted(self) -> None:
+        """The link is over; deliveries of it cannot be settled any more."""
+        ...
+
+    async def settled(self, within_s: float) -> None:
+        """Wait until nothing is undecided, at most so long, then give back what nobody has begun with."""
+        ...
+
+    def tell(self, event: LinkState | PossibleLoss) -> None:
+        """Something happened to the link."""
+        ...
+
+
+def mechanisms(settings: AmqpSettings, user: str, token: str) -> list[sasl.Mechanism]:
+    """How to log in, as the settings want it."""
+    match settings.auth:
+        case "plain_token":
+            return [sasl.plain(user, token)]
+        case "xoauth2":
+            return [sasl.xoauth2(user, token)]
+        case "oauthbearer":
+            return [sasl.oauthbearer(user, token, host=settings.host, port=settings.port)]
+        case "cbs":  # the token follows on a link of its own
+            return [sasl.external(), sasl.anonymous()]
+
+
+def broker_of(settings: AmqpSettings) -> Broker:
+    """The broker's place and what we tell it, from the settings."""
+    return Broker(
+        host=settings.host,
+        port=settings.port,
+        container_id=settings.container_id or f"edsn-pie-{uuid4()}",
+        tls=settings.tls,
+        virtual_host=settings.virtual_host,
+        idle_timeout_s=settings.idle_timeout_s,
+        desired_capabilities=settings.desired_capabilities,
+        properties=settings.connection_properties,
+    )
+
+
+async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Network, token: str) -> AmqpClient:
+    """An open connection that the broker has taken the token for. Raises `AmqpFailure`, `ConfigurationError`."""
+    client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
+    if settings.auth == "cbs":
+        try:
+            await client.put_token(token, f"amqps://{settings.host}/{settings.address}")
+        except BaseException:
+            await client.close(0)
+            raise
+    return client
+
+
+class QueueLink:
+    """See the module. ``last_streaming`` is when anyone of ours last was connected, None if that is not known."""
+
+    def __init__(
+        self,
+        settings: AmqpSettings,
+        user: str,
+        network: Network,
+        tokens: TokenSource,
+        holder: Holder,
+        *,
+        proactive: bool = True,
+        last_streaming: datetime | None = None,
+    ) -> None:
+        self._settings = settings
+        self._user = user
+        self._network = network
+        self._tokens = tokens
+        self._holder = holder
+        self._proactive = proactive
+        self._away_since = last_streaming
+        self._loss_told = False
+        self._broker = broker_of(settings)
+        self._rules = Reconnect()
+        self._client: AmqpClient | None = None
+        self._link: Link | None = None
+
+    async def run(self) -> NoReturn:
+        """Keep the link until it is cancelled. Raises what cannot be mended by trying again."""
+        while True:
+            token = ""
+            try:
+                self._look_for_loss()
+                self._holder.tell(LinkState("connecting"))
+                token = await self._tokens.get()
+                await self._once(token)
+            except AmqpFailure as failure:
+                await self._follow(failure, token)
+            except (AuthUnavailable, AuthThrottled, LoginBudgetExceeded, TransportError) as error:
+                least_s = float(getattr(error, "retry_after_s", None) or 0.0)
+                await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
+
+    async def _once(self, token: str) -> None:
+        """One connection, from its login to its end. Returns when the token is about to expire."""
+        loop = asyncio.get_running_loop()
+        client = await log_in(self._settings, self._broker, self._user, self._network, token)
+        self._client = client
+        try:
+            self._rules.logged_in()
+            name = self._settings.link_name or f"pie-{uuid4()}"
+            capabilities = self._settings.source_capabilities
+            self._link = link = await client.attach(
+                self._settings.address, name=name, capabilities=capabilities, taker=self._holder.take
+            )
+            self._rules.streaming(loop.time())
+            self._look_for_loss()
+            self._away_since, self._loss_told = None, False
+            self._holder.attached(client, link)
+            self._holder.tell(LinkState("streaming"))
+            await self._stream(client, token)
+            await self._roll_over(token)
+        finally:
+            if self._link is not None:
+                self._away_since = clock.now()
+            await self.close()
+
+    async def _stream(self, client: AmqpClient, token: str) -> None:
+        left_s = self._tokens.left_s(token) if self._proactive else None
+        # Half of a short life has to be used, or a token whose life is below the margin would be changed all the time.
+        wait_s = max(left_s - ROLLOVER_MARGIN_S, left_s / 2, 1.0) if left_s is not None and left_s > 0 else None
+        await asyncio.wait({client.ended}, timeout=wait_s)
+        if client.ended.done():
+            failure = client.ended.result()
+            raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+
+    async def _roll_over(self, token: str) -> None:
+        """Let what is with us be decided on the connection it came by, then have a new token fetched."""
+        self._holder.tell(LinkState("draining", "the token is about to expire"))
+        left_s = self._tokens.left_s(token) or 0.0
+        self.stop_asking()
+        await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
+        self._tokens.refused(token)
+
+    def stop_asking(self) -> None:
+        """Ask for no more messages; what is on its way still comes."""
+        self._holder.hold()
+        if self._client is not None and self._link is not None:
+            self._link.stop()
+            self._client.flush()
+
+    async def close(self) -> None:
+        """End the connection, if there is one."""
+        client, self._client, self._link = self._client, None, None
+        if client is not None:
+            try:
+                await client.close(CLOSE_S)
+            finally:
+                self._holder.parted()
+
+    async def _follow(self, failure: AmqpFailure, token: str) -> None:
+        verdict = self._rules.judge(failure, asyncio.get_running_loop().time())
+        if verdict.stop is not None:
+            raise self._end(failure, verdict.stop, token) from failure
+        if verdict.new_token and token:
+            self._tokens.refused(token)
+        await self._pause(self._reason(failure, verdict, token), verdict.pause_s)
+
+    def _reason(self, failure: AmqpFailure, verdict: Verdict, token: str) -> str:
+        return f"{failure} {claims.shown(token, clock.now())}" if verdict.new_token and token else str(failure)
+
+    async def _pause(self, reason: str, pause_s: float) -> None:
+        self._holder.tell(LinkState("lost", reason, pause_s))
+        await asyncio.sleep(pause_s)
+
+    def _look_for_loss(self) -> None:
+        since = self._away_since
+        if since is None or self._loss_told:
+            return
+        # Wall time on purpose: the broker counts the day of a message on, also while this machine sleeps.
+        away_s = (clock.now() - since).total_seconds()
+        if away_s > LOSS_AFTER_S:
+            self._loss_told = True
+            self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
+
+    def _end(self, failure: AmqpFailure, action: Action, token: str) -> Exception:
+        broker, queue = self._broker, self._settings.address
+        kept = "Nothing was lost: notifications wait in the queue, for a day each."
+        match action:
+            case Action.STOP_TLS:
+                return EdsnTlsError(
+                    f"{failure} Check the host {self._settings.host}, or give its authority in ca_bundle. {kept}"
+                )
+            case Action.NEW_LOGIN:
+                return EdsnAuthError(
+                    f"The broker {broker} refused the token, and then one fresh from the identity provider. "
+                    f"{claims.shown(token, clock.now())} Ask EDSN whether the service account has the consumer role of this "
+                    f"queue, and how the broker wants the token (now: {self._settings.auth}). {kept}"
+                )
+            case Action.STOP_MECHANISM:
+                return EdsnConfigError(f"{failure} Set amqp auth to one that is offered. {kept}")
+            case Action.STOP_REDIRECT:
+                return EdsnLinkError(
+                    f"The broker {broker} sends us elsewhere: {failure.condition}. That is not followed by itself, because "
+                    f"the token would go there; ask EDSN, then set the host. {kept}"
+                )
+            case Action.STOP_QUEUE:
+                return EdsnLinkError(
+                    f"The broker {broker} does not let us read the queue {queue!r}: {failure.condition or failure} Check "
+                    f"its name, and that the service account has the AMQP consumer role for it. {kept}"
+                )
+            case _:
+                return EdsnLinkError(f"{failure} Ask EDSN's service desk. {kept}")

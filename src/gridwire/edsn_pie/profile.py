@@ -1,0 +1,205 @@
+"""Where EDSN Partners in Energie is, and how sure we are of each fact.
+
+The venue's guide names the hosts, the portal and the token endpoint; its tables of claims, form fields, paths and message
+shapes are lost in every copy that can be had. What stands in for them is marked as a `Fact`, and every one of those fields
+can be replaced. Sources: docs/protocols/edsn_pie.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pydantic import SecretStr
+
+from gridwire.auth.client_assertion import AssertionOptions, KeySource
+from gridwire.errors import ConfigurationError
+from gridwire.settings import Fact
+
+Environment: TypeAlias = Literal["sandbox", "test", "production"]
+AmqpAuth: TypeAlias = Literal["plain_token", "xoauth2", "oauthbearer", "cbs"]
+
+AMQP_AUTHS: tuple[AmqpAuth, ...] = ("plain_token", "xoauth2", "oauthbearer", "cbs")
+
+_BASE = "/energy-market/market-participant/market-case/market-case-management/v1"
+
+TOKEN_ENDPOINT, ISSUER = "token_endpoint", "issuer"
+
+
+@dataclass(frozen=True, slots=True)
+class AmqpSettings:
+    """The broker of notifications. EDSN tells host and queue to each organisation; there is no default for either."""
+
+    host: str
+    address: str
+    """Name of the queue, as EDSN gave it."""
+    port: int = 5671
+    tls: bool = True
+    virtual_host: str | None = None
+    """``hostname`` of the open frame; the host where None."""
+    container_id: str | None = None
+    """A new one per client where None."""
+    auth: AmqpAuth = "plain_token"
+    """How the token is handed over: as the password of SASL PLAIN, by SASL XOAUTH2 or OAUTHBEARER, or by a claim (CBS)."""
+    username: str | None = None
+    """User of SASL; the client id where None."""
+    idle_timeout_s: float = 60.0
+    """A broker that is silent this long is lost; 0 switches that off."""
+    credit: int = 20
+    """Most messages under way at once."""
+    link_name: str | None = None
+    """A new one per connection where None."""
+    source_capabilities: tuple[str, ...] = ()
+    desired_capabilities: tuple[str, ...] = ()
+    connection_properties: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work before the first connection is tried."""
+        for name, value in (("host", self.host), ("address", self.address)):
+            if not isinstance(value, str) or not value.strip():
+                what = "the name of the broker" if name == "host" else "the name of your queue"
+                raise ConfigurationError(
+                    f"amqp {name} is empty: it is {what}, which EDSN tells you, and there is no default. Nothing was sent."
+                )
+            if value != value.strip() or not value.isprintable():
+                raise ConfigurationError(f"amqp {name}={value!r} holds blanks around it or control characters.")
+        if "/" in self.host or "@" in self.host or (":" in self.host and not self.host.startswith("[")):
+            raise ConfigurationError(f"amqp host is a name alone, without scheme, user or port; not {self.host!r}.")
+        if not 1 <= self.port <= 65_535:
+            raise ConfigurationError(f"amqp port must be between 1 and 65535, not {self.port}.")
+        if self.auth not in AMQP_AUTHS:
+            raise ConfigurationError(f"amqp auth is one of {', '.join(AMQP_AUTHS)}, not {self.auth!r}.")
+        if self.username == "":
+            raise ConfigurationError("amqp username must not be empty; leave it out for the client id.")
+        if not 1 <= self.credit <= 10_000:
+            raise ConfigurationError(f"amqp credit must be between 1 and 10000 messages, not {self.credit}.")
+        if not 0 <= self.idle_timeout_s < 1e6:
+            raise ConfigurationError(f"amqp idle_timeout_s must be 0 (off) or more, not {self.idle_timeout_s!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class IdPointers:
+    """Where the ids of a notification are looked for, in this order, as JSON pointers (RFC 6901).
+
+    They point into the event: its attributes, and its payload under ``/data``; for a plain JSON body into the body, which
+    then is no event. ``/id`` counts in a plain body only, as an event's ``id`` is its own and not the ticket's.
+    """
+
+    ticket: tuple[str, ...] = ("/data/ticketId", "/data/ticket/id", "/ticketId", "/data/id", "/id", "/subject")
+    """Of a ticket-created notification: the ticket."""
+    comment: tuple[str, ...] = ("/data/commentId", "/commentId", "/data/comment/id", "/data/id", "/id", "/subject")
+    """Of a comment-created notification: the comment."""
+    ticket_of_comment: tuple[str, ...] = ("/data/ticketId", "/data/ticket/id", "/ticketId", "/data/comment/ticketId")
+    """Of a comment-created notification: its ticket."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no pointer."""
+        for pointer in (*self.ticket, *self.comment, *self.ticket_of_comment):
+            if not pointer.startswith("/"):
+                raise ConfigurationError(
+                    f"{pointer!r} is no JSON pointer: it begins with a slash, as /data/ticketId does."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One environment of the venue. Replace single fields with `dataclasses.replace`."""
+
+    environment: Environment
+    idp_url: str
+    """Scheme and host of the identity provider, without a path."""
+    rest_url: str
+    """Scheme and host of the REST API, without a path."""
+    portal_url: str | None = None
+    """Where people make service accounts; for texts only."""
+    token_path: str = "/am/oauth2/access_token"  # noqa: S105 - a path
+    issuer_path: str = "/am/oauth2"
+    """``idp_url`` with it is the issuer, which matters for ``audience="issuer"`` alone."""
+    audience: str = TOKEN_ENDPOINT
+    """``aud`` of assertions: ``token_endpoint``, ``issuer``, or any other text as it is."""
+    scope: str | None = "roles"
+    """What is asked for; None leaves the field out."""
+    assertion: AssertionOptions = field(default_factory=AssertionOptions)
+    ticket_path: str = _BASE + "/tickets/{ticket_id}"
+    comments_path: str = _BASE + "/tickets/{ticket_id}/comments"
+    comment_path: str = _BASE + "/tickets/{ticket_id}/comments/{comment_id}"
+    """May do without ``{ticket_id}``."""
+    page_size: int | None = 100
+    """``_limit`` of lists; None leaves it out."""
+    sender_id: str | None = None
+    """``X-Sender-ID``, the caller's EAN-13; left out where None."""
+    role: str | None = None
+    """``X-Role``; left out where None."""
+    pointers: IdPointers = field(default_factory=IdPointers)
+    amqp: AmqpSettings | None = None
+    """None: no notifications, REST alone."""
+    facts: Mapping[str, Fact] = field(default_factory=dict, repr=False)
+    """Fields below high confidence, by name."""
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint."""
+        return self.idp_url + self.token_path
+
+    @property
+    def assertion_audience(self) -> str:
+        """The ``aud`` that assertions carry."""
+        if self.audience == TOKEN_ENDPOINT:
+            return self.token_url
+        return self.idp_url + self.issuer_path if self.audience == ISSUER else self.audience
+
+
+_ASK = "EDSN's service desk (Partners in Energie), with the name of your service account"
+_LOST = "the venue's guide has lost the table that names it in every copy we could read"
+
+_UNCERTAIN = {
+    "audience": Fact(
+        "medium", f"{_LOST}; the token endpoint is what a public sample sends to the same identity provider", _ASK
+    ),
+    "scope": Fact("medium", f"{_LOST}; 'roles' is what a public sample asks the same identity provider for", _ASK),
+    "assertion": Fact(
+        "medium", f"{_LOST}; RS256 without kid and 300 s are a public sample's for the same identity provider", _ASK
+    ),
+    "ticket_path": Fact(
+        "low", "it is put together from the sector's list of API names, and the version in it is a guess", _ASK
+    ),
+    "comments_path": Fact("low", "it is a guess after the path of tickets", _ASK),
+    "comment_path": Fact("low", "it is a guess after the path of tickets", _ASK),
+    "page_size": Fact("low", "paging is the sector's convention, and whether this API pages is not known", _ASK),
+    "pointers": Fact("low", "no sample of a notification is public", _ASK),
+    "amqp_auth": Fact("low", "nothing public says how the broker wants the token", _ASK),
+    "amqp_port": Fact("low", "nothing public names the broker; 5671 is the port of AMQP over TLS", _ASK),
+}
+
+PRODUCTION = Profile(
+    environment="production",
+    idp_url="https://idp.cmf.energysector.nl",
+    rest_url="https://api.cmf.energysector.nl",
+    portal_url="https://portal.idp.cmf.energysector.nl/gegevens",
+    facts=_UNCERTAIN,
+)
+
+TEST = Profile(
+    environment="test",
+    idp_url="https://acc.idp.cmf.energysector.nl",
+    rest_url="https://api.acc.cmf.energysector.nl",
+    portal_url="https://portal.idp.acc.cmf.energysector.nl/gegevens",
+    facts=_UNCERTAIN,
+)
+"""EDSN calls it acceptance."""
+
+PRESETS: Mapping[str, Profile] = {"test": TEST, "production": PRODUCTION}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One service account at one environment. ``ca_pem`` is an extra certificate authority (the sandbox's own, with TLS)."""
+
+    profile: Profile
+    client_id: str
+    """The service account's id."""
+    private_key: KeySource = field(repr=False)
+    """As `gridwire.auth.client_assertion.KeySource`: PEM text, a path, a parsed key, or a signer."""
+    passphrase: SecretStr | None = field(default=None, repr=False)
+    ca_pem: str | None = field(default=None, repr=False)

@@ -1,0 +1,58 @@
+"""What arrived at the simulator and what it did, for assertions such as "the token was not sent"."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCall:
+    """One request. ``token`` is the running number of the access token, never the token itself."""
+
+    at: float
+    """Arrival, in seconds of the loop's clock."""
+    operation: str
+    """``token``, ``get_ticket``, ``list_comments``, ``get_comment``, or empty for a path that is none of these."""
+    client: str | None
+    """The service account, where it was known."""
+    status: int | None
+    """What was decided, also where a fault kept the answer from arriving; None if nothing was."""
+    why: str = ""
+    """Why it was refused, in the simulator's own words."""
+    path: str = ""
+    """The path as it came, still encoded."""
+    token: int | None = None
+    jti: str | None = None
+    """Of the assertion, for ``token``."""
+    request_id: str | None = None
+    correlation_id: str | None = None
+    fault: str | None = None
+    """Kind of the scripted fault that struck this call."""
+
+
+class CallLog:
+    """The requests in the order of their arrival; the last 100,000 of a sandbox left running for days."""
+
+    def __init__(self) -> None:
+        self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
+
+    def __iter__(self) -> Iterator[LoggedCall]:
+        return iter(self._calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __getitem__(self, index: int) -> LoggedCall:
+        return self._calls[index]
+
+    def append(self, call: LoggedCall) -> None:
+        """Write a call down."""
+        self._calls.append(call)
+
+    def calls(self, operation: str | None = None, client: str | None = None) -> list[LoggedCall]:
+        """Every request of one operation or client, whatever became of it."""
+        return [call for call in self._calls if operation in (None, call.operation) and client in (None, call.client)]

@@ -1,0 +1,265 @@
+"""Golden tests 33 to 37: what ends a link, and what follows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
+from gridwire.edsn_pie.stream import ConsumerOptions, LinkState, PossibleLoss, Received
+from gridwire.sandbox.serving import Authority
+from gridwire.transport.amqp import Settled
+from gridwire.transport.amqp_client import AmqpClient, Broker
+from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.sasl import plain
+from gridwire.transport.tls import Network
+from tests.support.amqp_world import amqp_world, handle, next_received, number_of, until_state
+from tests.support.raw_server import raw_server
+
+
+async def test_G33_a_silent_broker_is_noticed_within_the_idle_time_out() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        world.broker.faults.add("silence", after=1)
+        loop = asyncio.get_running_loop()
+        async with world.consumer(idle_timeout_s=10) as consumer:
+            assert await handle(consumer, 1) == [1]
+            silent_since = loop.time()
+            world.put(2)
+            lost = await until_state(consumer, "lost")
+            assert loop.time() - silent_since == pytest.approx(10, abs=0.1)
+            assert "Nothing came from the broker" in lost.reason
+            assert await handle(consumer, 1) == [2]
+
+
+async def test_G33_a_broker_that_wants_to_hear_from_us_does() -> None:
+    async with amqp_world() as world:
+        world.broker.knobs.idle_timeout_s = 4
+        async with world.consumer(idle_timeout_s=0) as consumer:
+            await until_state(consumer, "streaming")
+            await asyncio.sleep(600)
+            world.put(1)
+            assert await handle(consumer, 1) == [1]
+            assert consumer.counts.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["drop", "half_frame", "garbage", "huge_frame"])
+async def test_G34_an_end_inside_a_frame_or_garbage_is_passing_trouble(kind: str) -> None:
+    async with amqp_world() as world:
+        world.put(*range(10))
+        world.broker.faults.add(kind, after=3)  # type: ignore[arg-type]
+        async with world.consumer(credit=3) as consumer:
+            async with asyncio.timeout(90):
+                assert sorted(await handle(consumer, 10)) == list(range(10))
+            assert consumer.counts.connections == 2
+        assert world.queue.accepted == 10
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"AMQP",
+        b"AMQP\x00\x01\x00\x00",
+        b"AMQP\x00\x00\x09\x01",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"AMQP\x03\x01\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"AMQP\x03\x01\x00\x00\x00\x00\x00\x0d\x02\x01\x00\x00\x00\x53\x40\xc0\x09",
+        b"AMQP\x03\x01\x00\x00\x00\x00\x00\x0c\x02\x01\x00\x00\x00\x53\x44\x45",
+        b"AMQP\x03\x01\x00\x00\x00\x00\x00\x0c\x02\x01\x00\x00\x01\x53\x44\x45",
+    ],
+)
+async def test_G34_garbage_instead_of_a_login_is_an_error_and_no_hang(answer: bytes) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(answer)
+        await writer.drain()
+
+    async with raw_server(behave) as server:
+        port = int(server.url.rpartition(":")[2])
+        with pytest.raises(AmqpFailure) as caught:
+            await AmqpClient.connect(Broker("127.0.0.1", port, "me", tls=False), Network(), [plain("u", "t0ken")])
+        assert caught.value.cause in ("garbage", "eof", "mechanism")
+        assert "t0ken" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scope", ["link", "session", "connection"])
+@pytest.mark.parametrize("condition", ["amqp:not-found", "amqp:unauthorized-access"])
+async def test_G35_a_refused_queue_is_the_end_within_a_second(scope: str, condition: str) -> None:
+    async with amqp_world() as world:
+        world.broker.faults.add("refuse_link", condition=condition, scope=scope)  # type: ignore[arg-type]
+        began = asyncio.get_running_loop().time()
+        async with world.consumer() as consumer:
+            with pytest.raises(EdsnLinkError, match=r"'pie.voorbeeld'.*consumer role"):
+                await handle(consumer, 1)
+        assert asyncio.get_running_loop().time() - began < 1
+
+
+@pytest.mark.parametrize("by", ["link", "session"])
+async def test_G35_a_queue_that_is_not_there_is_the_end(by: str) -> None:
+    async with amqp_world() as world:
+        world.broker.knobs.refuses_by = by  # type: ignore[assignment]
+        async with world.consumer(address="pie.elders") as consumer:
+            with pytest.raises(EdsnLinkError, match="amqp:not-found"):
+                await handle(consumer, 1)
+
+
+async def test_G35_a_link_without_a_source_is_the_end() -> None:
+    async with amqp_world() as world:
+        world.broker.faults.add("null_source")
+        began = asyncio.get_running_loop().time()
+        async with world.consumer() as consumer:
+            with pytest.raises(EdsnLinkError):
+                await handle(consumer, 1)
+        assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_G35_a_redirect_is_not_followed() -> None:
+    async with amqp_world() as world:
+        world.broker.faults.add("close", condition="amqp:connection:redirect", description="try broker-2.example:5671")
+        async with world.consumer() as consumer:
+            with pytest.raises(EdsnLinkError, match=r"sends us elsewhere: .*broker-2.example:5671"):
+                await handle(consumer, 1)
+
+
+async def test_G35_a_certificate_of_another_authority_is_the_end() -> None:
+    ours, other = Authority(), Authority()
+    async with amqp_world(tls=(ours.context, other.pem)) as world:
+        async with world.consumer() as consumer:
+            with pytest.raises(EdsnTlsError, match=r"does not prove that it is 127\.0\.0\.1"):
+                await handle(consumer, 1)
+        assert not world.broker.contacts
+
+
+async def test_G35_tls_carries_everything_that_cleartext_does() -> None:
+    authority = Authority()
+    async with amqp_world(tls=(authority.context, authority.pem)) as world:
+        world.put(*range(50))
+        world.broker.faults.add("drop", after=20)
+        async with world.consumer() as consumer:
+            assert sorted(await handle(consumer, 50)) == list(range(50))
+
+
+@asynccontextmanager
+async def no_task_is_left() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    await asyncio.sleep(0.1)
+    assert asyncio.all_tasks() <= before
+
+
+async def test_G36_a_cancelled_reader_gives_everything_back() -> None:
+    async with amqp_world() as world, no_task_is_left():
+        world.put(*range(6))
+
+        async def read() -> None:
+            async with world.consumer(credit=4) as consumer:
+                async for item in consumer:
+                    if isinstance(item, Received):
+                        async with item:
+                            await asyncio.sleep(3600)
+
+        reader = asyncio.create_task(read())
+        await world.seen("link.streaming")
+        await asyncio.sleep(1)
+        assert world.queue.unsettled == 4
+        reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reader
+        await asyncio.sleep(0.1)
+        assert world.queue.depth == 6
+        assert [how for _, how, _ in world.broker.settlements] == [Settled.RELEASED] * 4
+        assert world.broker.connections == set()
+
+
+async def test_G36_a_cancelled_run_gives_back_what_no_handler_has_finished() -> None:
+    async with amqp_world() as world, no_task_is_left():
+        world.put(*range(6))
+        started = asyncio.Event()
+
+        async def handler(_: object) -> None:
+            started.set()
+            await asyncio.sleep(3600)
+
+        consumer = world.consumer(ConsumerOptions(stop_timeout_s=5), credit=4)
+        runner = asyncio.create_task(consumer.run(handler, concurrency=2))
+        await started.wait()
+        began = asyncio.get_running_loop().time()
+        runner.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await runner
+        assert asyncio.get_running_loop().time() - began < 10
+        await asyncio.sleep(0.1)
+        assert world.queue.depth == 6
+        assert world.queue.accepted == 0
+
+
+async def test_G36_a_clean_stop_waits_for_the_handlers_that_run() -> None:
+    async with amqp_world() as world, no_task_is_left():
+        world.put(*range(6))
+        started = asyncio.Event()
+
+        async def handler(_: object) -> None:
+            started.set()
+            await asyncio.sleep(3)
+
+        consumer = world.consumer(credit=4)
+        runner = asyncio.create_task(consumer.run(handler, concurrency=2))
+        await started.wait()
+        await consumer.aclose()
+        await runner
+        await asyncio.sleep(0.1)
+        assert world.queue.accepted == 2
+        assert world.queue.depth == 4
+        assert world.queue.unsettled == 0
+
+
+async def test_G37_a_stop_during_a_pause_is_immediate() -> None:
+    async with amqp_world() as world, no_task_is_left():
+        await world.broker.close()
+        loop = asyncio.get_running_loop()
+        consumer = world.consumer()
+        for _ in range(8):
+            await until_state(consumer, "lost")
+        began = loop.time()
+        await consumer.aclose()
+        assert loop.time() == began
+        assert isinstance(await anext(consumer), LinkState)
+        with pytest.raises(StopAsyncIteration):
+            await anext(consumer)
+
+
+async def test_G37_a_stop_during_a_pause_of_a_handler_is_immediate() -> None:
+    async with amqp_world() as world, no_task_is_left():
+        world.put(1)
+        loop = asyncio.get_running_loop()
+        async with world.consumer() as consumer:
+            item = await next_received(consumer)
+            with pytest.raises(RuntimeError):
+                async with item:
+                    raise RuntimeError("no")
+            began = loop.time()
+        assert loop.time() - began < 0.1
+        assert world.queue.depth == 1
+
+
+async def test_G37_a_day_away_is_told_as_a_possible_loss() -> None:
+    async with amqp_world() as world, world.consumer() as consumer:
+        await until_state(consumer, "streaming")
+        await world.broker.close()
+        world.put(1)
+        while not isinstance(event := await anext(consumer), PossibleLoss):
+            pass
+        assert event.hours >= 23
+        await asyncio.sleep(2 * 3600)
+        await world.broker.open(world.port)
+        while not isinstance(event := await anext(consumer), LinkState) or event.state != "streaming":
+            assert not isinstance(event, PossibleLoss)  # once is enough
+        assert world.queue.depth == 0
+        assert world.queue.expired == 1
+        world.put(2)
+        assert number_of(await next_received(consumer)) == 2

@@ -1,0 +1,121 @@
+"""Many messages through forced disconnects, changed tokens and a killed consumer: each handled, none lost.
+
+A tenth of it runs with the other tests. The whole of it: ``GRIDWIRE_SOAK_MESSAGES=50000 .venv/bin/pytest
+tests/acceptance/edsn_pie/test_amqp_soak.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.edsn_pie import soak_consumer
+from tests.support.broker_process import RemoteWorld, broker_process
+
+MESSAGES = int(os.environ.get("GRIDWIRE_SOAK_MESSAGES", "5000"))
+DISCONNECTS = max(5, MESSAGES // 1000)
+CREDIT = 50
+WORKERS = 4
+LONGEST_S = 60 + MESSAGES / 50
+GROWTH_BYTES = 5 * 1024 * 1024
+
+
+class Notes:
+    """What the consumers have written down."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def handled(self) -> Counter[int]:
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return Counter(int(line) for line in lines if not line.startswith("rss"))
+
+    def weights(self) -> list[tuple[int, int]]:
+        """Bytes of memory, with the count of handled messages at that time."""
+        lines = self.path.read_text().splitlines()
+        return [(int(line.split()[1]), int(line.split()[2])) for line in lines if line.startswith("rss")]
+
+
+def start(world: RemoteWorld, inbox: Path | None, notes: Notes) -> subprocess.Popen[bytes]:
+    where = str(inbox) if inbox is not None else "-"
+    return subprocess.Popen([sys.executable, "-m", soak_consumer.__name__, str(world.port), where, str(notes.path)])
+
+
+@pytest.mark.parametrize("with_inbox", [False, True], ids=["accept after the handler", "inbox"])
+def test_every_message_is_handled_through_disconnects_new_tokens_and_a_kill(tmp_path: Path, with_inbox: bool) -> None:
+    notes = Notes(tmp_path / "notes")
+    inbox = tmp_path / "inbox.sqlite" if with_inbox else None
+    killed_before = 0
+    with broker_process() as world:
+        consumer = start(world, inbox, notes)
+        try:
+            step = MESSAGES // DISCONNECTS
+            until = time.monotonic() + LONGEST_S
+            for number in range(DISCONNECTS):
+                state = world.ask(put=[number * step, (number + 1) * step])
+                while world.ask()["depth"] > step // 2:
+                    assert time.monotonic() < until, state
+                    time.sleep(0.02)
+                world.ask(drop=True)
+                if number == DISCONNECTS // 2:
+                    consumer.send_signal(signal.SIGKILL)
+                    consumer.wait(10)
+                    killed_before = sum(notes.handled().values())
+                    consumer = start(world, inbox, notes)
+            total = step * DISCONNECTS
+            while len(notes.handled()) < total:
+                assert time.monotonic() < until, (world.ask(), len(notes.handled()))
+                time.sleep(0.1)
+            consumer.send_signal(signal.SIGINT)
+            consumer.wait(20)
+            state = world.ask()
+        finally:
+            consumer.kill()
+            consumer.wait(10)
+    handled = notes.handled()
+    doubled = {number: times for number, times in handled.items() if times > 1}
+    assert set(handled) == set(range(total))
+    assert killed_before
+    # Handled and noted, but its acceptance (or its "done" in the inbox) was not out when the process was killed.
+    assert len(doubled) <= (WORKERS if with_inbox else CREDIT)
+    assert all(times == 2 for times in doubled.values())
+    assert state["unsettled"] == 0
+    assert state["depth"] == 0
+    assert state["logins"] > DISCONNECTS
+    assert state["window"] <= CREDIT
+
+
+def test_memory_stays_where_it_is_through_disconnects_and_new_tokens(tmp_path: Path) -> None:
+    notes = Notes(tmp_path / "notes")
+    warm = (
+        17_000 if MESSAGES >= 50_000 else MESSAGES // 2
+    )  # what is remembered of handled messages is full from there on
+    with broker_process() as world:
+        consumer = start(world, None, notes)
+        try:
+            until = time.monotonic() + LONGEST_S
+            step = MESSAGES // DISCONNECTS
+            for number in range(DISCONNECTS):
+                world.ask(put=[number * step, (number + 1) * step])
+                while world.ask()["depth"]:
+                    assert time.monotonic() < until
+                    time.sleep(0.02)
+                world.ask(drop=True)
+            while len(notes.handled()) < step * DISCONNECTS:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            time.sleep(2.5)
+        finally:
+            consumer.kill()
+            consumer.wait(10)
+    weights = notes.weights()
+    first = next(weight for weight, count in weights if count >= warm)
+    assert weights[-1][1] == step * DISCONNECTS
+    assert weights[-1][0] - first < GROWTH_BYTES

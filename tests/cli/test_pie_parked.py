@@ -1,0 +1,88 @@
+"""``gridwire pie parked`` shows what was parked, and has it handled again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from gridwire import clock
+from gridwire.cli.pie.parked import app
+from gridwire.errors import InvalidInput
+from gridwire.intents.inbox import Inbox
+from gridwire.transport.amqp_message import dump
+from tests.support.amqp_world import message
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    place = tmp_path / "inbox.sqlite"
+    inbox = Inbox.open(place)
+    inbox.store([(f"event-{number}", dump(message(number))) for number in (1, 2, 13)], at=clock.now())
+    for number in (1, 2, 13):
+        inbox.park(f"event-{number}", attempts=5, note="ValueError: cannot\tbe booked", at=clock.now())
+    inbox.close()
+    return place
+
+
+def run(*words: str) -> None:
+    typer.main.get_command(app).main(list(words), standalone_mode=False)
+
+
+def test_the_list_shows_what_why_and_under_which_key(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("list", "--inbox", str(path))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[1].split()[2:6] == ["ticket", "T-1", "5", "event-1"]
+    assert lines[1].endswith("ValueError: cannot?be booked")
+
+
+def test_the_list_as_json_holds_no_body(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("list", "--json", "--inbox", str(path))
+    printed = json.loads(capsys.readouterr().out)["parked"]
+    assert [one["key"] for one in printed] == ["event-1", "event-2", "event-13"]
+    assert set(printed[0]) == {"key", "what", "arrived", "parked", "failures", "why"}
+
+
+def test_retry_takes_keys_and_their_beginnings(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("retry", "event-2", "event-13", "--inbox", str(path))
+    assert capsys.readouterr().out.split() == ["event-2", "event-13"]
+    inbox = Inbox.open(path)
+    assert [kept.key for kept in inbox.parked()] == ["event-1"]
+    assert {kept.key for kept in inbox.pending()} == {"event-2", "event-13"}
+    inbox.close()
+    run("retry", "--all", "--inbox", str(path))
+    assert capsys.readouterr().out.split() == ["event-1"]
+    run("retry", "--all", "--inbox", str(path))
+    assert "Nothing is parked." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("event-",), "3 parked notifications have keys that begin with event-"),
+        (("other",), "No parked notification has the key other"),
+        ((), "Name the keys"),
+        (("event-1", "--all"), "Name the keys"),
+    ],
+)
+def test_what_cannot_be_meant_changes_nothing(path: Path, words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        run("retry", *words, "--inbox", str(path))
+    inbox = Inbox.open(path)
+    assert len(inbox.parked()) == 3
+    inbox.close()
+
+
+def test_an_inbox_that_was_never_made_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    run("list")
+    run("retry", "--all")
+    assert capsys.readouterr().err.count("Nothing is parked.") == 2
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InvalidInput, match="is not a file"):
+        run("list", "--inbox", str(tmp_path / "other.sqlite"))

@@ -1,0 +1,178 @@
+"""edsn_pie/doctor.py: every finding, good and bad."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gridwire import clock
+from gridwire.edsn_pie import PRODUCTION, TEST, AmqpSettings, EdsnPie, Finding, doctor
+from gridwire.errors import Unconfirmed
+from tests.acceptance.edsn_pie.ground import Ground, ground
+from tests.support.keys import rsa_key
+from tests.support.raw_server import answering, http_answer, raw_server
+
+
+async def found(pie: EdsnPie) -> dict[str, Finding]:
+    return {finding.name: finding for finding in await pie.examine()}
+
+
+async def test_everything_is_looked_at_in_order() -> None:
+    async with ground() as g:
+        names = [finding.name for finding in await g.pie.examine()]
+        assert names == ["profile", "key", "identity provider", "metadata", "token", "claims", "api", "broker", "queue"]
+        assert {finding.state for finding in await g.pie.examine()} == {"ok"}
+
+
+async def test_what_the_provider_publishes_is_held_against_the_profile() -> None:
+    async with ground() as g:
+        url = g.venue.profile.idp_url
+        finding = (await found(g.pie))["metadata"]
+        assert finding == Finding(
+            "metadata", "ok", f"issuer {url}/am/oauth2, token endpoint {url}/am/oauth2/access_token, signatures RS256"
+        )
+        g.venue.identity.token_url += "2"
+        finding = (await found(await g.client()))["metadata"]
+        assert finding.state == "warning"
+        assert finding.text.endswith(f"this profile asks at {url}/am/oauth2/access_token")
+        g.venue.identity.token_url = g.venue.identity.token_url[:-1]
+        for account in g.venue.identity.accounts.values():
+            account.algorithm = "ES256"
+        finding = (await found(await g.client()))["metadata"]
+        assert finding.text.endswith("signatures ES256; this profile signs by RS256")
+        g.venue._tokens.publishes = False
+        assert (await found(await g.client()))["metadata"].text == "the provider publishes none (HTTP 404)"
+        finding = (await found(await g.client(g.account(idp_url="http://127.0.0.1:1"))))["metadata"]
+        assert finding.state == "skipped"
+    async with ground() as g, raw_server(answering(*[http_answer(b"not json")] * 3)) as idp:
+        finding = (await found(await g.client(g.account(idp_url=idp.url))))["metadata"]
+        assert finding.text == "the provider publishes none (HTTP 200)"
+
+
+async def test_what_is_not_confirmed_is_listed() -> None:
+    async with ground() as g:
+        pie = await g.client(g.account(facts=TEST.facts), confirmed=["audience", "scope"])
+        finding = (await found(pie))["profile"]
+        assert finding.state == "warning"
+        assert "not confirmed with EDSN: amqp_auth, amqp_port, assertion, comment_path" in finding.text
+
+
+async def test_a_signer_is_a_key_too() -> None:
+    async def sign(payload: bytes) -> bytes:
+        return b"x"
+
+    async with ground() as g:
+        findings = await found(await g.client(g.account(private_key=sign)))
+        assert findings["key"] == Finding("key", "ok", "a signer, signs by RS256")
+        assert findings["token"].state == "failed"
+        assert findings["claims"].state == "skipped"
+
+
+async def test_an_unusable_key_fails_the_key_and_the_token() -> None:
+    async with ground() as g:
+        findings = await found(await g.client(g.account(private_key=rsa_key(1024))))
+        assert (findings["key"].state, findings["token"].state) == ("failed", "failed")
+        assert findings["api"].state == "ok"
+
+
+async def test_an_unreachable_provider_is_a_failure() -> None:
+    async with ground() as g:
+        findings = await found(await g.client(g.account(idp_url="http://127.0.0.1:1")))
+        assert findings["identity provider"].state == "failed"
+        assert "nothing listens there" in findings["identity provider"].text
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "state", "words"),
+    [
+        (600, "warning", "s behind its"),
+        (-600, "warning", "s ahead of its"),
+        (0, "ok", "agree"),
+        (None, "ok", "does not tell"),
+    ],
+)
+async def test_clocks_are_compared(ahead_s: int | None, state: str, words: str) -> None:
+    stamp = clock.now() + timedelta(seconds=ahead_s or 0)
+    headers = [] if ahead_s is None else [stamp.strftime("Date: %a, %d %b %Y %H:%M:%S GMT")]
+    async with ground() as g, raw_server(answering(http_answer(b"", "404 Not Found", *headers))) as api:
+        finding = (await found(await g.client(g.account(rest_url=api.url))))["api"]
+        assert finding.state == state
+        assert words in finding.text
+
+
+async def test_a_token_without_life_or_scope_is_a_warning() -> None:
+    async def token(g: Ground) -> Finding:
+        return (await found(await g.client()))["token"]
+
+    async with ground() as g:
+        g.venue.identity.knobs.name_life = False
+        assert await token(g) == Finding("token", "warning", "lives 300 s (assumed: none was named), scope 'roles'")
+        g.venue.identity.knobs.name_life, g.venue.identity.knobs.granted_scope = True, "openid"
+        assert "and not roles" in (await token(g)).text
+        g.venue.identity.knobs.name_scope = False
+        assert (await token(g)).text == "lives 900 s, no scope named"
+
+
+async def test_an_opaque_token_shows_nothing() -> None:
+    body = json.dumps({"access_token": "opaque", "expires_in": 60}).encode()
+    async with ground() as g:
+        g.venue.identity_faults.add("raw", content=body, times=None)
+        findings = await found(g.pie)
+        assert findings["claims"].text == "the token is opaque: it shows nothing of itself"
+
+
+async def test_broker_and_queue_are_tried_without_taking_a_message() -> None:
+    for tls in (False, True):
+        async with ground(tls=tls) as g:
+            findings = await found(g.pie)
+            how = "over TLS" if tls else "without TLS, on this machine"
+            assert findings["broker"] == Finding(
+                "broker", "ok", f"reached {how}, took the token by plain_token; it offers PLAIN, XOAUTH2, OAUTHBEARER"
+            )
+            assert findings["queue"] == Finding(
+                "queue", "ok", "pie.voorbeeld-energie can be read; no message was asked for"
+            )
+            assert g.venue.broker is not None
+            assert g.venue.broker.queues["pie.voorbeeld-energie"].depth == 3
+            assert not g.venue.broker.connections
+
+
+async def test_what_the_broker_refuses_is_a_failure() -> None:
+    async with ground() as g:
+        amqp = g.venue.amqp()
+        assert amqp is not None
+        assert (await found(await g.client(g.account(amqp=None))))["broker"].state == "skipped"
+        findings = await found(await g.client(g.account(amqp=replace(amqp, address="pie.nobody"))))
+        assert (findings["broker"].state, findings["queue"].state) == ("ok", "failed")
+        findings = await found(await g.client("pie-service-3"))
+        assert (findings["token"].state, findings["broker"].state, findings["queue"].state) == (
+            "ok",
+            "failed",
+            "skipped",
+        )
+        findings = await found(await g.client(g.account(amqp=replace(amqp, port=1))))
+        assert findings["broker"].state == "failed"
+
+
+async def test_a_token_is_not_shown_to_a_broker_before_that_is_confirmed() -> None:
+    profile = replace(PRODUCTION, amqp=AmqpSettings("broker.example.invalid", "q"))
+    async with ground() as g, EdsnPie(replace(g.account(), profile=profile)) as pie:
+        broker = await doctor._broker(pie._network, pie._identity, pie._account, refuse)
+        assert broker == [
+            Finding("broker", "failed", "not yet"), Finding("queue", "skipped", "the broker was not reached")
+        ]  # fmt: skip
+
+
+def refuse() -> None:
+    raise Unconfirmed("not yet")
+
+
+async def test_findings_hold_no_token() -> None:
+    async with ground() as g:
+        token = await g.pie.token()
+        assert token not in repr(await g.pie.examine())
+        stranger = await g.client(replace(g.account(), private_key=rsa_key()))
+        assert "eyJ" not in repr(await stranger.examine())

@@ -1,0 +1,133 @@
+"""The table of what follows on each end of a link, and its memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gridwire.edsn_pie.reconnect import TABLE, Action, Reconnect
+from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
+
+
+def failure(stage: Stage, cause: Cause, condition: str | None = None, **more: Any) -> AmqpFailure:
+    found = Condition(condition) if condition is not None else None
+    return AmqpFailure("it ended", stage=stage, cause=cause, condition=found, **more)
+
+
+def highest(_: float, bound: float) -> float:
+    return bound
+
+
+PASSING = [
+    failure("connect", "network"),
+    failure("connect", "timeout"),
+    failure("tls", "network"),
+    failure("sasl", "eof"),
+    failure("sasl", "timeout"),
+    failure("sasl", "outcome", outcome=2),
+    failure("sasl", "outcome", outcome=4),
+    failure("open", "condition", "amqp:internal-error"),
+    failure("attach", "condition", "amqp:resource-limit-exceeded"),
+    failure("attach", "condition"),
+    failure("stream", "eof"),
+    failure("stream", "idle", "amqp:resource-limit-exceeded"),
+    failure("stream", "garbage", "amqp:connection:framing-error"),
+    failure("stream", "condition", "amqp:connection:forced"),
+    failure("stream", "condition", "amqp:link:detach-forced"),
+    failure("stream", "condition", "amqp:not-found"),
+    failure("stream", "condition"),
+]
+
+FINAL = [
+    (failure("tls", "certificate"), Action.STOP_TLS),
+    (failure("sasl", "outcome", outcome=3), Action.STOP_BROKER),
+    (failure("sasl", "mechanism"), Action.STOP_MECHANISM),
+    (failure("attach", "null_source"), Action.STOP_QUEUE),
+    (failure("attach", "condition", "amqp:not-found"), Action.STOP_QUEUE),
+    (failure("attach", "condition", "amqp:unauthorized-access"), Action.STOP_QUEUE),
+    (failure("attach", "condition", "amqp:link:redirect"), Action.STOP_REDIRECT),
+    (failure("stream", "condition", "amqp:connection:redirect"), Action.STOP_REDIRECT),
+]
+
+
+@pytest.mark.parametrize("ended", PASSING, ids=lambda one: f"{one.stage} {one.cause} {one.condition or one.outcome}")
+def test_passing_trouble_is_met_with_a_pause_and_the_same_token(ended: AmqpFailure) -> None:
+    verdict = Reconnect(highest).judge(ended, 0.0)
+    assert (verdict.stop, verdict.pause_s, verdict.new_token) == (None, 1.0, False)
+
+
+@pytest.mark.parametrize(("ended", "action"), FINAL, ids=lambda one: str(getattr(one, "name", "")))
+def test_what_waiting_does_not_mend_is_the_end(ended: AmqpFailure, action: Action) -> None:
+    assert Reconnect(highest).judge(ended, 0.0).stop is action
+
+
+@pytest.mark.parametrize(
+    "ended", [failure("sasl", "outcome", outcome=1), failure("open", "condition", "amqp:unauthorized-access")]
+)
+def test_a_refused_token_is_replaced_once_at_once_and_then_it_is_the_end(ended: AmqpFailure) -> None:
+    rules = Reconnect(highest)
+    first = rules.judge(ended, 0.0)
+    assert (first.stop, first.pause_s, first.new_token) == (None, 0.0, True)
+    assert rules.judge(ended, 1.0).stop is Action.NEW_LOGIN
+
+
+def test_a_login_that_succeeds_in_between_begins_anew() -> None:
+    rules = Reconnect(highest)
+    refused = failure("sasl", "outcome", outcome=1)
+    assert rules.judge(refused, 0.0).stop is None
+    rules.logged_in()
+    assert rules.judge(refused, 1.0).stop is None
+
+
+def test_a_token_that_expires_under_the_link_is_replaced_at_once_but_not_again_and_again() -> None:
+    rules = Reconnect(highest)
+    expired = failure("stream", "condition", "amqp:unauthorized-access")
+    rules.streaming(0.0)
+    first = rules.judge(expired, 10.0)
+    assert (first.pause_s, first.new_token) == (0.0, True)
+    rules.streaming(11.0)
+    second = rules.judge(expired, 12.0)
+    assert (second.pause_s, second.new_token) == (1.0, True)
+    rules.streaming(13.0)
+    third = rules.judge(expired, 73.0)
+    assert (third.pause_s, third.new_token) == (0.0, True)
+
+
+def pauses(outage_s: float) -> list[tuple[float, float]]:
+    rules, now, found = Reconnect(highest), 0.0, []
+    while now <= outage_s:
+        pause_s = rules.judge(failure("connect", "network"), now).pause_s
+        found.append((now, pause_s))
+        now += pause_s
+    return found
+
+
+def test_pauses_double_and_stay_short_while_the_outage_is_young() -> None:
+    found = pauses(3600)
+    assert [pause for _, pause in found[:4]] == [1.0, 2.0, 4.0, 4.0]
+    assert all(pause <= max(4.0, now / 4) for now, pause in found)
+    assert found[-1][1] == 60.0
+
+
+def test_pauses_begin_anew_after_a_minute_of_streaming_and_not_before() -> None:
+    rules = Reconnect(highest)
+    lost = failure("stream", "eof")
+    assert rules.judge(lost, 0.0).pause_s == 1.0
+    rules.streaming(1.0)
+    assert rules.judge(lost, 60.9).pause_s == 2.0
+    rules.streaming(61.0)
+    assert rules.judge(lost, 121.0).pause_s == 1.0
+
+
+def test_a_pause_is_drawn_between_nothing_and_its_bound_and_the_other_sides_wish_outranks_it() -> None:
+    drawn: list[tuple[float, float]] = []
+    rules = Reconnect(lambda low, high: drawn.append((low, high)) or 0.25)  # type: ignore[func-returns-value]
+    assert rules.pause_s(0.0) == 0.25
+    assert rules.pause_s(0.0, 30.0) == 30.0
+    assert drawn == [(0.0, 1.0), (0.0, 2.0)]
+
+
+def test_every_failure_meets_a_row() -> None:
+    assert TABLE[-1].fits(failure("stream", "eof"))
+    assert TABLE[-1].fits(failure("connect", "network", outcome=7))

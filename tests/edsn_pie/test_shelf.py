@@ -1,0 +1,218 @@
+"""A consumer with an inbox: stored before accepted, handled after, and nothing lost between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gridwire import clock
+from gridwire.edsn_pie.models import UnknownNotification
+from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, Parked, PossibleLoss, Received
+from gridwire.intents.inbox import Inbox, InboxBusy
+from gridwire.intents.records import JournalError
+from gridwire.transport.amqp_message import AmqpMessage, load
+from tests.support.amqp_world import QUEUE, World, amqp_world, handle, message, next_received, number_of, until
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "inbox.sqlite"
+
+
+async def settled(world: World, count: int) -> None:
+    await until(lambda: world.queue.accepted >= count)
+
+
+async def test_a_message_is_accepted_once_it_is_stored_and_before_it_is_handled(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            item = await next_received(consumer)
+            await settled(world, 1)
+            other = Inbox.open(path)
+            assert [load(kept.message) for kept in other.pending()] == [message(1)]
+            async with item:
+                pass
+            assert other.pending() == []
+            other.close()
+
+
+async def test_what_a_stopped_process_had_not_handled_is_handled_by_the_next(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(5))
+        async with world.consumer(ConsumerOptions(inbox=path, stop_timeout_s=0)) as consumer:
+            await handle(consumer, 2)
+            await settled(world, 5)
+        assert world.queue.depth == 0
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            assert sorted(await handle(consumer, 3)) == [2, 3, 4]
+
+
+async def test_a_second_delivery_after_a_restart_is_recognised(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            await handle(consumer, 1)
+        world.put(1, 2)
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            assert await handle(consumer, 1) == [2]
+            await settled(world, 3)
+            assert consumer.counts.duplicates == 1
+
+
+async def test_credit_is_bound_by_what_is_handled_and_not_by_what_is_stored(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(20))
+        async with world.consumer(ConsumerOptions(inbox=path, stop_timeout_s=0), credit=4) as consumer:
+            held = await next_received(consumer)
+            await asyncio.sleep(60)
+            assert world.queue.accepted == 4
+            assert world.queue.depth == 16
+            async with held:
+                pass
+            assert number_of(await next_received(consumer)) == 1
+            await settled(world, 5)
+
+
+async def test_a_message_that_always_fails_is_parked_and_can_be_retried(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        heal = False
+        done: list[str] = []
+
+        async def handler(notification: object) -> None:
+            if notification.ticket_id == "T-1" and not heal:  # type: ignore[attr-defined]
+                raise ValueError("token=abc cannot be booked")
+            done.append(notification.ticket_id)  # type: ignore[attr-defined]
+
+        told: list[object] = []
+        consumer = world.consumer(ConsumerOptions(inbox=path))
+        runner = asyncio.create_task(consumer.run(handler, on_event=told.append))
+        await world.seen("notification.parked")
+        assert done == ["T-2"]
+        assert [event.retry_in_s for event in told if isinstance(event, HandlerFailed)] == [1, 2, 4, 8]
+        (parked,) = [event for event in told if isinstance(event, Parked)]
+        other = Inbox.open(path)
+        (kept,) = other.parked()
+        assert kept.key == parked.key
+        assert kept.note == "ValueError: token=*** cannot be booked"
+        assert kept.attempts == 5
+        heal = True
+        assert other.retry([kept.key], at=clock.now()) == [kept.key]
+        other.close()
+        await asyncio.sleep(31)
+        assert done == ["T-2", "T-1"]
+        await consumer.aclose()
+        await runner
+        assert consumer.counts.parked == 1
+        assert world.queue.accepted == 2
+
+
+async def test_an_outage_of_ten_seconds_parks_nothing(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(5))
+        consumer = world.consumer(ConsumerOptions(inbox=path))
+        back_at = asyncio.get_running_loop().time() + 10
+        done: set[str] = set()
+
+        async def handler(notification: object) -> None:
+            if asyncio.get_running_loop().time() < back_at:
+                raise ConnectionError("the database is away")
+            done.add(notification.ticket_id)  # type: ignore[attr-defined]
+
+        runner = asyncio.create_task(consumer.run(handler, concurrency=3))
+        await until(lambda: len(done) == 5)
+        await consumer.aclose()
+        await runner
+        assert consumer.counts.parked == 0
+
+
+async def test_a_lost_link_leaves_what_is_stored_to_its_handlers(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(6))
+        async with world.consumer(ConsumerOptions(inbox=path), credit=6) as consumer:
+            first = await next_received(consumer)
+            await settled(world, 6)
+            world.broker.drop()
+            await world.seen("link.streaming", 2)
+            async with first:
+                pass
+            assert sorted(await handle(consumer, 5)) == [1, 2, 3, 4, 5]
+            world.put(7)
+            assert await handle(consumer, 1) == [7]
+
+
+async def test_messages_without_any_id_are_kept_as_well(path: Path) -> None:
+    async with amqp_world() as world:
+        for body in (b"garbage", b"garbage"):
+            world.broker.publish(QUEUE, AmqpMessage(body=body))
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            for _ in range(2):
+                async with await next_received(consumer) as notification:
+                    assert isinstance(notification, UnknownNotification)
+                    assert notification.raw == b"garbage"
+
+
+async def test_two_processes_cannot_take_one_inbox(path: Path) -> None:
+    async with amqp_world() as world:
+        held = Inbox.open(path, reader=True)
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            with pytest.raises(InboxBusy):
+                await handle(consumer, 1)
+        held.close()
+        assert world.broker.accepted == 0
+
+
+async def test_an_inbox_that_cannot_be_written_accepts_nothing(path: Path) -> None:
+    async with amqp_world() as world:
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            await anext(consumer)
+            await world.seen("link.streaming")
+            with sqlite3.connect(path) as other:
+                other.execute("DROP TABLE messages")
+            world.put(1)
+            with pytest.raises(JournalError, match="No message was accepted without it"):
+                await next_received(consumer)
+        await asyncio.sleep(1)
+        assert world.queue.accepted == 0
+        assert world.queue.depth == 1
+
+
+async def test_a_day_between_two_processes_is_told(path: Path) -> None:
+    async with amqp_world() as world:
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            await world_streams(world, consumer)
+            await asyncio.sleep(2 * 3600)  # counts as connected until its end
+        await asyncio.sleep(22 * 3600)
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            await world_streams(world, consumer)
+            assert not any(event.name == "link.possible_loss" for event in world.events)
+        await asyncio.sleep(24 * 3600)
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            while not isinstance(item := await anext(consumer), PossibleLoss):
+                assert not isinstance(item, Received)
+            assert item.hours == pytest.approx(24, abs=0.1)
+
+
+async def world_streams(world: World, consumer: object) -> None:
+    before = sum(event.name == "link.streaming" for event in world.events)
+    await anext(consumer)  # type: ignore[call-overload]
+    await world.seen("link.streaming", before + 1)
+    await asyncio.sleep(1)
+
+
+async def test_a_link_that_is_lost_while_a_message_is_stored_does_not_double_it(path: Path) -> None:
+    async with amqp_world() as world:
+        numbers = list(range(60))
+        world.put(*numbers)
+        for after in (1, 2, 3, 5, 8, 13):
+            world.broker.faults.add("drop", after=after)
+        async with world.consumer(ConsumerOptions(inbox=path), credit=10) as consumer:
+            seen = await handle(consumer, 60)
+            await settled(world, 60)
+            assert consumer.counts.connections >= 5
+            assert consumer.counts.handled == 60
+        assert sorted(seen) == numbers

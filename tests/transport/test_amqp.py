@@ -1,0 +1,137 @@
+"""Messages in the engine's encoding, and the seam without the engine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import proton
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridwire.transport.amqp import Decoder, Undecodable, encode, plain
+from gridwire.transport.amqp_message import AmqpMessage
+
+WHOLE = AmqpMessage(
+    body=b'{"a":1}',
+    content_type="application/json",
+    subject="s",
+    message_id="m",
+    correlation_id="c",
+    created=datetime(2026, 12, 1, 6, 0, 0, 250_000, tzinfo=UTC),
+    properties={"cloudEvents:id": "1", "n": 7, "t": True},
+    delivery_count=2,
+)
+
+
+def test_a_message_comes_back_as_it_was() -> None:
+    decoder = Decoder()
+    assert decoder.decode(encode(WHOLE)) == WHOLE
+    assert decoder.decode(encode(AmqpMessage(body="text"))) == AmqpMessage(body="text")  # nothing of the first is left
+    assert decoder.decode(encode(WHOLE)) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "body", [None, b"", b"\x00\xff", "", "текст", {"a": [1, "b", None]}, [1, 2], True, 5, 2.5, {"a": b"x"}]
+)
+def test_every_kind_of_body_is_read(body: Any) -> None:
+    assert Decoder().decode(encode(AmqpMessage(body=body, message_id="m"))).body == body
+
+
+@pytest.mark.parametrize("data", [b"", encode(AmqpMessage()), b"\x00\x53\x73\xff\xff damaged"])
+def test_a_delivery_in_which_nothing_can_be_read_is_told(data: bytes) -> None:
+    with pytest.raises(Undecodable):
+        Decoder().decode(data)
+
+
+@pytest.mark.parametrize(
+    ("id", "text"), [(UUID(int=5), str(UUID(int=5))), (proton.ulong(7), "7"), (b"\x01\xff", "01ff"), ("a", "a")]
+)
+def test_ids_of_every_type_become_text(id: Any, text: str) -> None:
+    message = proton.Message(id=id, correlation_id=id)
+    decoded = Decoder().decode(bytes(message.encode()))
+    assert decoded.message_id == decoded.correlation_id == text
+
+
+def test_the_engines_own_types_become_plain_ones() -> None:
+    value = {
+        proton.symbol("a"): proton.ulong(1),
+        "b": proton.Described(proton.symbol("d"), proton.char("x")),
+        "c": proton.Array(proton.UNDESCRIBED, proton.Data.INT, 1, 2),  # type: ignore[arg-type]
+        "d": proton.timestamp(1000),
+        "e": memoryview(b"x"),
+        "f": proton.timestamp(2**62),
+    }
+    found = plain(value)
+    assert found == {
+        "a": 1,
+        "b": "x",
+        "c": [1, 2],
+        "d": datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+        "e": b"x",
+        "f": None,
+    }
+    assert {type(key) for key in found} == {str}
+    assert type(found["a"]) is int
+    assert plain(object).startswith("<class")
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_a_message_or_an_error(data: bytes) -> None:
+    with contextlib.suppress(Undecodable):
+        assert isinstance(Decoder().decode(data), AmqpMessage)
+
+
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=3))
+def test_a_damaged_message_is_a_message_or_an_error(at: int, garbage: bytes) -> None:
+    data = bytearray(encode(WHOLE))
+    data[at % len(data) : at % len(data) + len(garbage)] = garbage
+    with contextlib.suppress(Undecodable):
+        assert isinstance(Decoder().decode(bytes(data)), AmqpMessage)
+
+
+WITHOUT = """
+import sys
+class Gone:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] in ("proton", "cproton"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Gone())
+import gridwire.edsn_pie.models, gridwire.edsn_pie.stream, gridwire.transport.sasl, gridwire.intents.inbox
+from gridwire.errors import MissingExtra
+try:
+    import gridwire.edsn_pie.consumer
+except MissingExtra as error:
+    print(error)
+"""
+
+
+def test_without_the_extra_one_sentence_says_what_to_install() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    assert "pip install 'gridwire[edsn]'" in done.stdout
+    assert "apt-get install gcc python3-dev" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.skipif("GRIDWIRE_BARE_PROTON" not in os.environ, reason="asked for by hand: it compiles the engine anew")
+def test_an_engine_that_was_built_without_encryption_and_login_serves_as_well(tmp_path: Path) -> None:
+    """``GRIDWIRE_BARE_PROTON=1 .venv/bin/pytest tests/transport/test_amqp.py``: about half a minute."""
+    root = Path(__file__).resolve().parents[2]
+    bare = {**os.environ, "PKG_CONFIG_LIBDIR": "/nonexistent"}
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-cache-dir", "--no-deps", "--no-binary", ":all:"]
+    subprocess.run([*install, "--target", str(tmp_path), "python-qpid-proton>=0.40,<0.41"], env=bare, check=True)
+    path = os.pathsep.join([str(tmp_path), str(root)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    environment.pop("GRIDWIRE_BARE_PROTON")
+    asked = "import proton; print(proton.__file__, proton.SSL.present(), proton.SASL.extended())"
+    found = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [str(tmp_path / "proton" / "__init__.py"), "False", "False"]
+    tests = ["tests/acceptance/edsn_pie/test_amqp_link.py", "tests/acceptance/edsn_pie/test_amqp_login.py"]
+    subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=root, env=environment, check=True)
