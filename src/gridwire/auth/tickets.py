@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -38,6 +39,9 @@ LOGOUT_WAIT_S = 30.0
 """Longest wait for ticket requests under way before the session is ended."""
 
 LONGEST_REFILL_PAUSE_S = 60.0
+
+ISSUED_KEPT = 100
+"""Tickets that are remembered, to know one that CAS hands out a second time."""
 
 RHYTHM_S = 1.0
 """Taken from the session's margin, so that a program that works every 40 minutes does not log in for a late timer."""
@@ -122,6 +126,7 @@ class TicketManager(LoopBound):
             rng=self._rng,
         )
         self._fetched = 0
+        self._issued: deque[str] = deque(maxlen=ISSUED_KEPT)
         self._epoch = 0  # a ticket asked for in an older epoch belongs to another user, or to a session that was ended
         self._armed = False
         self._refill: asyncio.Task[None] | None = None
@@ -320,6 +325,15 @@ class TicketManager(LoopBound):
         async def attempt() -> Ticket:
             issued_at = loop.time()
             value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
+            if value in self._issued:  # somebody's copy, or the answer to an earlier request: once more
+                issued_at = loop.time()
+                value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
+            if value in self._issued:
+                raise CasProtocolError(
+                    "CAS handed out a ticket that it had handed out before, twice in a row; a ticket holds for one call. No "
+                    "order left this machine. Something between here and CAS may keep answers: look for a proxy that caches."
+                )
+            self._issued.append(value)
             self._session.used(tgt, issued_at)
             return Ticket(value, issued_at)
 

@@ -325,7 +325,9 @@ class Caller:
             start_within_s = self._tickets.usable_s - age_s  # a ticket that grew too old in a queue is not presented
             if leave_by is not None:
                 start_within_s = min(start_within_s, leave_by - asyncio.get_running_loop().time())
-            response = await self._http.send(request, progress=progress, start_within_s=start_within_s)
+            response = await self._http.send(
+                request, progress=progress, start_within_s=start_within_s, alone=operation.is_write
+            )
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
         try:
@@ -333,17 +335,20 @@ class Caller:
         except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a call that has left
             lost = NoAnswer(f"The answer could not be judged ({type(error).__name__}).", reason="garbage")
             attempt = judgement.failed(operation, lost, transaction_id=key, ticket_age_s=age_s)
-        self.judged(attempt)
-        return attempt
+        return self.judged(attempt)
 
-    def judged(self, attempt: Attempt) -> None:
-        """Learn from an answer: tickets that die young, answers meant for others."""
+    def judged(self, attempt: Attempt) -> Attempt:
+        """Learn from an answer: tickets that die young, answers meant for others. What it is in the light of earlier ones."""
+        named = judgement.bid_id(attempt.envelope) if attempt.failure is None else None
+        if named is not None and self._ledger.named_before(attempt.operation.name, named):
+            attempt = judgement.named_twice(attempt, named)
         if attempt.failure is Failure.SECURITY_ERROR and attempt.ticket_age_s is not None:
             self._tickets.report_rejected(attempt.ticket_age_s)
         if attempt.warning is not None:
             self._events.emit(
                 "answer.foreign", attempt.warning, level=logging.WARNING, transaction_id=attempt.transaction_id
             )
+        return attempt
 
     def _request(self, operation: Operation, payload: bytes, ticket: str) -> Request:
         media_type = wire.MEDIA_TYPES[self._policy.message_format]
@@ -369,6 +374,7 @@ class Caller:
             language=self._policy.language,
             account=account,
             on_judged=self.judged,
+            named_before=self._ledger.named_before,
         )
 
     def _encode(self, operation: Operation, body: StpRequest, transaction_id: str) -> bytes:

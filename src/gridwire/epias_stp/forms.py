@@ -52,8 +52,10 @@ class Context:
     application: str
     language: str
     account: str
-    on_judged: Callable[[Attempt], None]
-    """Told of every answer that was not a plain success."""
+    on_judged: Callable[[Attempt], Attempt]
+    """Told of every answer that was not a plain success; says what it is in the light of earlier ones."""
+    named_before: Callable[[str, str], bool]
+    """`gridwire.epias_stp.ledger.Ledger.named_before`."""
 
 
 def encode_price(value: Decimal) -> bytes:
@@ -170,8 +172,7 @@ class StpForm:
             ticket_age_s=credential_age_s,
             now=clock.now(),
         )
-        self._context.on_judged(attempt)
-        return outcome_of(attempt, intent)
+        return outcome_of(self._context.on_judged(attempt), intent)
 
     def failed(self, error: NotSent | NoAnswer | AuthError, intent: Intent) -> Outcome:
         """Judge the lack of an answer."""
@@ -197,6 +198,8 @@ class StpForm:
         try:
             description = _description(said)
         except UnicodeDecodeError:
+            return None
+        if self._context.named_before(self.operation, bid_id):
             return None
         envelope = Answered(
             self._operation, intent.key, echoed, 200, "0", description, ResultType.SUCCESS, "SUCCESS",

@@ -18,7 +18,7 @@ What a failure means for the caller is in `gridwire.epias_stp.outcomes`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -146,6 +146,15 @@ def answered(
         ticket_age_s=ticket_age_s,
         retry_after_s=pause,
         warning=foreign,
+    )
+
+
+def named_twice(attempt: Attempt, bid: str) -> Attempt:
+    """``attempt`` to enter a bid, whose answer named ``bid``, which an earlier answer has named already."""
+    return replace(
+        attempt,
+        failure=Failure.FOREIGN_ANSWER,
+        detail=f"The answer names bid {bid}, which an earlier answer named already: it may be the answer to another call.",
     )
 
 

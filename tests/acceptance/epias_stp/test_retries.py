@@ -365,8 +365,19 @@ async def test_T39_a_connection_that_ends_under_the_request_is_unknown_and_no_si
         line.cut_requests = 0  # its FIN is on its way while the request is written
         outcome = unknown(await stp.bids.save(TODAY, **BID))
         assert outcome.cause == "disconnected"
-        assert (line.connections, line.requests) == (1, 2), "the bid went out once, on the connection that was open"
+        assert (line.connections, line.requests) == (2, 2), "the bid went out once, on a connection of its own"
         assert f.venue.log.calls("bid_save") == []
+
+
+async def test_T39_a_write_never_uses_a_kept_alive_connection(wire: Wire) -> None:
+    """So a FIN that waits on an idle connection, seen or not, cannot cost a bid."""
+    async with floor() as f, over_relay(f, message_format=wire) as (stp, line):
+        await stp.contracts.standard()
+        for writer in line.opened:
+            writer.close()  # its FIN is on its way while the bid is written
+        accepted(await stp.bids.save(TODAY, **BID))
+        accepted(await stp.bids.save(TODAY, **BID))
+        assert (line.connections, line.requests) == (3, 3)
 
 
 async def test_T39_the_venue_hanging_up_at_the_head_is_unknown(wire: Wire) -> None:
