@@ -7,6 +7,7 @@ module runs them. Whoever finds the pool empty asks for a ticket of his own.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 from collections import deque
@@ -126,7 +127,7 @@ class TicketManager(LoopBound):
             rng=self._rng,
         )
         self._fetched = 0
-        self._issued: deque[str] = deque(maxlen=ISSUED_KEPT)
+        self._issued: deque[bytes] = deque(maxlen=ISSUED_KEPT)
         self._epoch = 0  # a ticket asked for in an older epoch belongs to another user, or to a session that was ended
         self._armed = False
         self._refill: asyncio.Task[None] | None = None
@@ -325,15 +326,15 @@ class TicketManager(LoopBound):
         async def attempt() -> Ticket:
             issued_at = loop.time()
             value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
-            if value in self._issued:  # somebody's copy, or the answer to an earlier request: once more
+            if _mark(value) in self._issued:  # somebody's copy, or the answer to an earlier request: once more
                 issued_at = loop.time()
                 value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
-            if value in self._issued:
+            if _mark(value) in self._issued:
                 raise CasProtocolError(
                     "CAS handed out a ticket that it had handed out before, twice in a row; a ticket holds for one call. No "
                     "order left this machine. Something between here and CAS may keep answers: look for a proxy that caches."
                 )
-            self._issued.append(value)
+            self._issued.append(_mark(value))
             self._session.used(tgt, issued_at)
             return Ticket(value, issued_at)
 
@@ -440,3 +441,8 @@ def _check_address(cas_url: str) -> None:
 def _check_credentials(username: str, password: SecretStr) -> None:
     if not username or not password.get_secret_value():
         raise InvalidInput("The user name or the password is empty. CAS was not asked.")
+
+
+def _mark(ticket: str) -> bytes:
+    """Something to know a ticket by that is none: a report of an error may show what this object holds."""
+    return hashlib.sha256(ticket.encode()).digest()

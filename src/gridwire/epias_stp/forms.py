@@ -209,9 +209,12 @@ class StpForm:
 
 
 def _success() -> re.Pattern[bytes]:
-    """The documented success of a bid call, in the order of fields of the definition or of the overview's sample."""
+    """The documented success of a bid call, in the order of fields of the definition or of the overview's sample.
+
+    An identifier that could be a ticket is left to the long way.
+    """
     echo = rb'"transactionId":"(?P<%b>[A-Za-z0-9-]{1,64})"'
-    body = rb'"body":\{"bidResponse":\{"id":"(?P<id>[A-Za-z0-9._-]{1,64})"\}\}'
+    body = rb'"body":\{"bidResponse":\{"id":"(?P<id>(?![^"]*[Tt]-)[A-Za-z0-9._-]{1,64})"\}\}'
     start = rb'"resultCode":"0","resultDescription":"(?P<description>[^"\\\x00-\x1f]{0,200})","resultType":"SUCCESS"'
     return re.compile(
         rb"[ \t\r\n]*\{%b(?:,%b)?,%b(?:,%b)?\}[ \t\r\n]*" % (start, echo % b"first", body, echo % b"last")

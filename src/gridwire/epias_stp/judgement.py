@@ -28,6 +28,7 @@ from gridwire.epias_stp.errors import Facts, StpProtocolError
 from gridwire.epias_stp.operations import Operation
 from gridwire.epias_stp.wire import Envelope, decode
 from gridwire.errors import AuthError, NoAnswer, NotSent
+from gridwire.observe.redact import mask
 from gridwire.transport.classify import is_redirect, retry_after_s
 from gridwire.transport.exchange import Response
 
@@ -102,14 +103,14 @@ class Attempt:
 
 
 def bid_id(envelope: Envelope | None) -> str | None:
-    """The bid's identifier in an answer, read without building models; None if there is none."""
+    """The bid's identifier in an answer, read without building models; None if there is none, or a ticket in its place."""
     body = envelope.body if envelope is not None else None
     bid = body.get("bidResponse") if isinstance(body, dict) else None
     number = bid.get("id") if isinstance(bid, dict) else None
     if isinstance(number, bool) or not isinstance(number, (str, int)):
         return None
     text = str(number).strip()
-    return text if _ID.fullmatch(text) else None
+    return text if _ID.fullmatch(text) and not ("t-" in text.lower() and mask(text) != text) else None
 
 
 def answered(
