@@ -43,7 +43,7 @@ READ_DEADLINE_S = 150.0
 
 WRITE_DEADLINE_S = 10.0
 """A write has left after this time or it does not leave at all: prices grow old. Logging in, waiting for a ticket and
-connecting again and again all count."""
+connecting again and again all count. A second attempt that the caller switched on has the same time once more."""
 
 FINISH_S = 30.0
 """Longest wait for requests under way before a session is ended."""
@@ -202,7 +202,14 @@ class Caller:
     async def _send(self, writing: _Write) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
         operation, key, attempts = writing.operation, writing.intent.key, writing.attempts
-        leave_by = asyncio.get_running_loop().time() + WRITE_DEADLINE_S
+        loop = asyncio.get_running_loop()
+        leave_by = loop.time() + WRITE_DEADLINE_S
+
+        def until() -> float:
+            nonlocal leave_by
+            if attempts[-1].failure not in BEFORE_FIRST_BYTE:  # it left in time; another one has a time of its own
+                leave_by = loop.time() + WRITE_DEADLINE_S
+            return leave_by
 
         async def once() -> None:
             progress = Progress()
@@ -237,7 +244,7 @@ class Caller:
             return None if allowed is None else replace(allowed, most=len(attempts))
 
         try:
-            await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota)
+            await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota, until=until)
         except _Failed:
             return
         except GridwireError:  # the client was closed before another attempt: those that were made decide

@@ -355,6 +355,25 @@ async def test_T37_a_connection_that_comes_back_in_time_carries_the_bid_once(wir
         assert len(f.venue.log.executed("bid_save")) == 1
 
 
+@pytest.mark.parametrize("executed", [False, True])
+async def test_a_cancellation_without_any_answer_is_sent_again_with_the_time_that_is_usual(
+    wire: Wire, executed: bool
+) -> None:
+    """Nothing but the switch is set: the first attempt has then used up the whole time in which a write leaves."""
+    async with floor(message_format=wire, retry_cancel=True) as f:
+        order = await f.bid()
+        f.venue.faults.add("silence_after_execute" if executed else "silence_before_execute", operation="bid_cancel")
+        outcome = await f.stp.bids.cancel(order)
+        assert outcome.intent is not None
+        calls = f.venue.log.calls("bid_cancel")
+        assert (len(calls), outcome.intent.attempts) == (2, 2)
+        one_transaction(calls, outcome.intent.key)
+        if executed:
+            assert unknown(outcome).cause == "possibly_duplicate"
+        else:
+            assert accepted(outcome).possibly_duplicate
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Connections that go away
 
