@@ -193,6 +193,16 @@ async def test_an_answer_left_over_on_a_kept_connection_is_refused(tls: bool) ->
         assert server.connections == 2
 
 
+async def test_a_transport_is_opened_once() -> None:
+    http = HttpTransport()
+    async with http:
+        with pytest.raises(WrongLoop, match="has been opened before"):
+            await http.__aenter__()
+        http.check_open()
+    with pytest.raises(WrongLoop, match="has been opened before"):
+        await http.__aenter__()
+
+
 async def test_cookies_are_neither_kept_nor_sent() -> None:
     asked: list[bytes] = []
 

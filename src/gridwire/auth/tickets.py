@@ -126,14 +126,13 @@ class TicketManager(LoopBound):
             events=self._events,
             rng=self._rng,
         )
-        self._fetched = 0
+        self._fetched = self._running = 0  # tickets issued; requests under way
         self._issued: deque[bytes] = deque(maxlen=ISSUED_KEPT)
         self._epoch = 0  # a ticket asked for in an older epoch belongs to another user, or to a session that was ended
         self._armed = False
         self._refill: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._wake_later: asyncio.TimerHandle | None = None
-        self._running = 0  # ticket requests under way
         self._quiet = asyncio.Event()
         self._open = asyncio.Event()  # cleared during a logout
         self._open.set()

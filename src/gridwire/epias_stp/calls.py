@@ -181,22 +181,28 @@ class Caller:
         self.refuse(operation)
         key = rules.transaction_id(transaction_id)
         payload = self._encode(operation, body, key)
-        intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
+        reference = rules.optional_text(client_ref, "client_ref")
+        intent = Intent(VENUE, name, key, clock.now(), reference, dict(restated or {}))
         self._http.check_open()
-        writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
-        if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
-            return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
-        if client_ref is not None and not self._claim(writing, client_ref):
-            return Rejected("client_ref", ref_used(client_ref), "guard", intent)
         try:
+            writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard", intent)
+        try:
+            if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
+                return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
+            if reference is not None and not self._claim(writing, reference):
+                return Rejected("client_ref", ref_used(reference), "guard", intent)
             await self._send(writing)
         except asyncio.CancelledError:
             self._end(writing, of, rests)
             raise
         except JournalError as error:
             if not writing.attempts:
-                self._release(writing)
                 return Rejected("journal", str(error), "guard", intent)
+        finally:
+            if not writing.left:
+                self._release(writing)
         return self._end(writing, of, rests)
 
     async def _send(self, writing: _Write) -> None:
@@ -254,8 +260,6 @@ class Caller:
     def _end(self, writing: _Write, of: OrderRef | None, rests: bool) -> Outcome:
         """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
         left = writing.left
-        if not left:
-            self._release(writing)
         if not writing.attempts:  # cancelled before a byte had left
             attempt = judgement.cancelled(writing.operation, transaction_id=writing.intent.key)
             outcome: Outcome = Rejected("cancelled", attempt.detail, "wire", writing.intent)
@@ -276,8 +280,6 @@ class Caller:
         claimed = writing.journal.claim(reference, writing.intent.key)
         if claimed:
             writing.claimed.append(reference)
-        else:
-            self._release(writing)
         return claimed
 
     def _release(self, writing: _Write) -> None:
@@ -337,6 +339,12 @@ class Caller:
             )
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
+        except GridwireError:  # the client was closed, or is used on another loop
+            raise
+        except Exception as error:  # noqa: BLE001 - a surprise of ours must not leave a call in the journal without an end
+            text = f"The request could not be made or sent ({type(error).__name__})."
+            lost = NoAnswer(text, reason="garbage") if progress.written else NotSent(text, reason="refused")
+            return judgement.failed(operation, lost, transaction_id=key, ticket_age_s=age_s)
         try:
             attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a call that has left

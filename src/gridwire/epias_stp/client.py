@@ -273,7 +273,7 @@ def _tickets(
 def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
     environment = account.profile.environment
     return Ledger(
-        None if journal is None else Path(journal),
+        None if journal is None else _path(journal, "journal"),
         account=f"{environment}/{account.username}",
         throw_away=environment == "sandbox",
         events=events,
@@ -283,4 +283,10 @@ def _ledger(account: Account, journal: str | Path | None, events: Events) -> Led
 def _file(choice: bool | str | Path) -> TicketFile | None:
     if choice is False:
         return None
-    return TicketFile() if choice is True else TicketFile(Path(choice))
+    return TicketFile() if choice is True else TicketFile(_path(choice, "ticket_file"))
+
+
+def _path(given: str | Path, name: str) -> Path:
+    if not isinstance(given, (str, Path)) or not str(given).strip() or "\0" in str(given):
+        raise ConfigurationError(f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent.")
+    return Path(given)

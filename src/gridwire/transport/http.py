@@ -57,9 +57,17 @@ class HttpTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
-        guard_loggers()
-        context = await ssl_context(self.network)
+        if self._loop is not None:
+            raise WrongLoop(
+                "This client has been opened before: each one is opened once. Make a new one, or keep this one open."
+            )
         self._loop = asyncio.get_running_loop()
+        guard_loggers()
+        try:
+            context = await ssl_context(self.network)
+        except BaseException:
+            self._loop = None  # it was not opened
+            raise
         self._client = self._new_client(context, kept=self._connections)
         self._alone = self._new_client(context, kept=0)
         return self
