@@ -296,6 +296,7 @@ def test_a_ticket_file_that_cannot_be_used_is_a_note(box: Running, cli: Cli, tmp
     ran = cli("stp", "contracts")
     assert ran.code == ExitCode.DONE
     assert ran.err.startswith("Note: The ticket file ")
+    assert ran.err.count("Note:") == 1
 
 
 def test_a_reader_that_has_seen_enough_changes_no_outcome(box: Running) -> None:
