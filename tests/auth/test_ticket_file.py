@@ -348,51 +348,6 @@ class TestFile:
         assert len(json.loads(path.read_text())["accounts"]) == 1
 
 
-class TestThatCannotBeWritten:
-    """As on a full disk: something that stays is at the place of the file's next version."""
-
-    @staticmethod
-    def block(path: Path) -> Path:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        blocked = path.with_name(path.name + ".new")
-        blocked.mkdir()
-        return blocked
-
-    async def test_a_program_restarted_in_a_loop_does_not_log_in_at_all(self, path: Path) -> None:
-        blocked = self.block(path)
-        async with CasServer() as cas:
-            for _ in range(5):
-                async with desk_at(cas, ticket_file=TicketFile(path)) as d:
-                    with pytest.raises(
-                        CasLoginBudgetExceeded, match=r"cannot be counted: .* cannot be written"
-                    ) as caught:
-                        await d.tickets.take()
-                    assert caught.value.retry_after_s == 60
-                    assert d.told("ticket_file.unusable") == []
-            assert cas.logins == 0
-            blocked.rmdir()
-            assert await start(cas, path)
-            assert cas.logins == 1
-
-    async def test_once_the_login_was_counted_costs_no_session_and_is_told_once(self, path: Path) -> None:
-        async with CasServer(latency_s=1.0) as cas:
-            async with desk_at(cas, ticket_file=TicketFile(path)) as d:
-                first = asyncio.create_task(d.tickets.take())
-                await asyncio.sleep(0.5)
-                blocked = self.block(path)
-                await first
-                for _ in range(3):
-                    await asyncio.sleep(120)
-                    await d.tickets.take()
-                assert cas.logins == 1
-                assert len(d.told("ticket_file.unusable")) == 1
-            with pytest.raises(CasLoginBudgetExceeded):
-                await start(cas, path)
-            blocked.rmdir()
-            assert len(json.loads(path.read_text())["accounts"][0]["record"]["logins"]) == 1
-            assert cas.logins == 1
-
-
 class TestTouch:
     async def test_writes_the_last_use_of_the_session_it_holds(self, watched: tuple[LoginStore, list[Event]]) -> None:
         store, _ = watched
