@@ -126,7 +126,7 @@ def test_a_path_cannot_change_the_host_or_the_request(name: str, path: str) -> N
     with pytest.raises(ConfigurationError, match=f"{name} must be a path that begins with a slash"):
         account_of(settings(environment="test", **{name: path}))
     with pytest.raises(ConfigurationError, match=name):
-        check_profile(replace(PRODUCTION, **{name: path}))
+        check_profile(replace(PRODUCTION, **{name: path}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("tail", ["/", "/x", "?x", "#x", "/?", "?", "#"])

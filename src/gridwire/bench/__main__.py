@@ -39,11 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def _run() -> int:
     try:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read it has seen enough; what the interpreter flushes at its end goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+        return 0
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(_run())
