@@ -31,7 +31,7 @@ def digits(number: Decimal | None) -> str:
         (None, 5, "0.05"),
         ("0", None, "0.00"),
         ("007", None, "7.00"),
-        ("1.5000", None, "1.50"),
+        (Decimal("1.5000"), None, "1.50"),
         (Decimal("0E+10"), None, "0.00"),
     ],
 )
@@ -98,7 +98,7 @@ def test_negative_cents_are_refused() -> None:
 def test_the_number_of_decimals_can_be_left_open() -> None:
     assert digits(price("1.23400", unit=UNIT, places=None)) == "1.234"
     assert digits(price("5.00", unit=UNIT, places=None)) == "5"
-    assert digits(price("5", unit=UNIT, places=0)) == "5"
+    assert digits(price(Decimal("5.00"), unit=UNIT, places=0)) == "5"
     with pytest.raises(InvalidInput, match="too many decimals"):
         price("0." + "1" * 16, unit=UNIT, places=None)
 
@@ -160,3 +160,10 @@ def test_plain_digits_are_exact_and_without_exponent(number: Decimal) -> None:
     text = plain(number)
     assert "e" not in text.lower()
     assert Decimal(text) == number
+
+
+@pytest.mark.parametrize("text", ["12.000", "1.000", "12000.500", "0.000", "1.0000"])
+def test_a_text_with_a_thousands_separator_is_not_taken_for_decimals(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"may have 2, zeros included\. If the point separates thousands"):
+        price(text, unit=UNIT)
+    assert price(Decimal(text), unit=UNIT) == Decimal(text)

@@ -9,6 +9,7 @@
     │   ├── Unconfirmed         a profile field below high confidence was about to be relied on
     │   └── MissingExtra        (ImportError)  an optional part of gridwire is not installed
     ├── WrongLoop               (RuntimeError)  used outside its event loop, before it opened or after it closed
+    ├── JournalError            the journal cannot be read or written; nothing is sent without it
     ├── TransportError          the network, not the venue, decided
     │   ├── NotSent             no byte of the request left this machine
     │   └── NoAnswer            bytes left and no whole answer came back
@@ -70,6 +71,10 @@ class MissingExtra(ConfigurationError, ImportError):
 
 class WrongLoop(GridwireError, RuntimeError):
     """A client was used on another event loop than it was opened on, or while not open. Nothing was sent."""
+
+
+class JournalError(GridwireError):
+    """The journal cannot be read or written. Nothing is sent without it: a write returns ``Rejected("journal")``."""
 
 
 class TransportError(GridwireError):

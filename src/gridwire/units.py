@@ -39,7 +39,8 @@ def price(
     ``places=None`` any number of decimals is taken and trailing zeros are dropped. Cents are hundredths of ``unit``.
 
     Raises `InvalidInput` for a float or an int given as ``price``, both arguments at once, anything negative or not
-    finite, and more decimals than ``places``. ``name`` is the argument's name in these sentences.
+    finite, and more decimals than ``places``; in a text also where they are zeros, because ``"12.000"`` is how some write
+    twelve thousand (a Decimal may have more zeros). ``name`` is the argument's name in these sentences.
     """
     if price is not None and price_cents is not None:
         raise InvalidInput(f"Give {name}= or {name}_cents=, not both: they could contradict each other.")
@@ -64,6 +65,11 @@ def exact(value: Decimal | str, *, unit: str, places: int | None, name: str, or_
             raise InvalidInput(
                 f"{name}={value!r} is not a plain number; write the digits with a point for the decimals and nothing "
                 f'else ({name}="12000.50", in {unit}).'
+            )
+        if places is not None and len(value.partition(".")[2]) > places:
+            raise InvalidInput(
+                f"{name}={value!r} has too many decimals; in {unit} it may have {places}, zeros included. If the point "
+                f'separates thousands, leave it out: a point is always the decimal point here ({name}="12000.50").'
             )
         return _checked(Decimal(value), unit, places, name)
     if isinstance(value, Decimal):

@@ -459,3 +459,23 @@ async def test_an_unexpected_failure_is_told_and_outlived() -> None:
     failed = [event.text for event in events if event.name == "ticket.pool_failed"]
     assert "TGT-*** went wrong" in failed[0]
     await tickets.aclose()
+
+
+class TestTicketsHandedOutTwice:
+    async def test_one_is_asked_for_once_more_and_never_used_twice(self) -> None:
+        async with desk() as d:
+            first = await d.tickets.take()
+            d.cas.ticket_faults.append(answer(200, first.value))
+            second = await d.tickets.take()
+            assert second.value != first.value
+            assert d.cas.count("ticket") == 3
+            assert d.tickets.stats().fetched == 2
+
+    async def test_twice_in_a_row_is_an_error_and_no_ticket(self) -> None:
+        async with desk() as d:
+            first = await d.tickets.take()
+            d.cas.ticket_faults.extend([answer(200, first.value), answer(200, first.value)])
+            with pytest.raises(CasProtocolError, match="had handed out before, twice in a row") as caught:
+                await d.tickets.take()
+            assert first.value not in str(caught.value)
+            assert (await d.tickets.take()).value != first.value

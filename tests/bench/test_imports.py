@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from gridwire.bench import imports
@@ -32,3 +35,14 @@ def test_times_are_of_processes_of_their_own(monkeypatch: pytest.MonkeyPatch) ->
     report = imports.measure(runs=1)
     assert report.figures[0].name == "import json"
     assert report.kept
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gridwire.bench", "imports", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, said = process.communicate(timeout=120)
+    assert (process.returncode, said) == (0, b"")

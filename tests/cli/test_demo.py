@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import signal
 import sys
 from collections import Counter
@@ -107,6 +108,19 @@ def test_on_a_terminal_it_draws_and_ends_with_the_verdict(columns: int, lines: i
     assert terminal.end() == ExitCode.DONE
     assert "Verdict for epias_stp: consistent." in terminal.screen
     assert "EPİAŞ STP, simulated at 127.0.0.1:" in terminal.screen
+
+
+def test_on_a_narrow_terminal_it_tells_line_by_line_and_cuts_no_word() -> None:
+    terminal = Terminal("demo", "--seconds", "0.5", columns=40, lines=24)
+    assert terminal.end() == ExitCode.DONE
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.screen)
+    assert "\x1b" not in plain, "nothing is redrawn"
+    lines = plain.replace("\r", "").split("\n")
+    assert max(map(len, lines)) <= 40
+    words = " ".join(plain.split())
+    assert "Verdict for epias_stp: consistent." in words
+    assert "Prices are TL per 1000 Sm3, quantities counts of 1000 Sm3." in words
+    assert "no answer came. Unknown" in words
 
 
 def test_ctrl_c_ends_it_without_a_traceback() -> None:

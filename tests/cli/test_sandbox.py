@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,34 @@ def test_people_get_lines_to_export_also_with_tls(cli: Cli, monkeypatch: pytest.
     finally:
         ended = finish(process, signal.SIGTERM)
     assert ended.code == ExitCode.DONE
+
+
+def test_a_sandbox_has_a_journal_of_its_own_that_ends_with_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for turn in range(2):
+        process = spawn("sandbox", "epias", "--json")
+        try:
+            (line,) = ready(process, "{")
+            for name, value in json.loads(line)["venues"]["epias_stp"]["env"].items():
+                monkeypatch.setenv(name, value)
+            assert cli("stp", "bids").out == "", f"turn {turn}: bids of a sandbox that is gone"
+            contract = json.loads(cli("stp", "contracts", "--json").out)["contracts"][-1]["name"]
+            bid = ("stp", "bid", "save", contract, "--side", "buy", "--price", "1.00", "--quantity", "1")
+            assert cli(*bid, "--no-ticket-file").code == ExitCode.DONE
+            assert contract in cli("stp", "bids").out
+            journal = Path(os.environ["GRIDWIRE_EPIAS_STP_JOURNAL"])
+            assert journal.is_dir()
+        finally:
+            finish(process, signal.SIGINT)
+        assert not journal.parent.exists()
+
+
+def test_an_output_that_knows_no_turkish_letters_gets_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    process = spawn("sandbox", "epias")
+    try:
+        assert ready(process, "Ctrl-C")[0] == "EP?A? STP runs on this machine:"
+    finally:
+        assert finish(process, signal.SIGINT).code == ExitCode.DONE
 
 
 def free_port() -> int:

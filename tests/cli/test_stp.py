@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -172,11 +175,14 @@ def test_an_interrupt_before_anything_was_sent_says_so(box: Running) -> None:
         (("--side", "up", "--price", "1", "--quantity", "1"), "'up' is none of buy, sell"),
         (("--side", "buy", "--price", "12,5", "--quantity", "1"), "is not a plain number"),
         (("--side", "buy", "--price", "-5", "--quantity", "1"), "is negative"),
-        (("--side", "buy", "--price", "1", "--quantity", "0"), "quantity=0 is less than 1"),
+        (("--side", "buy", "--price", "1", "--quantity", "0"), "--quantity '0' is not a whole number above 0"),
+        (("--side", "buy", "--price", "1", "--quantity", "1.000"), "--quantity '1.000' is not a whole number"),
+        (("--side", "buy", "--price", "12.000", "--quantity", "1"), "--price='12.000' has too many decimals"),
+        ((*BUY, "--expires", "2026-12-01T14:00+03:00"), "--expires belongs to --type timed"),
         ((*BUY, "--type", "market"), "--type market is not a type of bid that STP documents"),
         ((*BUY, "--type", "timed", "--expires", "2026-12-01T14:00"), "is not a moment"),
         ((*BUY, "--type", "timed", "--expires", "soon"), "is not a moment"),
-        ((*BUY, "--type", "timed"), "expire_time="),
+        ((*BUY, "--type", "timed"), "--type timed needs --expires"),
         ((*BUY, "--status", "cancelled"), "'cancelled' is none of active, passive"),
     ],
 )
@@ -186,7 +192,79 @@ def test_bad_input_is_a_sentence_and_nothing_is_sent(
     ran = cli("stp", "bid", "save", box.contract, *arguments)
     assert (ran.code, ran.out) == (ExitCode.BAD_INPUT, "")
     assert sentence in ran.err
+    assert "Nothing was sent." in ran.err
     assert len(box.venue.log) == 0
+
+
+@pytest.mark.parametrize("quantity", ["1.0", "1_000", "155.0", " 7 ", "007", "1,000", "-1", "+1", "", "١", "1e3"])
+def test_a_quantity_is_digits_alone(box: Running, cli: Cli, quantity: str) -> None:
+    for command in (("save", box.contract, "--side", "buy"), ("update", "1", "--status", "active")):
+        ran = cli("stp", "bid", *command, "--price", "1.00", "--quantity", quantity)
+        assert (ran.code, ran.out) == (ExitCode.BAD_INPUT, "")
+        assert f"--quantity {quantity!r} is not a whole number above 0" in ran.err
+    assert len(box.venue.log) == 0
+
+
+def test_an_interrupted_bid_is_not_reported_as_one_of_an_earlier_run(box: Running) -> None:
+    box.venue.faults.add("drop_after_execute", operation="bid_save")
+    earlier = run("stp", "bid", "save", box.contract, *BUY, "--json")
+    assert earlier.code == ExitCode.UNKNOWN
+    fault = box.venue.cas_faults.add("silence_before_execute", operation="service_ticket")
+    process = spawn("stp", "bid", "save", box.contract, *BUY, "--json")
+    until(lambda: fault.left == 0, process)
+    ran = finish(process, signal.SIGINT)
+    assert (ran.code, ran.out) == (ExitCode.INTERRUPTED, "")
+    assert "Interrupted before anything was sent." in ran.err
+    assert len(box.venue.log.calls("bid_save")) == 1
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_s", [0.0, 0.01, 0.03, 0.06])
+def test_a_signal_after_the_outcome_changes_no_exit_code(box: Running, stop: signal.Signals, after_s: float) -> None:
+    process = spawn("stp", "bid", "save", box.contract, *BUY, "--json")
+    assert process.stdout is not None
+    assert '"accepted"' in process.stdout.readline()
+    time.sleep(after_s)
+    assert finish(process, stop).code == ExitCode.DONE
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_start_up_is_an_interrupt_before_anything_was_sent(box: Running, stop: signal.Signals) -> None:
+    """On a stand-in for a slow start: the handler stands before anything heavy is imported."""
+    script = (
+        "import sys, os, signal\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        f"            os.kill(os.getpid(), {int(stop)})\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from gridwire.cli import main\n"
+        "sys.argv = ['gridwire', 'stp', 'contracts']\n"
+        "sys.exit(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stdout) == (ExitCode.INTERRUPTED, "")
+    assert len(box.venue.log) == 0
+
+
+def test_a_bid_whose_report_finds_no_room_still_tells_its_id(box: Running) -> None:
+    for as_json in ((), ("--json",)):
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "gridwire.cli", "stp", "bid", "save", box.contract, *BUY, *as_json],
+                stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False,
+            )  # fmt: skip
+        assert ended.returncode == ExitCode.DONE
+        newest = list(box.venue.market.bids)[-1]
+        assert f"Accepted: bid {newest} entered" in ended.stderr
+        assert "could not be written to stdout: No space left on device" in ended.stderr
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "gridwire.cli", "stp", "contracts"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    assert ended.returncode == ExitCode.FAILED
+    assert ended.stderr.startswith("Error: The result could not be written to stdout")
 
 
 def test_a_refused_password_is_a_matter_of_setup(box: Running, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +296,7 @@ def test_a_ticket_file_that_cannot_be_used_is_a_note(box: Running, cli: Cli, tmp
     ran = cli("stp", "contracts")
     assert ran.code == ExitCode.DONE
     assert ran.err.startswith("Note: The ticket file ")
+    assert ran.err.count("Note:") == 1
 
 
 def test_a_reader_that_has_seen_enough_changes_no_outcome(box: Running) -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from gridwire.epias_stp import TEST, Account, EpiasStp, Profile, client
 from gridwire.epias_stp.profile import StpSettings
-from gridwire.errors import ProtocolError, WrongLoop
+from gridwire.errors import ConfigurationError, ProtocolError, WrongLoop
 from gridwire.outcome import Unknown
 from gridwire.transport.websocket import Connection
 from tests.acceptance.epias_stp.floor import BID, TODAY, floor, until
@@ -140,3 +140,28 @@ def test_every_setting_reaches_the_account_or_the_client(tmp_path: Path, monkeyp
     options: dict[str, Any] = {"environment": "test", "username": "TRADER1", "password": PASSWORD}
     assert EpiasStp.from_env(**options)._ledger._directory == tmp_path / "of-the-environment"
     assert EpiasStp.from_env(journal=str(tmp_path / "mine"), **options)._ledger._directory == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("timeout", [None, "5", True, 0, -1, float("nan"), float("inf"), b"5"])
+def test_a_timeout_that_is_no_number_of_seconds_is_one_sentence(timeout: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout must be a number of seconds above 0"):
+        EpiasStp(Account(TEST, "TRADER1", SecretStr(PASSWORD)), timeout=timeout)
+
+
+@pytest.mark.parametrize("name", ["journal", "ticket_file"])
+@pytest.mark.parametrize("path", [5, b"x", "", "a\0b", 1.5])
+def test_a_path_that_is_none_is_one_sentence(name: str, path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name}=.* is no path"):
+        EpiasStp(Account(TEST, "TRADER1", SecretStr(PASSWORD)), **{name: path})
+
+
+async def test_a_client_is_opened_once() -> None:
+    async with floor() as f:
+        with pytest.raises(WrongLoop, match="has been opened before"):
+            await f.stp.__aenter__()
+        assert await f.stp.contracts.standard(), "it is none the worse for it"
+        closed = EpiasStp(f.account())
+        async with closed:
+            pass
+        with pytest.raises(WrongLoop, match="Make a new one"):
+            await closed.__aenter__()

@@ -34,7 +34,16 @@ from gridwire.units import INT64_MAX
 KEY = "8f14e45f-ceea-4e7b-8c1d-0123456789ab"
 NOW = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 judged: list[Attempt] = []
-CONTEXT = Context("stp.example:8443", "/base/rest", "my bot", "en-us", "test/AYŞE", judged.append)
+
+
+def remember(attempt: Attempt) -> Attempt:
+    judged.append(attempt)
+    return attempt
+
+
+CONTEXT = Context(
+    "stp.example:8443", "/base/rest", "my bot", "en-us", "test/AYŞE", remember, lambda operation, bid_id: False
+)
 CONTRACTS = ("GG20261201", "HH-2026/49 ş", 'quo"te\\', "GG'<&>")
 TYPES = tuple(BidType)
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gridwire.epias_stp.judgement import Attempt, Failure, answered, bid_id, cancelled, failed
-from gridwire.epias_stp.operations import Operation
+from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.errors import AuthThrottled, CredentialsRefused, NoAnswer, NotSent
+from gridwire.transport.exchange import Response
 from tests.epias_stp.samples import (
     BID_CANCEL,
     BID_SAVE,
@@ -157,3 +158,16 @@ def test_a_cancelled_call_has_its_name() -> None:
 def test_an_id_is_read_as_text_or_number() -> None:
     assert bid_id(judge(envelope_bytes(body={"bidResponse": {"id": 7}})).envelope) == "7"
     assert bid_id(None) is None
+
+
+@pytest.mark.parametrize("name", ["ST-1-abcdefghijkl", "x_tgt-12-abcdef"])
+def test_a_ticket_in_the_place_of_a_bid_s_identifier_is_none(name: str) -> None:
+    content = b'{"resultCode":"0","resultType":"SUCCESS","resultDescription":"","body":{"bidResponse":{"id":"%b"}}}'
+    attempt = answered(
+        OPERATIONS["bid_save"],
+        Response(200, {}, content % name.encode()),
+        transaction_id="8f14e45f-ceea-4e7b-8c1d-0123456789ab",
+        ticket_age_s=1.0,
+        now=datetime(2026, 12, 1, tzinfo=UTC),
+    )
+    assert attempt.failure is Failure.NO_ID

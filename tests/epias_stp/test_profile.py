@@ -115,3 +115,35 @@ def test_account_shows_no_password() -> None:
     assert leaks(repr(account) + str(account)) == []
     assert "BEGIN" not in repr(account)
     assert "TRADER1" in repr(account)
+
+
+@pytest.mark.parametrize("name", ["engine_path", "broadcaster_path"])
+@pytest.mark.parametrize(
+    "path",
+    ["@127.0.0.1:1/x", ":1/x", "stp/rest", "", "/", "/a/", "//evil", "/a?b=", "/a#b", "/a b", "/ç", "/a/../b", "/..", "/a\n", "/a@b"],
+)  # fmt: skip
+def test_a_path_cannot_change_the_host_or_the_request(name: str, path: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a path that begins with a slash"):
+        account_of(settings(environment="test", **{name: path}))
+    with pytest.raises(ConfigurationError, match=name):
+        check_profile(replace(PRODUCTION, **{name: path}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tail", ["/", "/x", "?x", "#x", "/?", "?", "#"])
+def test_stp_url_is_scheme_and_host_alone(tail: str) -> None:
+    with pytest.raises(ConfigurationError, match="stp_url must be scheme and host alone"):
+        account_of(settings(environment="test", stp_url=f"https://stp.gateway.example{tail}"))
+
+
+@pytest.mark.parametrize("tail", ["?x=1", "#", "/../v2", "//v1", "/%2e%2e"])
+def test_cas_url_is_host_and_path_alone(tail: str) -> None:
+    with pytest.raises(ConfigurationError, match="cas_url must be host and path alone"):
+        account_of(settings(environment="test", cas_url=f"https://cas.gateway.example/cas/v1{tail}"))
+    for fine in ("https://cas.gateway.example/cas/v1/", "https://cas.gateway.example"):
+        assert account_of(settings(environment="test", cas_url=fine)).profile.cas_url == fine
+
+
+@pytest.mark.parametrize("url", ["https://stp.example\n", "https://stp example", "https://ştp.example"])
+def test_an_address_is_printable_ascii(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="stp_url"):
+        account_of(settings(environment="test", stp_url=url))

@@ -24,6 +24,12 @@ from gridwire.observe.redact import MOST_OF_AN_ANSWER, excerpt, guard_loggers, m
         ("token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "token ***"),
         ("the best bid stands at 12000.50", "the best bid stands at 12000.50"),
         ("stp-service-ticket: ST-1-abc", "stp-service-ticket: ***"),
+        ("%2Fcas%2Fv1%2Ftickets%2FTGT-237-U0TU0", "%2Fcas%2Fv1%2Ftickets%2FTGT-***"),
+        ("ticket_TGT-237-U0TU0 is void", "ticket_TGT-*** is void"),
+        ("tgt-237-u0tu0 or xST-1-abc", "tgt-*** or xST-***"),
+        ("TGT%2D237%2DU0TU0 and ST\\u002d1\\u002dabc", "TGT-*** and ST-***"),
+        ("_ST-abcdef", "_ST-***"),
+        ("a fast-forward of the LATEST-news", "a fast-forward of the LATEST-news"),
     ],
 )
 def test_secrets_are_masked_and_prose_is_not(text: str, expected: str) -> None:

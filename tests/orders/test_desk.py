@@ -52,6 +52,7 @@ class Wire:
     free: int = 1
     opens: Callable[[Wire], None] = lambda wire: setattr(wire, "free", wire.free + 1)
     opened: int = 0
+    doubted: int = 0
     written: list[bytes] = field(default_factory=list)
     says: Callable[[bytes], Any] = lambda payload: b"yes"
     future: asyncio.Future[bytes] | None = None
@@ -62,6 +63,9 @@ class Wire:
     async def make_ready(self) -> None:
         self.opened += 1
         self.opens(self)
+
+    def doubt(self) -> None:
+        self.doubted += 1
 
     def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[bytes]]:
         self.future = asyncio.get_running_loop().create_future()

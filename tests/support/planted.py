@@ -13,8 +13,9 @@ PASSWORD = 'Gizli&Söz+%41 "İıŞ"'
 MARK = "Gizli&Söz"
 """The part of `PASSWORD` that no shortening leaves out."""
 
-_TICKET = re.compile(r"\b(?:TGT|ST)-[0-9]+-[A-Za-z0-9]{12,}")
-"""A ticket as the sandbox and the real service write it; ``TGT-***`` and the short ones in test files are none."""
+_TICKET = re.compile(r"(?i)(TGT|ST)(?:-|%2D|\\u002D)[0-9]+(?:-|%2D|\\u002D)[A-Z0-9]{12,}")
+"""A ticket as the sandbox and the real service write it, in any letters and after anything; ``TGT-***`` and the short ones in
+test files are none."""
 
 _TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}")
 """An assertion or access token, whole; the short ones in test files are none."""
@@ -33,7 +34,7 @@ def leaks(text: str) -> list[str]:
         at = text.find(form)
         if at >= 0:
             found.append(f"the planted password, after {text[max(0, at - 60) : at]!r}")
-    tickets = {ticket[0].partition("-")[0]: ticket.start() for ticket in _TICKET.finditer(text)}
+    tickets = {ticket[1].upper(): ticket.start() for ticket in _TICKET.finditer(text)}
     found += [f"a {kind}, after {text[max(0, at - 60) : at]!r}" for kind, at in tickets.items()]
     for what, pattern in (("a token", _TOKEN), ("a private key", _KEY)):
         if (match := pattern.search(text)) is not None:

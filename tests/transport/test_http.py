@@ -13,6 +13,7 @@ from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
 from gridwire.transport.tls import Network, is_loopback
 from tests.support.raw_server import answering, http_answer, raw_server, read_request
+from tests.transport.servers import authority
 
 
 async def test_answer_of_any_status_comes_back_whole() -> None:
@@ -112,6 +113,108 @@ async def test_connection_is_kept_and_one_seen_closed_is_replaced() -> None:
             assert (await http.send(Request("POST", server.url, content=b"x"))).content == b"ok"
             await asyncio.sleep(0.01)
         assert server.connections == 2
+
+
+async def test_a_request_alone_has_a_connection_that_carries_nothing_else() -> None:
+    asked: list[bytes] = []
+
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked.append(await read_request(reader))
+            writer.write(http_answer(b"%d" % len(asked)) * 2)
+
+    async with raw_server(twice) as server, HttpTransport() as http:
+        request = Request("POST", server.url, content=b"x")
+        for number in range(1, 4):
+            assert (await http.send(request, alone=True)).content == b"%d" % number
+        assert server.connections == 3
+        assert all(b"connection: close\r\n" in head.lower() for head in asked)
+
+
+async def test_a_request_alone_gets_a_new_tunnel_through_a_proxy() -> None:
+    tunnels: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(http_answer(b"%d" % len(tunnels)))
+
+    async with raw_server(serve, authority().context) as server:
+        port = int(server.url.rpartition(":")[2])
+
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tunnels.append(await read_request(reader))
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            there, back = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                await asyncio.wait(
+                    {asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            finally:
+                back.close()
+
+        async with (
+            raw_server(tunnel) as proxy,
+            HttpTransport(Network(proxy=proxy.url, ca_pem=authority().pem)) as http,
+        ):
+            request = Request("POST", server.url, content=b"x")
+            assert [(await http.send(request)).content for _ in range(2)] == [b"1", b"1"]
+            assert [(await http.send(request, alone=True)).content for _ in range(2)] == [b"2", b"3"]
+            assert [tunnelled.split()[0] for tunnelled in tunnels] == [b"CONNECT"] * 3
+            assert (await http.send(request)).content == b"3", "on the first tunnel, which was kept"
+            assert len(tunnels) == 3
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_an_answer_left_over_on_a_kept_connection_is_refused(tls: bool) -> None:
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(http_answer(b"first"))
+        writer.write(http_answer(b"first"))
+        await read_request(reader)
+        writer.write(http_answer(b"second"))
+
+    async with (
+        raw_server(twice, authority().context if tls else None) as server,
+        HttpTransport(Network(ca_pem=authority().pem)) as http,
+    ):
+        request = Request("POST", server.url, content=b"x")
+        assert (await http.send(request)).content == b"first"
+        with pytest.raises(NoAnswer, match="was there before the request had left") as caught:
+            await http.send(request)
+        assert caught.value.reason == "garbage"
+        assert (await http.send(request)).content == b"first", "on a new connection"
+        assert server.connections == 2
+
+
+async def test_a_transport_is_opened_once() -> None:
+    http = HttpTransport()
+    async with http:
+        with pytest.raises(WrongLoop, match="has been opened before"):
+            await http.__aenter__()
+        http.check_open()
+    with pytest.raises(WrongLoop, match="has been opened before"):
+        await http.__aenter__()
+
+
+async def test_cookies_are_neither_kept_nor_sent() -> None:
+    asked: list[bytes] = []
+
+    async def bake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked.append(await read_request(reader))
+            writer.write(http_answer(b"ok", "200 OK", f"Set-Cookie: c{len(asked)}=1; Path=/"))
+
+    async with raw_server(bake) as server, HttpTransport() as http:
+        for alone in (False, False, True, True):
+            await http.send(Request("POST", server.url, content=b"x"), alone=alone)
+        assert not any(b"cookie" in head.lower() for head in asked)
 
 
 async def test_cancelled_call_knows_whether_bytes_had_left() -> None:

@@ -9,13 +9,12 @@ What CAS answers is untrusted and names tickets, so it is quoted masked, in part
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Literal, NoReturn, TypeAlias
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import SecretStr
 
@@ -45,6 +44,28 @@ _TGT = re.compile(r"TGT-[A-Za-z0-9._-]+")
 _ST = re.compile(r"ST-[A-Za-z0-9._-]+")
 _FORM_ACTION = re.compile(r"""(?i)\baction\s{0,5}=\s{0,5}["'][^"'<>]{0,500}/(TGT-[A-Za-z0-9._-]+)["']""")
 _EXPIRED = re.compile(r"(?i)credential\w{0,10}expired|password\w{0,10}expired|mustchangepassword|passwordmustchange")
+
+_EXCEPTION = re.compile(r"[A-Za-z]{5,60}Exception")
+_EXCEPTIONS = frozenset(
+    {
+        "AccountDisabledException",
+        "AccountExpiredException",
+        "AccountLockedException",
+        "AccountNotFoundException",
+        "AccountPasswordMustChangeException",
+        "CredentialExpiredException",
+        "FailedLoginException",
+        "InvalidLoginLocationException",
+        "InvalidLoginTimeException",
+        "LoginException",
+        "MixedPrincipalException",
+        "PreventedException",
+        "UnauthorizedServiceException",
+        "UniquePrincipalRequiredException",
+        "UnresolvedPrincipalException",
+    }
+)
+"""What stock CAS and the Java below it call a refused login."""
 
 _NOTHING_LEFT = "No order left this machine."
 
@@ -85,7 +106,7 @@ def login(cas_url: str, username: str, password: SecretStr) -> Flow[str]:
         for candidate in (*_in_body(response, "tgt"), *_in_location(response), *_in_page(response)):
             if _TGT.fullmatch(candidate):
                 return candidate
-    raise _failure("login", response, cas_url, secret=password)
+    raise _failure("login", response, cas_url)
 
 
 def service_ticket(cas_url: str, tgt: str, service: str) -> Flow[str]:
@@ -196,13 +217,11 @@ def _text(response: Response) -> str:
 # What an answer without a ticket means
 
 
-def _failure(
-    step: Step, response: Response, cas_url: str, *, secret: SecretStr | None = None, service: str = ""
-) -> AuthError:
+def _failure(step: Step, response: Response, cas_url: str, *, service: str = "") -> AuthError:
     status = response.status
     verdict = _VERDICTS[step].get(status, "unavailable" if status >= 500 else "protocol")
     where = f"CAS at {_host(cas_url)}"
-    said = f"HTTP {status}{_quote(response, secret.get_secret_value() if secret else '')}"
+    said = f"HTTP {status}{_quote(step, response)}"
     if verdict in ("refused", "maybe_expired"):
         return _refusal(verdict == "maybe_expired" or bool(_EXPIRED.search(_text(response))), status, where, said)
     if verdict == "throttled":
@@ -243,16 +262,20 @@ def _refusal(expired: bool, status: int, where: str, said: str) -> CasCredential
     )
 
 
-def _quote(response: Response, secret: str) -> str:
-    """A short, masked quotation of a text or JSON answer; nothing of a page, and nothing that repeats the password."""
+def _quote(step: Step, response: Response) -> str:
+    """A short, masked quotation of a text or JSON answer; nothing of a page.
+
+    An answer to a login may repeat the password in forms that no search knows, so of it only the names of known
+    exceptions are quoted.
+    """
     text = _text(response)
     if not text:
         return ""
     if text.startswith("<"):
         return ", with a page"
-    forms = {secret, quote_plus(secret), json.dumps(secret)[1:-1], html.escape(secret)} - {""}
-    if any(form.casefold() in text.casefold() for form in forms):
-        return ", with a text that repeats the password"
+    if step == "login":
+        names = [name for name in dict.fromkeys(_EXCEPTION.findall(text)) if name in _EXCEPTIONS]
+        return f", {', '.join(names)}" if names else ", with a text that is not quoted, for it may repeat the password"
     words = " ".join("".join(c if c.isprintable() else " " for c in mask(text)).split())
     return f", {words[:160]!r}"
 

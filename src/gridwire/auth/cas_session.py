@@ -269,7 +269,7 @@ class CasSession(LoopBound):
             )
 
     async def _log_in(self, who: _Credentials, record: LoginRecord) -> Lease[str]:
-        store = who.store
+        store, before = who.store, record.logins
 
         def may_repeat(error: CasUnavailable) -> bool:
             if error.reason == "no_answer" or not self._urgent or not self._repeats_left:
@@ -291,7 +291,8 @@ class CasSession(LoopBound):
             raise
         finally:
             self._seen_logins = list(record.logins)
-            await store.save(record)
+            if record.logins is not before:  # else none was counted, so none was sent
+                await store.save(record)
         self._events.emit("cas.login", "Logged in at CAS.", logins_left=self.budget_left())
         return lease
 
@@ -299,8 +300,13 @@ class CasSession(LoopBound):
         loop, store = self._bound(), who.store
         self._refuse_if_paused(loop.time())  # before the login is charged
         sent = store.now()
-        record.logins = [*(at for at in record.logins if at > sent - HOUR_S), sent]
-        await store.save(record)
+        before = record.logins
+        record.logins = [*(at for at in before if at > sent - HOUR_S), sent]
+        try:
+            await store.charge(record)
+        except CasLoginBudgetExceeded:
+            record.logins = before  # it is not sent
+            raise
         began = loop.time()
         self._calls.note(began)
         self.logins += 1

@@ -75,7 +75,11 @@ class LoginStore(Protocol):
         ...
 
     async def save(self, record: LoginRecord) -> None:
-        """Keep ``record``. Called inside `exclusive`."""
+        """Keep ``record``, at least as long as this store lives. Called inside `exclusive`."""
+        ...
+
+    async def charge(self, record: LoginRecord) -> None:
+        """Keep ``record`` before the login that it counts is sent. Raises `CasLoginBudgetExceeded` where it cannot be kept."""
         ...
 
     async def touch(self, tgt: str, used: float) -> None:
@@ -102,6 +106,9 @@ class MemoryStore:
 
     async def save(self, record: LoginRecord) -> None:
         """Nothing to do: the record itself was changed."""
+
+    async def charge(self, record: LoginRecord) -> None:
+        """Nothing to do either."""
 
     async def touch(self, tgt: str, used: float) -> None:
         """See `LoginStore.touch`."""

@@ -8,7 +8,8 @@ a wrong password try it once.
 Safety: the file is 0600 and is replaced as a whole; its directory must belong to the user and be writable by nobody
 else; a lock file beside it is held during a login, so that programs log in one after the other. A file that others
 could read, that belongs to someone else or cannot be read is replaced, with a warning event. Where no safe file can be
-had at all, the record lives in memory, with a warning event. Nothing of this stops a program.
+had at all, the record lives in memory, with a warning event. None of this stops a program. What does is a file that can be
+locked and not written, on a full disk for one: a login that cannot be counted would be made at every start, so it is refused.
 
 The TGT stands in the file as text: whoever can read this user's files can use the session until it ends, as with a
 browser's cookies. The password is not in it.
@@ -22,7 +23,7 @@ import os
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, TypeVar
@@ -30,7 +31,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from gridwire import clock
-from gridwire.auth.errors import CasUnavailable
+from gridwire.auth.errors import CasLoginBudgetExceeded, CasUnavailable
 from gridwire.auth.login_store import LoginRecord, LoginStore
 from gridwire.observe.events import Events
 from gridwire.settings import state_directory
@@ -41,6 +42,9 @@ LOCK_WAIT_S = 60.0
 """Longest wait for another program's login. A login with all its repetitions takes less with usual timeouts."""
 
 LOCK_POLL_S = 0.05
+UNSAVED_PAUSE_S = 60.0
+"""When to look again whether a file that could not be written can be."""
+
 MAX_FILE_BYTES = 256 * 1024
 MAX_ACCOUNTS = 100
 KEPT_S = 86_400.0
@@ -93,7 +97,10 @@ class _FileStore:
         self._document: _Document | None = None
         """What the file holds; not None only while we hold its lock."""
         self._in_memory: LoginRecord | None = None
-        """Takes the file's place once that has failed."""
+        """Takes the file's place where none can be had."""
+        self._unsaved: LoginRecord | None = None
+        """What could not be written, until it can."""
+        self._warned = False
         self._mine = asyncio.Lock()
 
     def now(self) -> float:
@@ -117,10 +124,30 @@ class _FileStore:
         if self._document is None:
             return
         try:
-            await _to_its_end(_write, self._path, self._with(record, self._document))
+            await self._replace(record, self._document)
         except OSError as error:
-            self._in_memory = record
-            self._warn(f"cannot be written ({error.strerror or error})")
+            self._unsaved = record
+            self._warn(
+                f"cannot be written ({error.strerror or error}). Until it can be, the session is this program's alone, and no "
+                "new login is made. Make room, or name another place for the file."
+            )
+
+    async def charge(self, record: LoginRecord) -> None:
+        if self._document is None:
+            return
+        try:
+            await self._replace(record, self._document)
+        except OSError as error:
+            raise CasLoginBudgetExceeded(
+                f"The login cannot be counted: the ticket file {self._path} cannot be written ({error.strerror or error}). No "
+                "order left this machine, and CAS was not asked, because a program that is started often would log in as "
+                "often, for which the venue blocks users. Make room, or name another place for the file.",
+                retry_after_s=UNSAVED_PAUSE_S,
+            ) from None
+
+    async def _replace(self, record: LoginRecord, document: _Document) -> None:
+        await _to_its_end(_write, self._path, self._with(record, document))
+        self._unsaved = None
 
     async def touch(self, tgt: str, used: float) -> None:
         if self._in_memory is not None or self._mine.locked():
@@ -149,7 +176,11 @@ class _FileStore:
             try:
                 lock = await _in_thread(lambda: _try_lock(self._path), _close)
             except OSError as error:
-                self._warn(f"cannot be used ({error.strerror or error})")
+                self._warn(
+                    f"cannot be used ({error.strerror or error}). Sessions and the login budget now end with this program, so "
+                    "starting it often means logging in often, for which the venue blocks users. Give a path in a directory "
+                    "that only you can write to."
+                )
                 return None
             if lock is not None:
                 return lock
@@ -177,9 +208,22 @@ class _FileStore:
             if (account.cas_url, account.username) == self._key:
                 if _set_back(account.record, now):
                     await self.save(account.record)
-                return account.record
+                return self._with_unsaved(account.record)
         # What an unreadable file knew of logins is lost: one at the time it was written is assumed.
-        return LoginRecord(logins=[min(written, now)] if written else [])
+        return self._with_unsaved(LoginRecord(logins=[min(written, now)] if written else []))
+
+    def _with_unsaved(self, kept: LoginRecord) -> LoginRecord:
+        """What the file keeps, and what is known here and could not be written: the later session, and all logins."""
+        mine = self._unsaved
+        if mine is None or mine is kept:
+            return kept
+        later = mine if mine.tgt_used >= kept.tgt_used else kept
+        return replace(
+            later,
+            logins=sorted({*kept.logins, *mine.logins}),
+            paused_until=max(kept.paused_until, mine.paused_until),
+            refused=mine.refused or kept.refused,
+        )
 
     def _with(self, record: LoginRecord, document: _Document) -> _Document:
         now = self.now()
@@ -187,11 +231,12 @@ class _FileStore:
         return _Document(accounts=[*others[-(MAX_ACCOUNTS - 1) :], _Account(*self._key, record)])
 
     def _warn(self, what: str) -> None:
+        if self._warned:
+            return
+        self._warned = True
         self._events.emit(
             "ticket_file.unusable",
-            f"The ticket file {self._path} {what}. Sessions and the login budget now end with this program, so starting it "
-            "often means logging in often, for which the venue blocks users. Give a path in a directory that only you can "
-            "write to.",
+            f"The ticket file {self._path} {what}",
             level=logging.WARNING,
             path=str(self._path),
         )

@@ -7,8 +7,10 @@ module runs them. Whoever finds the pool empty asks for a ticket of his own.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -38,6 +40,9 @@ LOGOUT_WAIT_S = 30.0
 """Longest wait for ticket requests under way before the session is ended."""
 
 LONGEST_REFILL_PAUSE_S = 60.0
+
+ISSUED_KEPT = 100
+"""Tickets that are remembered, to know one that CAS hands out a second time."""
 
 RHYTHM_S = 1.0
 """Taken from the session's margin, so that a program that works every 40 minutes does not log in for a late timer."""
@@ -121,13 +126,13 @@ class TicketManager(LoopBound):
             events=self._events,
             rng=self._rng,
         )
-        self._fetched = 0
+        self._fetched = self._running = 0  # tickets issued; requests under way
+        self._issued: deque[bytes] = deque(maxlen=ISSUED_KEPT)
         self._epoch = 0  # a ticket asked for in an older epoch belongs to another user, or to a session that was ended
         self._armed = False
         self._refill: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._wake_later: asyncio.TimerHandle | None = None
-        self._running = 0  # ticket requests under way
         self._quiet = asyncio.Event()
         self._open = asyncio.Event()  # cleared during a logout
         self._open.set()
@@ -320,6 +325,15 @@ class TicketManager(LoopBound):
         async def attempt() -> Ticket:
             issued_at = loop.time()
             value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
+            if _mark(value) in self._issued:  # somebody's copy, or the answer to an earlier request: once more
+                issued_at = loop.time()
+                value = await self._session.ask(cas.service_ticket(self._cas_url, tgt, self._service))
+            if _mark(value) in self._issued:
+                raise CasProtocolError(
+                    "CAS handed out a ticket that it had handed out before, twice in a row; a ticket holds for one call. No "
+                    "order left this machine. Something between here and CAS may keep answers: look for a proxy that caches."
+                )
+            self._issued.append(_mark(value))
             self._session.used(tgt, issued_at)
             return Ticket(value, issued_at)
 
@@ -426,3 +440,8 @@ def _check_address(cas_url: str) -> None:
 def _check_credentials(username: str, password: SecretStr) -> None:
     if not username or not password.get_secret_value():
         raise InvalidInput("The user name or the password is empty. CAS was not asked.")
+
+
+def _mark(ticket: str) -> bytes:
+    """Something to know a ticket by that is none: a report of an error may show what this object holds."""
+    return hashlib.sha256(ticket.encode()).digest()

@@ -15,7 +15,7 @@ import typer
 from gridwire import __version__
 from gridwire.cli import bench, demo, journal, pie, sandbox, stp
 from gridwire.cli.exits import ExitCode, code_of, listing
-from gridwire.cli.output import ReaderGone, clean, out, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, tell
 from gridwire.errors import GridwireError
 
 _DEBUG = "--debug"
@@ -75,6 +75,9 @@ def run(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else ExitCode.DONE
     except ReaderGone:
         return ExitCode.DONE
+    except StdoutFull as error:
+        tell(f"The result could not be written to stdout: {error}.", label="Error", style="red")
+        return ExitCode.FAILED
     except GridwireError as error:
         _trace(debug)
         tell(str(error), label="Error", style="red")

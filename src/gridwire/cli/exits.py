@@ -10,6 +10,7 @@ from gridwire.errors import (
     ConfigurationError,
     GridwireError,
     InvalidInput,
+    JournalError,
     SecurityError,
 )
 
@@ -31,7 +32,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2, "the command line cannot be right; nothing was sent"
     REJECTED = 3, "a bid: rejected, it is certainly not at the venue"
     UNKNOWN = 4, "a bid: unknown, it may be at the venue; look before you repeat it"
-    SETUP = 5, "settings, login or rights do not allow it"
+    SETUP = 5, "settings, login, rights or the journal do not allow it"
     VENUE = 6, "the network or the venue failed, or the venue said no to a question"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGTERM) or called off before anything was sent"
 
@@ -42,7 +43,7 @@ def code_of(error: GridwireError) -> ExitCode:
         return ExitCode.BAD_INPUT
     if isinstance(error, AuthUnavailable):
         return ExitCode.VENUE
-    if isinstance(error, (ConfigurationError, AuthError, SecurityError)):
+    if isinstance(error, (ConfigurationError, AuthError, JournalError, SecurityError)):
         return ExitCode.SETUP
     return ExitCode.VENUE
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from gridwire.cli.interrupts import cancelling_this_task
 
 T = TypeVar("T")
 
@@ -18,13 +18,8 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
 
     async def guarded() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # SIGINT too, for a shell starts background processes with it ignored. Windows, and threads other than the
-            # main one, have no such handlers.
-            with contextlib.suppress(RuntimeError, ValueError):
-                loop.add_signal_handler(number, lambda: task and task.cancel())
-        return await work()
+        with cancelling_this_task():
+            return await work()
 
     try:
         return asyncio.run(guarded())

@@ -6,10 +6,11 @@ never wrapped or cut: what does not fit is left out by column, and said so.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -32,6 +33,10 @@ class ReaderGone(Exception):
     """Whoever read our stdout has closed it (``… | head``)."""
 
 
+class StdoutFull(Exception):
+    """What stdout leads to takes nothing more, a full disk for one. The text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. Those with a ``spare`` above 0 may be left out where room is short, the highest first."""
@@ -50,13 +55,21 @@ def clean(text: str) -> str:
 
 
 def out(text: str) -> None:
-    """Write lines to stdout at once. Raises `ReaderGone` when nobody reads them any more."""
-    try:
+    """Write lines to stdout at once. Raises `ReaderGone` when nobody reads them any more, `StdoutFull` for other trouble."""
+    with _stdout():
         print(text, flush=True)
-    except BrokenPipeError:
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
         # The interpreter flushes stdout once more at its end; let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGone from None
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from None
+        raise StdoutFull(error.strerror or type(error).__name__) from None
 
 
 def out_json(value: object) -> None:
@@ -82,7 +95,7 @@ def console(file: TextIO | None = None) -> Console:
 def show(renderable: RenderableType) -> None:
     """Write something rich to stdout, without trailing blanks."""
     screen = console()
-    with screen.capture() as captured:
+    with _stdout(), screen.capture() as captured:  # which writes too, if only the end of a colour
         screen.print(renderable)
     out("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
+import tempfile
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +21,8 @@ _LAST_PORT = 65_535
 
 TITLES = {"epias_stp": "EPİAŞ STP", "edsn_pie": "EDSN Partners in Energie"}
 _TRY = {"epias_stp": "gridwire stp contracts", "edsn_pie": "gridwire pie ticket PIE-000001"}
+_WITH_JOURNAL = ("epias_stp",)
+"""Venues whose clients write down what they send."""
 
 
 def sandbox(
@@ -68,6 +73,11 @@ async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json:
         except OSError as error:
             raise ConfigurationError(cannot_listen(port, sum(taken), error)) from None
         described = box.describe()
+        # A journal that outlived the venue would list bids that no venue has.
+        journals = await asyncio.to_thread(tempfile.mkdtemp, prefix="gridwire-sandbox-journal-")
+        stack.push_async_callback(asyncio.to_thread, shutil.rmtree, journals, ignore_errors=True)
+        for name in set(_WITH_JOURNAL) & set(described["venues"]):
+            described["venues"][name]["env"][f"GRIDWIRE_{name.upper()}_JOURNAL"] = str(Path(journals) / name)
         if json:
             out_json(described)
         else:

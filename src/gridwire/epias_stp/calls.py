@@ -43,7 +43,7 @@ READ_DEADLINE_S = 150.0
 
 WRITE_DEADLINE_S = 10.0
 """A write has left after this time or it does not leave at all: prices grow old. Logging in, waiting for a ticket and
-connecting again and again all count."""
+connecting again and again all count. A second attempt that the caller switched on has the same time once more."""
 
 FINISH_S = 30.0
 """Longest wait for requests under way before a session is ended."""
@@ -181,28 +181,41 @@ class Caller:
         self.refuse(operation)
         key = rules.transaction_id(transaction_id)
         payload = self._encode(operation, body, key)
-        intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
+        reference = rules.optional_text(client_ref, "client_ref")
+        intent = Intent(VENUE, name, key, clock.now(), reference, dict(restated or {}))
         self._http.check_open()
-        writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
-        if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
-            return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
-        if client_ref is not None and not self._claim(writing, client_ref):
-            return Rejected("client_ref", ref_used(client_ref), "guard", intent)
         try:
+            writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard", intent)
+        try:
+            if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
+                return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
+            if reference is not None and not self._claim(writing, reference):
+                return Rejected("client_ref", ref_used(reference), "guard", intent)
             await self._send(writing)
         except asyncio.CancelledError:
             self._end(writing, of, rests)
             raise
         except JournalError as error:
             if not writing.attempts:
-                self._release(writing)
                 return Rejected("journal", str(error), "guard", intent)
+        finally:
+            if not writing.left:
+                self._release(writing)
         return self._end(writing, of, rests)
 
     async def _send(self, writing: _Write) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
         operation, key, attempts = writing.operation, writing.intent.key, writing.attempts
-        leave_by = asyncio.get_running_loop().time() + WRITE_DEADLINE_S
+        loop = asyncio.get_running_loop()
+        leave_by = loop.time() + WRITE_DEADLINE_S
+
+        def until() -> float:
+            nonlocal leave_by
+            if attempts[-1].failure not in BEFORE_FIRST_BYTE:  # it left in time; another one has a time of its own
+                leave_by = loop.time() + WRITE_DEADLINE_S
+            return leave_by
 
         async def once() -> None:
             progress = Progress()
@@ -237,7 +250,7 @@ class Caller:
             return None if allowed is None else replace(allowed, most=len(attempts))
 
         try:
-            await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota)
+            await retrying(once, rule=rule, deadline_s=WRITE_DEADLINE_S, quota=self._quota, until=until)
         except _Failed:
             return
         except GridwireError:  # the client was closed before another attempt: those that were made decide
@@ -247,8 +260,6 @@ class Caller:
     def _end(self, writing: _Write, of: OrderRef | None, rests: bool) -> Outcome:
         """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
         left = writing.left
-        if not left:
-            self._release(writing)
         if not writing.attempts:  # cancelled before a byte had left
             attempt = judgement.cancelled(writing.operation, transaction_id=writing.intent.key)
             outcome: Outcome = Rejected("cancelled", attempt.detail, "wire", writing.intent)
@@ -269,8 +280,6 @@ class Caller:
         claimed = writing.journal.claim(reference, writing.intent.key)
         if claimed:
             writing.claimed.append(reference)
-        else:
-            self._release(writing)
         return claimed
 
     def _release(self, writing: _Write) -> None:
@@ -325,25 +334,36 @@ class Caller:
             start_within_s = self._tickets.usable_s - age_s  # a ticket that grew too old in a queue is not presented
             if leave_by is not None:
                 start_within_s = min(start_within_s, leave_by - asyncio.get_running_loop().time())
-            response = await self._http.send(request, progress=progress, start_within_s=start_within_s)
+            response = await self._http.send(
+                request, progress=progress, start_within_s=start_within_s, alone=operation.is_write
+            )
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
+        except GridwireError:  # the client was closed, or is used on another loop
+            raise
+        except Exception as error:  # noqa: BLE001 - a surprise of ours must not leave a call in the journal without an end
+            text = f"The request could not be made or sent ({type(error).__name__})."
+            lost = NoAnswer(text, reason="garbage") if progress.written else NotSent(text, reason="refused")
+            return judgement.failed(operation, lost, transaction_id=key, ticket_age_s=age_s)
         try:
             attempt = judgement.answered(operation, response, transaction_id=key, ticket_age_s=age_s, now=clock.now())
         except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a call that has left
             lost = NoAnswer(f"The answer could not be judged ({type(error).__name__}).", reason="garbage")
             attempt = judgement.failed(operation, lost, transaction_id=key, ticket_age_s=age_s)
-        self.judged(attempt)
-        return attempt
+        return self.judged(attempt)
 
-    def judged(self, attempt: Attempt) -> None:
-        """Learn from an answer: tickets that die young, answers meant for others."""
+    def judged(self, attempt: Attempt) -> Attempt:
+        """Learn from an answer: tickets that die young, answers meant for others. What it is in the light of earlier ones."""
+        named = judgement.bid_id(attempt.envelope) if attempt.failure is None else None
+        if named is not None and self._ledger.named_before(attempt.operation.name, named):
+            attempt = judgement.named_twice(attempt, named)
         if attempt.failure is Failure.SECURITY_ERROR and attempt.ticket_age_s is not None:
             self._tickets.report_rejected(attempt.ticket_age_s)
         if attempt.warning is not None:
             self._events.emit(
                 "answer.foreign", attempt.warning, level=logging.WARNING, transaction_id=attempt.transaction_id
             )
+        return attempt
 
     def _request(self, operation: Operation, payload: bytes, ticket: str) -> Request:
         media_type = wire.MEDIA_TYPES[self._policy.message_format]
@@ -369,6 +389,7 @@ class Caller:
             language=self._policy.language,
             account=account,
             on_judged=self.judged,
+            named_before=self._ledger.named_before,
         )
 
     def _encode(self, operation: Operation, body: StpRequest, transaction_id: str) -> bytes:

@@ -34,10 +34,11 @@ from gridwire.epias_stp.services import (
 from gridwire.errors import ConfigurationError, ProtocolError, WrongLoop
 from gridwire.intents.guard import Limits
 from gridwire.observe.events import Events, Listener
+from gridwire.observe.redact import safe_url
 from gridwire.outcome import Unknown
 from gridwire.transport.http import HttpTransport
 from gridwire.transport.lanes import LaneLimits, Lanes
-from gridwire.transport.tls import Network
+from gridwire.transport.tls import Network, refuse_cleartext
 from gridwire.transport.websocket import Stream
 
 SILENCE_S = 60.0
@@ -62,7 +63,8 @@ class EpiasStp:
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
-    ``retry_cancel`` a cancellation once after a lost answer: both are off, and nothing else is ever sent twice.
+    ``retry_cancel`` a cancellation once where no readable answer came, or HTTP 5xx or SYSTEMERROR, with another 10 s to
+    leave: both are off, and nothing else is ever sent twice.
     ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
     ``journal`` is the directory in which every call that changes something is written down before it leaves: the
     usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens.
@@ -245,6 +247,7 @@ class EpiasStp:
             endpoint = await self._caller.read("broadcaster_endpoint_get", EmptyRequestBody(), BroadcastEndpoint)
             if not endpoint.broadcast_address:
                 raise ProtocolError("STP named no address for its broadcast; it is asked again.")
+            _refuse_unencrypted(endpoint.broadcast_address)
             return endpoint.broadcast_address, {header.name: header.value for header in endpoint.headers}
 
         if self._http.closed:
@@ -273,7 +276,7 @@ def _tickets(
 def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
     environment = account.profile.environment
     return Ledger(
-        None if journal is None else Path(journal),
+        None if journal is None else _path(journal, "journal"),
         account=f"{environment}/{account.username}",
         throw_away=environment == "sandbox",
         events=events,
@@ -283,4 +286,21 @@ def _ledger(account: Account, journal: str | Path | None, events: Events) -> Led
 def _file(choice: bool | str | Path) -> TicketFile | None:
     if choice is False:
         return None
-    return TicketFile() if choice is True else TicketFile(Path(choice))
+    return TicketFile() if choice is True else TicketFile(_path(choice, "ticket_file"))
+
+
+def _refuse_unencrypted(address: str) -> None:
+    try:
+        refuse_cleartext(address)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"STP named an unencrypted address for its broadcast ({safe_url(address)}). gridwire speaks cleartext with this "
+            "machine only, and the address is not yours to set: ask EPİAŞ support (the STP desk) for one with wss://. No "
+            "order is affected, and contracts.depth and matches.of tell the same when asked."
+        ) from None
+
+
+def _path(given: str | Path, name: str) -> Path:
+    if not isinstance(given, (str, Path)) or not str(given).strip() or "\0" in str(given):
+        raise ConfigurationError(f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent.")
+    return Path(given)

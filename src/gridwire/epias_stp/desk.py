@@ -86,6 +86,10 @@ class LaneWire:
         """One lane carries one intent."""
         return (self._lanes.expect(),)
 
+    def doubt(self) -> None:
+        """Let the standing lanes go: on one of them something came that was another order's."""
+        self._lanes.renew()
+
 
 class HttpxWire:
     """The same orders over httpx, where a proxy stands in the way of a lane."""
@@ -126,9 +130,12 @@ class HttpxWire:
         task.add_done_callback(partial(self._ended, progress, future))
         future.add_done_callback(partial(self._given_up, progress))
 
+    def doubt(self) -> None:
+        """Nothing to do: each order has a connection of its own."""
+
     async def _exchange(self, request: Request, progress: Progress, future: asyncio.Future[Answer]) -> None:
         try:
-            response = await self._http.send(request, progress=progress, start_within_s=START_WITHIN_S)
+            response = await self._http.send(request, progress=progress, start_within_s=START_WITHIN_S, alone=True)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whom waits for the answer
             if not future.done():
                 future.set_exception(error)

@@ -52,8 +52,10 @@ class Context:
     application: str
     language: str
     account: str
-    on_judged: Callable[[Attempt], None]
-    """Told of every answer that was not a plain success."""
+    on_judged: Callable[[Attempt], Attempt]
+    """Told of every answer that was not a plain success; says what it is in the light of earlier ones."""
+    named_before: Callable[[str, str], bool]
+    """`gridwire.epias_stp.ledger.Ledger.named_before`."""
 
 
 def encode_price(value: Decimal) -> bytes:
@@ -170,8 +172,7 @@ class StpForm:
             ticket_age_s=credential_age_s,
             now=clock.now(),
         )
-        self._context.on_judged(attempt)
-        return outcome_of(attempt, intent)
+        return outcome_of(self._context.on_judged(attempt), intent)
 
     def failed(self, error: NotSent | NoAnswer | AuthError, intent: Intent) -> Outcome:
         """Judge the lack of an answer."""
@@ -198,6 +199,8 @@ class StpForm:
             description = _description(said)
         except UnicodeDecodeError:
             return None
+        if self._context.named_before(self.operation, bid_id):
+            return None
         envelope = Answered(
             self._operation, intent.key, echoed, 200, "0", description, ResultType.SUCCESS, "SUCCESS",
             {"bidResponse": {"id": bid_id}},
@@ -206,9 +209,12 @@ class StpForm:
 
 
 def _success() -> re.Pattern[bytes]:
-    """The documented success of a bid call, in the order of fields of the definition or of the overview's sample."""
+    """The documented success of a bid call, in the order of fields of the definition or of the overview's sample.
+
+    An identifier that could be a ticket is left to the long way.
+    """
     echo = rb'"transactionId":"(?P<%b>[A-Za-z0-9-]{1,64})"'
-    body = rb'"body":\{"bidResponse":\{"id":"(?P<id>[A-Za-z0-9._-]{1,64})"\}\}'
+    body = rb'"body":\{"bidResponse":\{"id":"(?P<id>(?![^"]*[Tt]-)[A-Za-z0-9._-]{1,64})"\}\}'
     start = rb'"resultCode":"0","resultDescription":"(?P<description>[^"\\\x00-\x1f]{0,200})","resultType":"SUCCESS"'
     return re.compile(
         rb"[ \t\r\n]*\{%b(?:,%b)?,%b(?:,%b)?\}[ \t\r\n]*" % (start, echo % b"first", body, echo % b"last")

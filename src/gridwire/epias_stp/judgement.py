@@ -18,7 +18,7 @@ What a failure means for the caller is in `gridwire.epias_stp.outcomes`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -28,6 +28,7 @@ from gridwire.epias_stp.errors import Facts, StpProtocolError
 from gridwire.epias_stp.operations import Operation
 from gridwire.epias_stp.wire import Envelope, decode
 from gridwire.errors import AuthError, NoAnswer, NotSent
+from gridwire.observe.redact import mask
 from gridwire.transport.classify import is_redirect, retry_after_s
 from gridwire.transport.exchange import Response
 
@@ -102,14 +103,14 @@ class Attempt:
 
 
 def bid_id(envelope: Envelope | None) -> str | None:
-    """The bid's identifier in an answer, read without building models; None if there is none."""
+    """The bid's identifier in an answer, read without building models; None if there is none, or a ticket in its place."""
     body = envelope.body if envelope is not None else None
     bid = body.get("bidResponse") if isinstance(body, dict) else None
     number = bid.get("id") if isinstance(bid, dict) else None
     if isinstance(number, bool) or not isinstance(number, (str, int)):
         return None
     text = str(number).strip()
-    return text if _ID.fullmatch(text) else None
+    return text if _ID.fullmatch(text) and not ("t-" in text.lower() and mask(text) != text) else None
 
 
 def answered(
@@ -146,6 +147,15 @@ def answered(
         ticket_age_s=ticket_age_s,
         retry_after_s=pause,
         warning=foreign,
+    )
+
+
+def named_twice(attempt: Attempt, bid: str) -> Attempt:
+    """``attempt`` to enter a bid, whose answer named ``bid``, which an earlier answer has named already."""
+    return replace(
+        attempt,
+        failure=Failure.FOREIGN_ANSWER,
+        detail=f"The answer names bid {bid}, which an earlier answer named already: it may be the answer to another call.",
     )
 
 

@@ -24,6 +24,9 @@ from gridwire.intents.records import LIVE, Row
 from gridwire.observe.events import Events
 from gridwire.outcome import Cause, Intent, OrderRef, Unknown
 
+NAMES_KEPT = 10_000
+"""Identifiers of bids that are remembered, to know one that comes a second time; the oldest are forgotten first."""
+
 
 class Ledger:
     """One client's journal, opened when it is first needed.
@@ -41,6 +44,20 @@ class Ledger:
         self._remove: Callable[[], object] | None = None
         self.unknown: dict[str, Unknown] = {}
         """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
+        self._named: dict[str, None] = {}
+
+    def named_before(self, operation: str, bid_id: str) -> bool:
+        """Whether ``bid_id``, in an answer that says yes to ``operation``, cannot be that of a new bid.
+
+        STP gives each bid an identifier of its own. A ``bid_save`` whose answer names one that this client has been told
+        already was answered with another call's answer.
+        """
+        if bid_id in self._named:
+            return operation == "bid_save"
+        self._named[bid_id] = None
+        if len(self._named) > NAMES_KEPT:
+            del self._named[next(iter(self._named))]
+        return False
 
     async def open(self) -> Journal:
         """The journal; opened in a thread the first time. Raises `JournalError`."""

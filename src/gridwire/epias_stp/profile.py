@@ -6,6 +6,7 @@ venue's own document contradicts itself about them (see "Open questions" in docs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, TypeAlias
@@ -171,13 +172,36 @@ def _host(name: str, url: str) -> str | None:
     host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
     if name == "service":
         return host
-    if host is None or parts.scheme not in ("https", "http") or parts.username is not None:
+    if host is None or parts.scheme not in ("https", "http") or parts.username is not None or not _PLAIN.fullmatch(url):
         raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
+    allowed = parts.path == "" if name == "stp_url" else _is_path(parts.path.removesuffix("/") or "/cas")
+    if not allowed or "?" in url or "#" in url:
+        what = "scheme and host alone, without a slash at the end" if name == "stp_url" else "host and path alone"
+        raise ConfigurationError(f"{name} must be {what}, like {getattr(TEST, name)}, not {url!r}. Nothing was sent.")
     return host
 
 
+_PLAIN = re.compile(r"[!-~]+", re.ASCII)
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
+
+
+def _is_path(path: str) -> bool:
+    return _PATH.fullmatch(path) is not None and not {".", ".."} & set(path.split("/"))
+
+
+def _check_path(name: str, path: str) -> None:
+    """A path is put behind the host as it is: one that does not begin with a slash would change the host."""
+    if not _is_path(path):
+        raise ConfigurationError(
+            f"{name} must be a path that begins with a slash and does not end with one, of letters, digits and . _ ~ -, "
+            f"like {getattr(TEST, name)}, not {path!r}. Nothing was sent."
+        )
+
+
 def check_profile(profile: Profile) -> None:
-    """Refuse a mix of environments: a test ticket service with the production venue, a sandbox off this machine."""
+    """Refuse addresses that lead elsewhere, and a mix of environments: a test ticket service with the production venue, a sandbox off this machine."""
+    _check_path("engine_path", profile.engine_path)
+    _check_path("broadcaster_path", profile.broadcaster_path)
     places = {"cas_url": profile.cas_url, "stp_url": profile.stp_url, "service": profile.service}
     for name, url in places.items():
         host = _host(name, url)

@@ -36,7 +36,7 @@ MEDIA_TYPES: Mapping[Format, str] = {"json": "application/json", "xml": "applica
 MAX_TEXT = 2000
 """Most characters kept of a code or a description: they end up in errors and logs."""
 
-_NO_SECRET = re.compile(r"(?!.*(?:T-|eyJ))[A-Za-z0-9_.-]{1,40}", re.ASCII)
+_NO_SECRET = re.compile(r"(?!.*(?:[Tt]-|eyJ))[A-Za-z0-9_.-]{1,40}", re.ASCII)
 """Ids, codes and result types, in which `mask` would find nothing: it costs more than all the rest of reading."""
 
 _ROOTS = {operation.response_root.lower() for operation in OPERATIONS.values()}

@@ -36,7 +36,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from gridwire.clock import moment
-from gridwire.errors import GridwireError
+from gridwire.errors import JournalError as JournalError
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"sending"}),
@@ -53,10 +53,6 @@ STATES = frozenset(state for states in _ALLOWED.values() for state in states)
 
 _LATEST_US = 4_102_444_800_000_000
 """The year 2100: a record that claims to be younger is none."""
-
-
-class JournalError(GridwireError):
-    """The journal cannot be read or written. Nothing is sent without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote, quote_plus, urlsplit
 
-_TICKETS = re.compile(r"\b(TGT|ST|PGT|PT)-[A-Za-z0-9._-]{3,}")
+_DASH = r"(?:-|%2[Dd]|\\u002[Dd])"
+_TICKETS = re.compile(
+    # Whatever stands before: a path may be encoded, a word glued on. A word that ends so goes on with letters: fast-forward.
+    rf"(?i:(TGT|ST|PGT|PT)){_DASH}(?=[0-9])(?:[A-Za-z0-9._-]|{_DASH}){{3,}}"
+    rf"|(?<![A-Za-z])(TGT|ST|PGT|PT){_DASH}(?:[A-Za-z0-9._-]|{_DASH}){{3,}}"
+)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{6,}")
 _FIELDS = re.compile(
@@ -26,7 +31,7 @@ _FIELDS = re.compile(
 
 def mask(text: str) -> str:
     """``text`` with tickets, tokens and the values of secret fields replaced by ``***``."""
-    text = _TICKETS.sub(r"\1-***", text)
+    text = _TICKETS.sub(lambda found: f"{found[1] or found[2]}-***", text)
     text = _JWT.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
     return _FIELDS.sub(r"\1***", text)

@@ -91,6 +91,10 @@ class OrderWire(Protocol[A]):
         """Hand the message to the connection. Raises `NotSent` if none of it can have left."""
         ...
 
+    def doubt(self) -> None:
+        """An answer was another order's: what stands ready and is idle must not carry the next one."""
+        ...
+
 
 class Form(Protocol[A_contra, C_contra]):
     """A compiled kind of order of one venue."""
@@ -325,6 +329,8 @@ class OrderPath(Generic[A, C]):
     def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
         guard, of = self._guard, draft.of
         if isinstance(outcome, Unknown):
+            if outcome.cause == "foreign_answer":
+                self._wire.doubt()
             self._on_unknown(outcome)
         elif draft.kind == "new":
             if isinstance(outcome, Rejected) or not draft.rests:

@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal[
     "half_answer",  # executed; Content-Length promises the whole, `at_byte` bytes of the body come (None: half)
     "slow_answer",  # executed; the body comes `chunk` bytes every `seconds`
     "close_after_answer",  # executed and answered as keep-alive; then the connection ends after `seconds`
+    "answer_twice",  # executed and answered, and then the same answer again: at once, or after `seconds`
     "status",  # HTTP `status` without the venue's envelope, with Retry-After if `retry_after` is given
     "html",  # a page of HTML with `status` (200 unless told)
     "redirect",  # HTTP 302 to `location`

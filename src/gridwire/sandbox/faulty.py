@@ -106,6 +106,27 @@ async def _close_after(request: web.Request, link: Transport, fault: Fault, answ
     return response
 
 
+async def _twice(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
+    response = await _begin(request, answer)
+    await response.write(answer.body)
+    await response.write_eof()
+    head = (
+        f"HTTP/1.1 {answer.status} OK\r\nContent-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(answer.body)}\r\n\r\n"
+    )
+    copy = head.encode("ascii") + answer.body
+    if fault.seconds is None:
+        link.write(copy)  # nothing was awaited since the first: a client reads both at once
+    else:
+        asyncio.get_running_loop().call_later(fault.seconds, _write_if_open, link, copy)
+    return response
+
+
+def _write_if_open(link: Transport, data: bytes) -> None:
+    if not link.is_closing():
+        link.write(data)
+
+
 async def _say(request: web.Request, link: Transport, fault: Fault, answer: Answer) -> web.StreamResponse:
     if fault.kind == "ban":
         said = page(403, "Access denied")
@@ -139,4 +160,5 @@ _ACTS: dict[str, Callable[[web.Request, Transport, Fault, Answer], Awaitable[web
     "half_answer": _half,
     "slow_answer": _slow,
     "close_after_answer": _close_after,
+    "answer_twice": _twice,
 }

@@ -482,7 +482,8 @@ class EpiasStp(Blocking):
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
-    ``retry_cancel`` a cancellation once after a lost answer: both are off, and nothing else is ever sent twice.
+    ``retry_cancel`` a cancellation once where no readable answer came, or HTTP 5xx or SYSTEMERROR, with another 10 s to
+    leave: both are off, and nothing else is ever sent twice.
     ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
     ``journal`` is the directory in which every call that changes something is written down before it leaves: the
     usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens, on the client's own thread.

@@ -1,8 +1,13 @@
 """HTTP for everything but the order lane; the only module that imports httpx.
 
 What this shell adds to httpx is certainty: after a failure it knows whether a byte of the request had left
-(`NotSent` or `NoAnswer`), because it watches the moment at which httpcore begins to write. It never retries, never
-follows a redirect, never reads an answer without a size limit, and bounds each attempt as a whole.
+(`NotSent` or `NoAnswer`), because it watches the moment at which httpcore begins to write; and after an answer it knows
+whose answer that is. It never retries, never follows a redirect, never reads an answer without a size limit, never keeps a
+cookie, and bounds each attempt as a whole.
+
+HTTP/1.1 tells whose an answer is by its place on the connection alone, and httpcore keeps what a server sends beyond an
+answer until the connection is used next. So what must not be mistaken gets a connection of its own (``alone``), and on
+kept connections an answer that was there before its request had left is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +17,8 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,33 +51,48 @@ class HttpTransport:
     ) -> None:
         self.network: Network = network or Network()
         self._max_body_bytes = max_body_bytes
-        self._limits = httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S
-        )
+        self._connections = connections
         self._client: httpx.AsyncClient | None = None
+        self._alone: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
-        guard_loggers()
-        context = await ssl_context(self.network)
+        if self._loop is not None:
+            raise WrongLoop(
+                "This client has been opened before: each one is opened once. Make a new one, or keep this one open."
+            )
         self._loop = asyncio.get_running_loop()
-        self._client = httpx.AsyncClient(
-            verify=context,
-            proxy=self.network.proxy,
-            trust_env=self.network.trust_env,
-            timeout=None,  # noqa: S113 - each attempt is bounded as a whole in send()
-            limits=self._limits,
-            follow_redirects=False,
-            headers={"accept-encoding": "identity", "user-agent": "gridwire"},
-        )
+        guard_loggers()
+        try:
+            context = await ssl_context(self.network)
+        except BaseException:
+            self._loop = None  # it was not opened
+            raise
+        self._client = self._new_client(context, kept=self._connections)
+        self._alone = self._new_client(context, kept=0)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        clients, self._client, self._alone = (self._client, self._alone), None, None
+        for client in clients:
+            if client is not None:
+                await client.aclose()
+
+    def _new_client(self, context: ssl.SSLContext, *, kept: int) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=context,
+            proxy=self.network.proxy,
+            trust_env=self.network.trust_env,
+            timeout=None,  # noqa: S113 - each attempt is bounded as a whole in send()
+            limits=httpx.Limits(
+                max_connections=self._connections, max_keepalive_connections=kept, keepalive_expiry=KEEPALIVE_S
+            ),
+            follow_redirects=False,
+            headers={"accept-encoding": "identity", "user-agent": "gridwire"},
+            cookies=CookieJar(_NoCookies()),
+        )
 
     async def send(
         self,
@@ -80,13 +101,16 @@ class HttpTransport:
         progress: Progress | None = None,
         timeout_s: float | None = None,
         start_within_s: float | None = None,
+        alone: bool = False,
     ) -> Response:
         """One attempt. Raises `NotSent` or `NoAnswer`; any HTTP status is a `Response`.
+
+        ``alone`` gives the request a connection that carries nothing else: made for it, and closed after its answer.
 
         ``progress.written`` tells, also while this call is being cancelled, whether bytes have left. ``start_within_s``
         bounds the wait for a connection: a ticket in the request ages meanwhile.
         """
-        client = self._usable()
+        client = self._usable(alone=alone)
         refuse_cleartext(request.url)
         progress = progress if progress is not None else Progress()
         where = safe_url(request.url)
@@ -102,7 +126,7 @@ class HttpTransport:
 
         try:
             async with asyncio.timeout_at(now + start_s) as bound:
-                return await self._exchange(client, request, written)
+                return await self._exchange(client, request, written, alone=alone)
         except TimeoutError:
             what = (
                 f"no whole answer within {limit_s:g} s" if progress.written else f"no connection within {start_s:g} s"
@@ -127,31 +151,36 @@ class HttpTransport:
         """Raise `WrongLoop` if nothing can be sent from here."""
         self._usable()
 
-    def _usable(self) -> httpx.AsyncClient:
-        if self._client is None:
+    def _usable(self, *, alone: bool = False) -> httpx.AsyncClient:
+        client = self._alone if alone else self._client
+        if client is None:
             raise WrongLoop("This client is not open: use it inside `async with`. Nothing was sent.")
         if asyncio.get_running_loop() is not self._loop:
             raise WrongLoop(
                 "This client was opened on another event loop. Open one client per loop, or use gridwire.sync from "
                 "code without a loop. Nothing was sent."
             )
-        return self._client
+        return client
 
-    async def _exchange(self, client: httpx.AsyncClient, request: Request, written: Callable[[], None]) -> Response:
-        async def trace(name: str, info: Mapping[str, Any]) -> None:
-            # CONNECT to a proxy carries nothing of the request.
-            if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                written()
-
+    async def _exchange(
+        self, client: httpx.AsyncClient, request: Request, written: Callable[[], None], *, alone: bool
+    ) -> Response:
+        watch = _Watch(written)
         outgoing = client.build_request(
             request.method,
             request.url,
-            headers=dict(request.headers),
+            headers={**request.headers, "connection": "close"} if alone else dict(request.headers),
             content=request.content or None,
-            extensions={"trace": trace},
+            extensions={"trace": watch},
         )
         answer = await client.send(outgoing, stream=True)
         try:
+            if watch.early:
+                raise NoAnswer(
+                    f"{safe_url(request.url)}: what came was there before the request had left, so it answers another "
+                    "one. It was not read.",
+                    reason="garbage",
+                )
             headers = {name.lower(): value for name, value in answer.headers.items()}
             if headers.get("content-encoding", "identity").lower() != "identity":
                 raise NoAnswer(
@@ -170,6 +199,43 @@ class HttpTransport:
             return Response(answer.status_code, headers, bytes(body))
         finally:
             await answer.aclose()
+
+
+class _NoCookies(DefaultCookiePolicy):
+    """Keeps none and sends none: a gateway's cookie would tie calls together, and a session's would be a secret."""
+
+    def set_ok(self, cookie: Any, request: Any) -> bool:
+        return False
+
+    def return_ok(self, cookie: Any, request: Any) -> bool:
+        return False
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Listens to httpcore: tells when the request begins to leave, and finds an answer that nobody had to wait for.
+
+    Waiting for bytes from the network takes at least one round of the loop. An answer that is complete in the round in
+    which it is first looked for was left over on the connection from another request.
+    """
+
+    written: Callable[[], None]
+    early: bool = False
+    _waited: bool = field(default=False, init=False)
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        if name.endswith("send_request_headers.started"):
+            # CONNECT to a proxy carries nothing of the request.
+            if info["request"].method != b"CONNECT":
+                self.written()
+        elif name.endswith("receive_response_headers.started"):
+            self._waited = False
+            asyncio.get_running_loop().call_soon(self._round)
+        elif name.endswith("receive_response_headers.complete"):
+            self.early = not self._waited
+
+    def _round(self) -> None:
+        self._waited = True
 
 
 def _failure(where: str, progress: Progress, reason: str, what: str) -> NotSent | NoAnswer:

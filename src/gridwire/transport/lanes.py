@@ -138,6 +138,11 @@ class Lanes:
 
     # off the order path
 
+    def renew(self) -> None:
+        """Retire every lane that is idle; the keeper brings up others."""
+        for lane in list(self._free):
+            lane.retire()
+
     async def open_one(self) -> None:
         """Bring up one more lane, or wait for one to come free where the most are open already. Raises `NotSent`."""
         self._waiting += 1

@@ -55,10 +55,12 @@ async def retrying(
     deadline_s: float,
     quota: RetryQuota,
     on_retry: Callable[[BaseException, float], None] | None = None,
+    until: Callable[[], float] | None = None,
 ) -> T:
     """Await ``attempt()`` until it succeeds or ``rule`` says no; the last error is raised as it is.
 
-    No pause begins that would end after ``deadline_s`` seconds from now; the error is raised instead.
+    No pause begins that would end after ``deadline_s`` seconds from now, or after the loop time that ``until`` tells
+    when it is asked, where it is given; the error is raised instead.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline_s
@@ -78,7 +80,8 @@ async def retrying(
         again = permission(state)
         if again is None or state.attempt_number > again.most:
             return True
-        return loop.time() + state.upcoming_sleep > end or not quota.take()
+        last = end if until is None else until()
+        return loop.time() + state.upcoming_sleep > last or not quota.take()
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -35,7 +36,7 @@ class Network:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before the first connection is tried."""
-        if not self.timeout_s > 0:
+        if type(self.timeout_s) not in (int, float) or not 0 < self.timeout_s < math.inf:
             raise ConfigurationError(f"timeout must be a number of seconds above 0, not {self.timeout_s!r}.")
         for name in ("ca_bundle", "client_cert"):
             path = getattr(self, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gridwire.epias_stp import EpiasStp, Message
-from gridwire.errors import CredentialsRefused, WrongLoop
+from gridwire.errors import ConfigurationError, CredentialsRefused, WrongLoop
 from gridwire.transport.websocket import Connection
 from tests.acceptance.epias_stp.floor import BID, TODAY, Floor, Wire, accepted, floor, until
 
@@ -109,6 +110,21 @@ async def test_T60_what_the_market_does_is_told() -> None:
         accepted(await f.stp.bids.save(TODAY, **BID))
         (message,) = await some(stream, 1)
         assert TODAY in message.text
+
+
+async def test_an_unencrypted_address_ends_the_stream_and_says_who_named_it() -> None:
+    async with floor() as f:
+        answer = {
+            "resultCode": "0", "resultType": "SUCCESS", "resultDescription": "",
+            "body": {"broadcastAddress": "ws://10.0.0.7:8080/x?token=secret", "headers": []},
+        }  # fmt: skip
+        f.venue.faults.add("raw", operation="endpoint_get", content=json.dumps(answer).encode())
+        with pytest.raises(ConfigurationError) as caught:
+            await collect(f.stp.broadcast())
+        said = str(caught.value)
+        assert said.startswith("STP named an unencrypted address for its broadcast (ws://10.0.0.7:8080/x).")
+        assert "ask EPİAŞ support" in said
+        assert "Use wss" not in said
 
 
 async def test_T60_refused_credentials_end_the_stream_with_that_error() -> None:

@@ -51,6 +51,8 @@ CASES = [
     Case("slow_answer", "timeout", {"seconds": 6.0}),
     Case("close_after_answer", "accepted"),
     Case("close_after_answer", "accepted", {"seconds": 2.0}),
+    Case("answer_twice", "accepted"),
+    Case("answer_twice", "accepted", {"seconds": 0.5}),
     *(Case("status", "http_status", {"status": status}) for status in (400, 401, 403, 404, 408, 409, 500, 502, 503, 504)),
     *(Case("status", "http_status", {"status": status, "executed": True}) for status in (400, 401, 409, 500, 502, 503, 504)),
     Case("status", "rejected", {"status": 429}),

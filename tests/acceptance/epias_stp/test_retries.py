@@ -355,6 +355,25 @@ async def test_T37_a_connection_that_comes_back_in_time_carries_the_bid_once(wir
         assert len(f.venue.log.executed("bid_save")) == 1
 
 
+@pytest.mark.parametrize("executed", [False, True])
+async def test_a_cancellation_without_any_answer_is_sent_again_with_the_time_that_is_usual(
+    wire: Wire, executed: bool
+) -> None:
+    """Nothing but the switch is set: the first attempt has then used up the whole time in which a write leaves."""
+    async with floor(message_format=wire, retry_cancel=True) as f:
+        order = await f.bid()
+        f.venue.faults.add("silence_after_execute" if executed else "silence_before_execute", operation="bid_cancel")
+        outcome = await f.stp.bids.cancel(order)
+        assert outcome.intent is not None
+        calls = f.venue.log.calls("bid_cancel")
+        assert (len(calls), outcome.intent.attempts) == (2, 2)
+        one_transaction(calls, outcome.intent.key)
+        if executed:
+            assert unknown(outcome).cause == "possibly_duplicate"
+        else:
+            assert accepted(outcome).possibly_duplicate
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Connections that go away
 
@@ -365,8 +384,19 @@ async def test_T39_a_connection_that_ends_under_the_request_is_unknown_and_no_si
         line.cut_requests = 0  # its FIN is on its way while the request is written
         outcome = unknown(await stp.bids.save(TODAY, **BID))
         assert outcome.cause == "disconnected"
-        assert (line.connections, line.requests) == (1, 2), "the bid went out once, on the connection that was open"
+        assert (line.connections, line.requests) == (2, 2), "the bid went out once, on a connection of its own"
         assert f.venue.log.calls("bid_save") == []
+
+
+async def test_T39_a_write_never_uses_a_kept_alive_connection(wire: Wire) -> None:
+    """So a FIN that waits on an idle connection, seen or not, cannot cost a bid."""
+    async with floor() as f, over_relay(f, message_format=wire) as (stp, line):
+        await stp.contracts.standard()
+        for writer in line.opened:
+            writer.close()  # its FIN is on its way while the bid is written
+        accepted(await stp.bids.save(TODAY, **BID))
+        accepted(await stp.bids.save(TODAY, **BID))
+        assert (line.connections, line.requests) == (3, 3)
 
 
 async def test_T39_the_venue_hanging_up_at_the_head_is_unknown(wire: Wire) -> None:

@@ -6,11 +6,11 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from gridwire.cli.demo.faces import Face, Lines, Screen, Silent
+from gridwire.cli.demo.faces import NARROW, Face, Lines, Screen, Silent
 from gridwire.cli.demo.story import Lost, Story
 from gridwire.cli.demo.tally import Tally
 from gridwire.cli.demo.traders import Trader
-from gridwire.cli.output import clean, console, out, show
+from gridwire.cli.output import clean, console, show
 from gridwire.epias_stp import EpiasStp
 from gridwire.sandbox import Sandbox
 
@@ -36,9 +36,9 @@ def _face(title: str, seconds: float, silent: bool) -> Face:
     if silent:
         return Silent()
     screen = console()
-    if screen.is_terminal and not screen.is_dumb_terminal:
+    if screen.is_terminal and not screen.is_dumb_terminal and screen.width >= NARROW:
         return Screen(title, seconds)
-    out(f"{title}, for about {seconds:g} s. Prices are TL per 1000 Sm3, quantities counts of 1000 Sm3.")
+    show(f"{title}, for about {seconds:g} s. Prices are TL per 1000 Sm3, quantities counts of 1000 Sm3.")
     return Lines()
 
 

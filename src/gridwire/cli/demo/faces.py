@@ -13,12 +13,15 @@ from rich.text import Text
 
 from gridwire.cli.demo.story import View
 from gridwire.cli.demo.traders import Bid
-from gridwire.cli.output import Column, Row, clean, console, count, local, out, price, table
+from gridwire.cli.output import Column, Row, clean, console, count, local, price, show, table
 from gridwire.cli.stp import views
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 
 if TYPE_CHECKING:
     from gridwire.epias_stp.models import ContractSummary
+
+NARROW = 70
+"""Below this many columns a frame would have to cut its lines, so there is none."""
 
 WIDE = 112
 """From this many columns on, bids stand beside contracts and matches."""
@@ -101,8 +104,8 @@ class Lines(Silent):
         self._started = asyncio.get_running_loop().time()
 
     def said(self, what: str, outcome: Outcome | None) -> None:
-        """Print it."""
-        out(clean(f"{asyncio.get_running_loop().time() - self._started:5.1f} s  {what}"))
+        """Print it, on a terminal broken at words."""
+        show(clean(f"{asyncio.get_running_loop().time() - self._started:5.1f} s  {what}"))
 
 
 class Screen:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 
+from gridwire import units
+from gridwire.cli import interrupts
 from gridwire.cli.exits import ExitCode
 from gridwire.cli.options import choice
-from gridwire.cli.output import ReaderGone, clean, out, out_json, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, out_json, tell
 from gridwire.cli.stp.link import Link
 from gridwire.errors import InvalidInput
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
@@ -31,7 +34,7 @@ _TYPES = {
 
 BidId = Annotated[str, typer.Argument(metavar="BID_ID", help="The bid's id, as `bid save` told it.")]
 Price = Annotated[str, typer.Option(metavar="TL", help="TL per 1000 Sm3, with a point: 12000.50.")]
-Quantity = Annotated[int, typer.Option(metavar="COUNT", help="A count of 1000 Sm3.")]
+Quantity = Annotated[str, typer.Option(metavar="COUNT", help="A count of 1000 Sm3.")]
 Status = Annotated[str, choice("active", "passive", help="A passive bid is kept out of the book.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before a write at production.")]
 
@@ -61,18 +64,21 @@ def save(
         raise InvalidInput(
             f"--type {type} is not a type of bid that STP documents; these are: {', '.join(_TYPES)}. Nothing was sent."
         )
-    until = None if expires is None else _moment(expires)
+    until = _expiry(expires, bid_type)
+    _check_price(price)
+    count = _count(quantity)
     return _write(
         link,
-        lambda stp: stp.bids.save(
+        lambda stp, key: stp.bids.save(
             contract,
             direction=side.upper(),
             price=price,
-            quantity=quantity,
+            quantity=count,
             bid_type=bid_type,
             bid_status=status.upper(),
             expire_time=until,
             point_name=point,
+            transaction_id=key,
         ),
         f"{side.capitalize()} {quantity} x 1000 Sm3 of {contract} at {price} TL/1000 Sm3",
         yes,
@@ -81,9 +87,13 @@ def save(
 
 def update(link: Link, bid_id: BidId, price: Price, quantity: Quantity, status: Status, yes: Yes = False) -> int:
     """Restate a bid in full: STP has no partial change, so price, quantity and status are all needed."""
+    _check_price(price)
+    count = _count(quantity)
     return _write(
         link,
-        lambda stp: stp.bids.update(bid_id, price=price, quantity=quantity, bid_status=status.upper()),
+        lambda stp, key: stp.bids.update(
+            bid_id, price=price, quantity=count, bid_status=status.upper(), transaction_id=key
+        ),
         f"Change bid {bid_id} to {quantity} x 1000 Sm3 at {price} TL/1000 Sm3, {status}",
         yes,
     )
@@ -91,7 +101,35 @@ def update(link: Link, bid_id: BidId, price: Price, quantity: Quantity, status: 
 
 def cancel(link: Link, bid_id: BidId, yes: Yes = False) -> int:
     """Cancel a bid."""
-    return _write(link, lambda stp: stp.bids.cancel(bid_id), f"Cancel bid {bid_id}", yes)
+    return _write(link, lambda stp, key: stp.bids.cancel(bid_id, transaction_id=key), f"Cancel bid {bid_id}", yes)
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"[1-9][0-9]*", text, re.ASCII) is None:
+        raise InvalidInput(
+            f"--quantity {text!r} is not a whole number above 0: write digits alone, without a point, a separator or a "
+            "leading zero (--quantity 155 is 155 x 1000 Sm3). Nothing was sent."
+        )
+    return int(text[:30])  # thirty digits are refused as too many like any more of them
+
+
+def _check_price(text: str) -> None:
+    try:
+        units.price(text, unit="TL/1000 Sm3", name="--price")
+    except InvalidInput as error:
+        raise InvalidInput(f"{error} Nothing was sent.") from None
+
+
+def _expiry(text: str | None, bid_type: str) -> datetime | None:
+    timed = bid_type == _TYPES["timed"]
+    if timed and text is None:
+        raise InvalidInput("--type timed needs --expires, the moment the bid is to expire. Nothing was sent.")
+    if text is not None and not timed:
+        raise InvalidInput(
+            f"--expires belongs to --type timed; a bid of type {bid_type} has none and would not expire then. Nothing was "
+            "sent."
+        )
+    return None if text is None else _moment(text)
 
 
 def _moment(text: str) -> datetime:
@@ -106,31 +144,45 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _write(link: Link, act: Callable[[EpiasStp], Awaitable[Outcome]], what: str, yes: bool) -> int:
+def _write(link: Link, act: Callable[[EpiasStp, str], Awaitable[Outcome]], what: str, yes: bool) -> int:
     link.confirm(what, yes=yes)
     reached: list[ExitCode] = []
+    key = str(uuid4())  # made here, so that what became of this call can be told from what earlier ones left
 
     async def work(stp: EpiasStp) -> ExitCode:
         try:
-            outcome = await act(stp)
+            outcome = await act(stp, key)
         except asyncio.CancelledError:
             # Ctrl-C. If bytes had left, the client has kept what is known.
-            if not stp.unknown():
+            kept = [unknown for unknown in stp.unknown() if unknown.intent.key == key]
+            if not kept:
                 tell("Interrupted before anything was sent.")
                 raise
-            outcome = stp.unknown()[-1]
+            outcome = kept[0]
         reached.append(_code(outcome))
-        with suppress(ReaderGone):
-            _report(outcome, as_json=link.json)
+        interrupts.settle()
+        _say(outcome, as_json=link.json)
         return reached[0]
 
     try:
         return link.run(work)
-    except (Exception, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt) as error:
         # The code must say what became of the bid, even if something failed while the client was closed.
-        if not reached:
-            raise
-        return reached[0]
+        if reached:
+            return reached[0]
+        if isinstance(error, InvalidInput) and "Nothing was sent" not in str(error):
+            raise InvalidInput(f"{error} Nothing was sent.") from None
+        raise
+
+
+def _say(outcome: Outcome, *, as_json: bool) -> None:
+    """Report it; what cannot go to stdout goes to stderr, for the bid's id must not be lost."""
+    try:
+        _report(outcome, as_json=as_json)
+    except (ReaderGone, StdoutFull) as error:
+        if isinstance(outcome, Accepted):
+            why = str(error) or "nobody reads it any more"
+            tell(f"{_accepted(outcome)}. (It could not be written to stdout: {why}.)")
 
 
 def _code(outcome: Outcome) -> ExitCode:

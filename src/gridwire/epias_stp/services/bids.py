@@ -11,7 +11,8 @@ from gridwire.epias_stp import rules
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.ledger import Ledger
-from gridwire.errors import InvalidInput
+from gridwire.epias_stp.operations import OPERATIONS
+from gridwire.errors import InvalidInput, JournalError
 from gridwire.outcome import OrderRef, Outcome
 
 
@@ -123,7 +124,11 @@ class Bids:
             "bid_status": str(body.bid_status),
         }
         return await self._caller.write(
-            "bid_update", body, restated=restated, transaction_id=transaction_id, of=await self._reference(bid)
+            "bid_update",
+            body,
+            restated=restated,
+            transaction_id=transaction_id,
+            of=await self._reference(bid, "bid_update"),
         )
 
     async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
@@ -135,7 +140,11 @@ class Bids:
         body = rules.bid_cancel(bid_id)
         restated = {**state, "bid_id": bid_id}
         return await self._caller.write(
-            "bid_cancel", body, restated=restated, transaction_id=transaction_id, of=await self._reference(bid)
+            "bid_cancel",
+            body,
+            restated=restated,
+            transaction_id=transaction_id,
+            of=await self._reference(bid, "bid_cancel"),
         )
 
     async def known(self) -> list[OrderRef]:
@@ -145,10 +154,14 @@ class Bids:
         """
         return await self._ledger.known()
 
-    async def _reference(self, bid: OrderRef | str) -> OrderRef | None:
+    async def _reference(self, bid: OrderRef | str, operation: str) -> OrderRef | None:
         if isinstance(bid, OrderRef):
             return bid
-        return next((one for one in await self._ledger.known() if one.id == bid), None)
+        self._caller.refuse(OPERATIONS[operation])  # before a journal is opened for it
+        try:
+            return next((one for one in await self._ledger.known() if one.id == bid), None)
+        except JournalError:  # which the call itself will meet, and refuse to go out
+            return None
 
 
 def _known(bid: OrderRef | str) -> tuple[str, dict[str, Any]]:
