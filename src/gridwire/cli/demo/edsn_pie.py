@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-from gridwire.cli.output import clean, out
+from gridwire.cli.output import clean, show
 from gridwire.edsn_pie import CommentCreated, EdsnPie, Notification, TicketCreated
 from gridwire.edsn_pie.consumer import Consumer
 from gridwire.sandbox import Sandbox
@@ -141,7 +141,7 @@ class Story:
 
     def _say(self, what: str) -> None:
         if not self._silent:
-            out(clean(f"{asyncio.get_running_loop().time() - self._began:5.1f} s  {what}"))
+            show(clean(f"{asyncio.get_running_loop().time() - self._began:5.1f} s  {what}"))
 
 
 async def play(seconds: float, seed: int, silent: bool) -> Account:
@@ -150,7 +150,7 @@ async def play(seconds: float, seed: int, silent: bool) -> Account:
         venue = box.venue("edsn_pie")
         venue.identity.knobs.token_life_s = 10.0  # so that tokens are changed under the open connection too
         if not silent:
-            out(
+            show(
                 f"Partners in Energie, simulated at {venue.profile.rest_url.partition('//')[2]}, for about {seconds:g} s."
             )
         return await Story(venue, pie, seed, silent=silent).play(seconds)
