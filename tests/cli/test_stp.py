@@ -338,3 +338,13 @@ def test_at_production_a_person_is_asked_and_may_say_no(production: Running) -> 
         terminal.screen.split()
     )
     assert len(production.venue.log) == 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_at_production_a_signal_at_the_question_is_a_no(production: Running, stop: signal.Signals) -> None:
+    terminal = Terminal("stp", "bid", "save", production.contract, *BUY)
+    terminal.until("with real money? [y/N]")
+    terminal.process.send_signal(stop)
+    assert terminal.end() == ExitCode.INTERRUPTED
+    assert "Nothing was sent." in terminal.screen
+    assert len(production.venue.log) == 0

@@ -154,6 +154,26 @@ async def test_a_read_only_client_opens_no_journal(tmp_path: Path) -> None:
     assert not place.exists()
 
 
+async def test_a_client_closed_between_row_and_request_ends_the_row(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with floor(journal=tmp_path) as f:
+        stp = await f.client(journal=tmp_path)
+        await stp.warm_up()
+        request = Caller._request
+
+        def closing(self: Caller, *arguments: Any) -> Any:
+            stp._http._alone = None
+            return request(self, *arguments)
+
+        monkeypatch.setattr(Caller, "_request", closing)
+        outcome = await stp.bids.save(TODAY, **BID)
+        assert isinstance(outcome, Rejected), outcome
+        assert (outcome.origin, outcome.code) == ("wire", "closed")
+        assert len(f.venue.log) == 0
+        assert [row.state for row in await stp._ledger.rows()] == ["rejected"]
+
+
 async def test_a_surprise_after_the_row_was_written_ends_the_row(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -98,6 +98,10 @@ class Form:
     def answered(self, answer: bytes, intent: Intent, credential_age_s: float | None) -> Outcome:
         if answer == b"broken":
             raise RuntimeError("a mistake of ours")
+        if answer == b"another's":
+            return Unknown(intent, "foreign_answer", "it was another's", ())
+        if answer == b"unreadable":
+            return Unknown(intent, "unreadable", "it made no sense", ())
         if answer == b"no":
             return Rejected("no", "it said no", "venue", intent)
         return Accepted(intent, OrderRef("none", "1", intent, intent.restated), credential_age_s)
@@ -417,3 +421,15 @@ def test_journal_keeps_fractions_and_instants_as_text() -> None:
     assert plain({"a": Decimal("1.50"), "b": moment, "c": None, "d": 7, "e": "x"}) == {
         "a": "1.50", "b": "2026-12-01T00:00:00+00:00", "d": 7, "e": "x",
     }  # fmt: skip
+
+
+async def test_an_answer_that_was_another_s_tells_the_wire_and_no_other_doubt_does(tmp_path: Path) -> None:
+    async with at(tmp_path) as at_:
+        at_.wire.says = lambda payload: b"unreadable"
+        assert isinstance(await at_.send(), Unknown)
+        assert at_.wire.doubted == 0
+        at_.wire.says = lambda payload: b"another's"
+        outcome = await at_.send()
+        assert isinstance(outcome, Unknown)
+        assert at_.wire.doubted == 1
+        assert at_.unknown[-1] is outcome

@@ -339,8 +339,11 @@ class Caller:
             )
         except (NotSent, NoAnswer) as error:
             return judgement.failed(operation, error, transaction_id=key, ticket_age_s=age_s)
-        except GridwireError:  # the client was closed, or is used on another loop
-            raise
+        except GridwireError as error:  # the client was closed meanwhile; a row that was written has to end
+            if before_sending is None:
+                raise
+            late = NotSent(str(error), reason="closed")
+            return judgement.failed(operation, late, transaction_id=key, ticket_age_s=age_s)
         except Exception as error:  # noqa: BLE001 - a surprise of ours must not leave a call in the journal without an end
             text = f"The request could not be made or sent ({type(error).__name__})."
             lost = NoAnswer(text, reason="garbage") if progress.written else NotSent(text, reason="refused")

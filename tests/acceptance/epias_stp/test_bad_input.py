@@ -254,7 +254,7 @@ def account(profile: Any, **changes: Any) -> Account:
         (account(TEST, cas_url=PRODUCTION.cas_url), "cas_url names cas.epias.com.tr, which belongs to production"),
         (account(PRODUCTION, cas_url=TEST.cas_url), "cas_url names testcas.epias.com.tr, which belongs to test"),
         (account(PRODUCTION, stp_url="https://TESTSTP.epias.com.tr"), "stp_url names teststp.epias.com.tr"),
-        (account(PRODUCTION, stp_url="https://teststp.epias.com.tr./"), "stp_url names teststp.epias.com.tr"),
+        (account(PRODUCTION, stp_url="https://teststp.epias.com.tr."), "stp_url names teststp.epias.com.tr"),
         (account(PRODUCTION, environment="test"), "belongs to production"),
         (account(TEST, environment="sandbox"), "a sandbox is on this machine"),
         (account(TEST, stp_url="teststp.epias.com.tr"), "must be a full address with https://"),

@@ -70,7 +70,11 @@ class Link:
             return
         if not sys.stdin.isatty():
             raise InvalidInput(f"{what} at production needs --yes, because nobody can be asked here. Nothing was sent.")
-        if not typer.confirm(f"{what} at production, as {self.settings.username}, with real money?", err=True):
+        try:
+            agreed = typer.confirm(f"{what} at production, as {self.settings.username}, with real money?", err=True)
+        except typer.Abort:  # Ctrl-C or the end of the input
+            agreed = False
+        if not agreed:
             tell("Nothing was sent.")
             raise KeyboardInterrupt
 
