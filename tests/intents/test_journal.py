@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from gridwire import clock
-from gridwire.intents import journal as module
 from gridwire.intents.archive import Archive
 from gridwire.intents.journal import CRASHED, Journal, default_directory, line, read
 from gridwire.intents.records import JournalError, Row, entries
+from gridwire.intents.runs import alone
 from tests.intents.runs import killed, left_by_a_dead_run, logs, sending, state_in, states
 
 
@@ -194,10 +194,10 @@ class TestTrouble:
         Journal.open(tmp_path).close()
         descriptor = os.open(tmp_path / "lock", os.O_RDWR)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError, match="too long"), module._alone(tmp_path, wait_s=0.02):
+        with pytest.raises(BlockingIOError, match="too long"), alone(tmp_path / "lock", wait_s=0.02):
             pass
         os.close(descriptor)
-        with module._alone(tmp_path, wait_s=0.0):
+        with alone(tmp_path / "lock", wait_s=0.0):
             pass
 
     def test_nothing_stays_open_after_it(self, tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ class TestTrouble:
         assert _descriptors() == before
 
     def test_the_lock_of_the_directory_is_free_again_although_a_child_shares_the_file(self, tmp_path: Path) -> None:
-        with module._alone(tmp_path):
+        with alone(tmp_path / "lock"):
             shared = os.dup(next(fd for fd in _descriptors() if _path_of(fd) == str(tmp_path / "lock")))
-        with module._alone(tmp_path, wait_s=0.0):
+        with alone(tmp_path / "lock", wait_s=0.0):
             pass
         os.close(shared)
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gridwire.intents import journal as module
+from gridwire.intents import runs
 from gridwire.intents.journal import Journal, read
 from tests.intents.runs import left_by_a_dead_run, state_in, states
 
@@ -131,5 +131,5 @@ time.sleep(30)
     def test_forking_without_an_open_journal_is_nothing(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
         journal.close()
-        module._forked()
+        runs._forked()
         assert state_in(tmp_path) == {}

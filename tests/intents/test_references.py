@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gridwire.intents import journal as module
 from gridwire.intents.journal import Journal
 from gridwire.intents.records import JournalError
+from gridwire.intents.runs import alone
 from tests.intents.runs import killed, sending
 
 
@@ -102,7 +102,7 @@ class TestReferences:
         assert dead.claim("mine", "K")
         killed(dead)
         journal = Journal.open(tmp_path)
-        with module._alone(tmp_path):
+        with alone(tmp_path / "lock"):
             assert not journal.claim("mine", "L")
         assert journal.claim("mine", "L")
         journal.close()

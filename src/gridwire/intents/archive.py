@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from gridwire.intents.records import ENDED, Entry, JournalError, Row, microseconds, moment
+from gridwire.intents.records import ENDED, Entry, Row, microseconds, moment
+from gridwire.intents.sqlite import transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -50,7 +51,7 @@ class Contents:
 
 
 class Archive:
-    """The file of ended runs. Every call opens it anew: calls are rare, and a fork must not share a connection.
+    """The file of ended runs.
 
     All methods raise `JournalError` where the file cannot be used.
     """
@@ -58,21 +59,8 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.executescript(_SCHEMA)
-                connection.execute(begin)
-                yield connection
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"The journal's archive {self._path} cannot be used ({error}). Nothing is sent without it: make room, "
-                "repair the file, or move it away."
-            ) from None
+    def _transaction(self, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._path, begin, what="The journal's archive", timeout_s=BUSY_TIMEOUT_S, setup=_SCHEMA)
 
     def store(self, run: str, rows: Iterable[Row], waiting: Sequence[Entry]) -> None:
         """Add the rows of ``run``, and note that they are here; ``waiting`` replaces all that waited before.

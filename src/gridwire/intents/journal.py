@@ -14,10 +14,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import secrets
-import time
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,14 +22,12 @@ from typing import Any, Literal
 
 from gridwire import clock
 from gridwire.intents.archive import Archive
-from gridwire.intents.locks import try_lock, unlock
+from gridwire.intents.locks import try_lock
 from gridwire.intents.records import JournalError, Reading, Row, dump, entries, microseconds, sign
+from gridwire.intents.runs import alone, ends_in_children, is_alive, new_run
 from gridwire.settings import state_directory
 
 SOON_S = 0.002
-
-LOCK_WAIT_S = 30.0
-"""How long to wait for another process that is moving rows of dead runs."""
 
 CRASHED = "crashed: the process that sent it ended before an answer was written down"
 
@@ -54,7 +49,7 @@ class Journal:
         self._later: list[Callable[[], None]] = []
         self.recovered: list[Row] = []
         """Rows of dead runs whose outcome was not known when this run began, whoever found the run dead."""
-        _OPEN.add(self)
+        ends_in_children(self)
 
     @classmethod
     def open(cls, directory: Path, *, durability: Literal["process", "power"] = "process") -> Journal:
@@ -62,12 +57,12 @@ class Journal:
 
         Raises `JournalError` if the directory cannot be used; nothing may be sent without a journal.
         """
-        run = f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+        run = new_run()
         path = directory / "runs" / f"{run}.log"
         try:
             for part in (directory, path.parent, directory / "refs"):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone(directory):  # a log that is there and not locked would be taken for a dead run's
+            with alone(directory / "lock"):  # a log that is there and not locked would be taken for a dead run's
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
                 journal = cls(directory, run, descriptor, durable=durability == "power")
                 try:
@@ -192,7 +187,7 @@ class Journal:
 
     def _claim_again(self, path: Path, mine: Path) -> bool:
         """Replace the reservation in ``path`` by ``mine`` if nothing can have been sent under it."""
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), _alone(self.directory, wait_s=0.0):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), alone(self.directory / "lock", wait_s=0.0):
             run, _, key = path.read_text().partition(" ")
             if key and not self._lives(run) and not self._has(run, key):
                 mine.replace(path)
@@ -201,16 +196,7 @@ class Journal:
 
     def _lives(self, run: str) -> bool:
         """Whether the process of that run is alive. Asked under the directory's lock."""
-        if run == self.run:
-            return True
-        try:
-            descriptor = os.open(self._log(run), os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            return not try_lock(descriptor)
-        finally:
-            os.close(descriptor)
+        return run == self.run or is_alive(self._log(run))
 
     def _has(self, run: str, key: str) -> bool:
         """Whether ``key`` of a dead run is in the journal, or whether that cannot be said."""
@@ -234,7 +220,7 @@ class Journal:
 
     def recover(self) -> list[Row]:
         """Move the rows of dead runs into the archive; what they left in ``sending`` is ``unknown`` from now on."""
-        with _alone(self.directory):
+        with alone(self.directory / "lock"):
             return self._recover()
 
     def _recover(self) -> list[Row]:
@@ -286,36 +272,6 @@ def read(directory: Path, since: datetime | None = None) -> Reading:
     reading = Reading(held.rows, held.waiting, sum(damaged for _, damaged in logs))
     reading.take(log for log, _ in logs)
     return reading
-
-
-@contextlib.contextmanager
-def _alone(directory: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Keep other processes from judging and moving runs. Raises `BlockingIOError` where one is at it for ``wait_s``."""
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        until = time.monotonic() + wait_s
-        while not try_lock(descriptor):
-            if time.monotonic() >= until:
-                raise BlockingIOError(11, "another process has been at work in it for too long")
-            time.sleep(0.005)
-        try:
-            yield
-        finally:
-            unlock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-_OPEN: weakref.WeakSet[Journal] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    # A worker that outlives a killed parent would hold the lock of its run, and the run would never be found dead.
-    for journal in list(_OPEN):
-        journal._abandon()
-
-
-getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forked)  # Windows forks no process
 
 
 def _sync(descriptor: int) -> None:

@@ -8,9 +8,12 @@ and a service ticket in a header.
 
 from __future__ import annotations
 
+import html
+import json
 import logging
 import re
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from urllib.parse import quote, quote_plus, urlsplit
 
 _TICKETS = re.compile(r"\b(TGT|ST|PGT|PT)-[A-Za-z0-9._-]{3,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?")
@@ -27,6 +30,25 @@ def mask(text: str) -> str:
     text = _JWT.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
     return _FIELDS.sub(r"\1***", text)
+
+
+MOST_OF_AN_ANSWER = 2000
+"""Characters of a foreign text that are written down."""
+_READ_OF_AN_ANSWER = 4 * MOST_OF_AN_ANSWER
+
+
+def excerpt(text: str | bytes, secrets: Collection[str] = ()) -> str:
+    """The beginning of a foreign ``text``, fit to be kept: masked, and without the values in ``secrets`` however spelled."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", errors="replace")
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
+        for form in {secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret), quote_plus(secret)} - {""}:
+            text = text.replace(form, "***")
+    whole = len(text) <= _READ_OF_AN_ANSWER
+    text = mask(text[:_READ_OF_AN_ANSWER])
+    if not whole:  # the cut may have gone through a secret, which is then no longer known for one
+        text = text[:-MOST_OF_AN_ANSWER]
+    return text if len(text) <= MOST_OF_AN_ANSWER else f"{text[:MOST_OF_AN_ANSWER]} …"
 
 
 def safe_url(url: str) -> str:

@@ -1,0 +1,75 @@
+"""Runs: a program's life as others can see it, and files that only one program may change at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from gridwire import clock
+from gridwire.intents.locks import try_lock, unlock
+
+LOCK_WAIT_S = 30.0
+"""How long to wait for another process that is moving rows of dead runs."""
+
+
+def new_run() -> str:
+    """A name for this run that no other has, and that sorts by time."""
+    return f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def is_alive(lock: Path) -> bool:
+    """Whether the process that holds this file is alive. Ask under `alone`: a new run makes its file, then locks it."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone(lock: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+    """Keep other processes from judging and moving runs. Raises `BlockingIOError` where one is at it for ``wait_s``."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        until = time.monotonic() + wait_s
+        while not try_lock(descriptor):
+            if time.monotonic() >= until:
+                raise BlockingIOError(11, "another process has been at work in it for too long")
+            time.sleep(0.005)
+        try:
+            yield
+        finally:
+            unlock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Abandonable(Protocol):
+    """What holds the lock of a run."""
+
+    def _abandon(self) -> None: ...
+
+
+_OPEN: weakref.WeakSet[Abandonable] = weakref.WeakSet()
+
+
+def ends_in_children(run: Abandonable) -> None:
+    """Let a forked child have no part in ``run``: a worker that outlives a killed parent would hold its lock for it."""
+    _OPEN.add(run)
+
+
+def _forked() -> None:
+    for run in list(_OPEN):
+        run._abandon()
+
+
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forked)  # Windows forks no process
