@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from gridwire.epias_stp.profile import Account
 from gridwire.errors import InvalidInput, MissingExtra
@@ -18,6 +18,8 @@ from gridwire.sandbox.serving import Authority
 
 if TYPE_CHECKING:
     from gridwire.sandbox.epias_stp import EpiasStpVenue
+    from gridwire.sandbox.siooi import SiooiVenue
+    from gridwire.siooi.account import Account as SiooiAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class _Home:
         return found
 
 
-_VENUES = {"epias_stp": _Home("gridwire.sandbox.epias_stp", "EpiasStpVenue", 2)}
+_VENUES = {
+    "epias_stp": _Home("gridwire.sandbox.epias_stp", "EpiasStpVenue", 2),
+    "siooi": _Home("gridwire.sandbox.siooi", "SiooiVenue", 1),
+}
 _SHORT = {"epias": "epias_stp"}
 
 
@@ -103,18 +108,28 @@ class Sandbox:
         await self._stack.aclose()
         self._ca_bundle = None
 
-    def venue(self, name: str) -> EpiasStpVenue:
+    @overload
+    def venue(self, name: Literal["epias_stp", "epias"]) -> EpiasStpVenue: ...
+
+    @overload
+    def venue(self, name: Literal["siooi"]) -> SiooiVenue: ...
+
+    def venue(self, name: str) -> Any:
         """The simulator itself: accounts, faults, log, knobs."""
         full = _full_name(name)
         if full not in self._venues:
             raise InvalidInput(f"{full} is not running in this sandbox; name it when it is made: Sandbox({full!r}).")
-        running: EpiasStpVenue = self._venues[full]
-        return running
+        return self._venues[full]
 
     @property
     def epias_stp(self) -> Account:
         """The account of STP's default participant, as ``EpiasStp(...)`` takes it."""
         return self.venue("epias_stp").account()
+
+    @property
+    def siooi(self) -> SiooiAccount:
+        """The account of the default clerk of АС СиОИ, as ``Siooi(...)`` takes it."""
+        return self.venue("siooi").account()
 
     def describe(self) -> dict[str, Any]:
         """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""

@@ -24,9 +24,11 @@ class Listener:
         self.port = port
 
     @classmethod
-    async def open(cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Listener:
-        """Listen on ``port`` of 127.0.0.1 (0: any free one)."""
-        application = web.Application()
+    async def open(
+        cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None, most_bytes: int = 1024 * 1024
+    ) -> Listener:
+        """Listen on ``port`` of 127.0.0.1 (0: any free one). Bodies over ``most_bytes`` are refused."""
+        application = web.Application(client_max_size=most_bytes)
         application.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()

@@ -208,7 +208,7 @@ class Profile(Strict):
     source_note: str = Field("", description="which letter it is from, and who checked it")
     base_url: str = Field(description='where the venue is, like "https://host.example/api"')
     charset: Charset = Field("utf-8", description="the encoding of form fields and text answers")
-    tls: Tls = Field(Tls(), description="certificates")  # type: ignore[call-arg]
+    tls: Tls = Field(Tls(), description="certificates")
     login: LoginCall = Field(description="the request that logs in")
     session: tuple[Carrier, ...] = Field(min_length=1, description="what a login gives and where it goes")
     session_ttl_s: float = Field(600.0, gt=0, description="how long a session lives, in seconds; a guess unless set")
@@ -222,7 +222,7 @@ class Profile(Strict):
         {"401": ResultCode.SESSION_EXPIRED, "403": ResultCode.NO_ROLE},
         description="what an HTTP status without a known code means to a status call",
     )
-    limits: Limits = Field(Limits(), description="sizes and pauses")  # type: ignore[call-arg]
+    limits: Limits = Field(Limits(), description="sizes and pauses")
 
     @property
     def host(self) -> str:
@@ -240,5 +240,8 @@ class Profile(Strict):
 
     def calls(self) -> Mapping[str, LoginCall | SendCall | StatusCall | LogoutCall]:
         """The requests by the name of their section."""
-        found = {"login": self.login, "send": self.send, "status": self.status}
-        return {**found, "logout": self.logout} if self.logout is not None else found
+        found: dict[str, LoginCall | SendCall | StatusCall | LogoutCall] = {}
+        found.update(login=self.login, send=self.send, status=self.status)
+        if self.logout is not None:
+            found["logout"] = self.logout
+        return found

@@ -19,7 +19,7 @@ from gridwire.siooi.bodies import Body, Document
 from gridwire.siooi.enums import JobState, ResultCode
 from gridwire.siooi.models import FileError
 from gridwire.siooi.places import Seen
-from gridwire.siooi.profile import Call, Carrier, LoginCall, LogoutCall, Profile, SendCall, StatusCall
+from gridwire.siooi.profile import Call, Carrier, LoginCall, LogoutCall, Profile, StatusCall, XmlShape
 from gridwire.siooi.templates import fill
 from gridwire.transport.classify import BodyKind
 from gridwire.transport.exchange import Request, Response
@@ -168,7 +168,7 @@ def _request(
     return Request(call.method, url, headers, body.content if body is not None else b"")
 
 
-def _shape(call: Call) -> bodies.XmlShape:
+def _shape(call: Call) -> XmlShape:
     if call.shape is None:  # pragma: no cover - refused when the profile was loaded
         raise ConfigurationError("The profile names no element around the fields.")
     return call.shape

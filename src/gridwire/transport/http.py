@@ -11,7 +11,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,8 @@ from gridwire.transport.exchange import Request, Response
 from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
+"""How much of a body is handed over at a time where its progress is watched."""
 KEEPALIVE_S = 15.0
 """Idle connections are closed by us before a server is likely to: a POST on a half-closed one ends as unknown."""
 
@@ -38,15 +40,25 @@ class Progress:
 
 
 class HttpTransport:
-    """One connection pool to one venue. An async context manager, bound to the loop it was opened on."""
+    """One connection pool to one venue. An async context manager, bound to the loop it was opened on.
+
+    Without ``keep_alive`` each request has a connection of its own: none is ever written to a half-closed one.
+    """
 
     def __init__(
-        self, network: Network | None = None, *, max_body_bytes: int = MAX_BODY_BYTES, connections: int = 20
+        self,
+        network: Network | None = None,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        connections: int = 20,
+        keep_alive: bool = True,
     ) -> None:
         self.network: Network = network or Network()
         self._max_body_bytes = max_body_bytes
         self._limits = httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S
+            max_connections=connections,
+            max_keepalive_connections=connections if keep_alive else 0,
+            keepalive_expiry=KEEPALIVE_S,
         )
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,11 +92,13 @@ class HttpTransport:
         progress: Progress | None = None,
         timeout_s: float | None = None,
         start_within_s: float | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> Response:
         """One attempt. Raises `NotSent` or `NoAnswer`; any HTTP status is a `Response`.
 
         ``progress.written`` tells, also while this call is being cancelled, whether bytes have left. ``start_within_s``
-        bounds the wait for a connection: a ticket in the request ages meanwhile.
+        bounds the wait for a connection: a ticket in the request ages meanwhile. With ``on_progress`` the body goes out in
+        pieces; it is called with the bytes handed over so far and their number in all.
         """
         client = self._usable()
         refuse_cleartext(request.url)
@@ -102,7 +116,7 @@ class HttpTransport:
 
         try:
             async with asyncio.timeout_at(now + start_s) as bound:
-                return await self._exchange(client, request, written)
+                return await self._exchange(client, request, written, on_progress)
         except TimeoutError:
             what = (
                 f"no whole answer within {limit_s:g} s" if progress.written else f"no connection within {start_s:g} s"
@@ -137,17 +151,27 @@ class HttpTransport:
             )
         return self._client
 
-    async def _exchange(self, client: httpx.AsyncClient, request: Request, written: Callable[[], None]) -> Response:
+    async def _exchange(
+        self,
+        client: httpx.AsyncClient,
+        request: Request,
+        written: Callable[[], None],
+        on_progress: Callable[[int, int], None] | None,
+    ) -> Response:
         async def trace(name: str, info: Mapping[str, Any]) -> None:
             # CONNECT to a proxy carries nothing of the request.
             if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
                 written()
 
+        content: bytes | AsyncIterator[bytes] | None = request.content or None
+        length: dict[str, str] = {}
+        if on_progress is not None and request.content:
+            content, length = _pieces(request.content, on_progress), {"content-length": str(len(request.content))}
         outgoing = client.build_request(
             request.method,
             request.url,
-            headers=dict(request.headers),
-            content=request.content or None,
+            headers={**request.headers, **length},
+            content=content,
             extensions={"trace": trace},
         )
         answer = await client.send(outgoing, stream=True)
@@ -170,6 +194,13 @@ class HttpTransport:
             return Response(answer.status_code, headers, bytes(body))
         finally:
             await answer.aclose()
+
+
+async def _pieces(content: bytes, on_progress: Callable[[int, int], None]) -> AsyncIterator[bytes]:
+    """A body in pieces, so that neither encrypting nor copying a large one holds the loop up."""
+    for at in range(0, len(content), PIECE_BYTES):
+        yield content[at : at + PIECE_BYTES]
+        on_progress(min(at + PIECE_BYTES, len(content)), len(content))
 
 
 def _failure(where: str, progress: Progress, reason: str, what: str) -> NotSent | NoAnswer:

@@ -1,0 +1,237 @@
+"""How a document is sent: login by age, journal, one request on a fresh connection, an outcome. Nothing is ever sent again.
+
+::
+
+    guard → session → request → journal `sending` → bytes → answer → journal → outcome
+
+Before `sending` every failure is `Rejected`. After the first byte only a rule of the profile makes anything else of it
+than `Unknown`, and the journal is told before the caller is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
+from gridwire import clock
+from gridwire.auth.login_session import LoginSession
+from gridwire.errors import (
+    AuthError,
+    AuthThrottled,
+    AuthUnavailable,
+    ConfigurationError,
+    InvalidInput,
+    NoAnswer,
+    NotSent,
+)
+from gridwire.intents.records import JournalError
+from gridwire.intents.upload_records import AlreadySent, Upload
+from gridwire.intents.uploads import Uploads
+from gridwire.observe.events import Events
+from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
+from gridwire.siooi import rules, wire
+from gridwire.siooi.enums import ResultCode
+from gridwire.siooi.ledger import Ledger, to_its_end
+from gridwire.siooi.models import OPERATION, VENUE, Prepared, intent_of, restated
+from gridwire.siooi.profile import Profile
+from gridwire.siooi.wire import SendAnswer, Session
+from gridwire.transport.exchange import Request
+from gridwire.transport.http import HttpTransport, Progress
+
+SLOWEST_BYTES_PER_S = 64 * 1024
+"""An upload may take a second longer for each of these, beyond the client's time-out."""
+LARGE_BYTES = 256 * 1024
+"""A document over this is encoded in a thread."""
+
+OnProgress: TypeAlias = Callable[[int, int], None]
+"""Called with the bytes handed to the connection so far, and their number in all."""
+
+
+class Sender:
+    """Sends the documents of one client."""
+
+    def __init__(
+        self, profile: Profile, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
+    ) -> None:
+        self._profile = profile
+        self._http = http
+        self._sessions = sessions
+        self._ledger = ledger
+        self._events = events
+        self._next_at = 0.0
+
+    async def submit(self, prepared: Prepared, *, force: bool, on_progress: OnProgress | None) -> Outcome:
+        """Send a document once. Raises only for what is certain before anything is sent."""
+        uploads = await self._ledger.open()
+        refused = await self._guard(prepared, force)
+        if refused is not None:
+            return refused
+        await self._my_turn()
+        try:
+            session = await self._sessions.get()
+            request = await self._request(prepared, session)
+        except AuthError as error:
+            return _no_session(error, self._intent(prepared))
+        except (ConfigurationError, InvalidInput) as error:
+            return Rejected("profile", str(error), "guard", self._intent(prepared))
+        started: list[Upload] = []
+        try:
+            await to_its_end(lambda: started.append(_start(uploads, prepared, force)))
+        except asyncio.CancelledError:
+            for row in started:
+                await self._note(row, Rejected("cancelled", "Called off before a byte left.", "wire", intent_of(row)))
+            raise
+        except AlreadySent as error:
+            return _already(error, self._intent(prepared))
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard", self._intent(prepared))
+        return await self._send(request, started[0], session, on_progress)
+
+    async def _guard(self, prepared: Prepared, force: bool) -> Rejected | None:
+        if force:
+            return None
+        try:
+            obstacle = await self._ledger.ask(lambda uploads: uploads.check(prepared.document))
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard", self._intent(prepared))
+        return None if obstacle is None else _already(AlreadySent(obstacle), self._intent(prepared))
+
+    async def _my_turn(self) -> None:
+        """Keep the pause between two uploads."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_at)
+        self._next_at = at + self._profile.limits.min_send_interval_s
+        await asyncio.sleep(at - now)
+
+    async def _request(self, prepared: Prepared, session: Session) -> Request:
+        document = prepared.document
+
+        def build() -> Request:
+            return wire.send_request(
+                self._profile,
+                session,
+                form_code=document.form,
+                object_key=document.object_key,
+                period=document.period,
+                content=prepared.content,
+            )
+
+        return await asyncio.to_thread(build) if document.size_bytes > LARGE_BYTES else build()
+
+    def _intent(self, prepared: Prepared) -> Intent:
+        """The intent of a document of which there is no row: nothing of it is at the venue."""
+        return Intent(VENUE, OPERATION, "", clock.now(), None, restated(prepared.document))
+
+    async def _send(
+        self, request: Request, row: Upload, session: Session, on_progress: OnProgress | None
+    ) -> Outcome:
+        progress, intent = Progress(), intent_of(row)
+        raw: list[bytes] = []
+        try:
+            outcome = await self._exchange(request, intent, session, progress, raw, on_progress)
+        except asyncio.CancelledError:
+            if progress.written:
+                outcome = rules.doubt(intent, "cancelled", "the call was cancelled after bytes had left")
+                self._remember(outcome)
+            else:
+                outcome = Rejected("cancelled", "Called off before a byte left.", "wire", intent)
+            await self._note(row, outcome, raw, session)
+            raise
+        self._remember(outcome)
+        await self._note(row, outcome, raw, session)
+        return outcome
+
+    async def _exchange(
+        self,
+        request: Request,
+        intent: Intent,
+        session: Session,
+        progress: Progress,
+        raw: list[bytes],
+        on_progress: OnProgress | None,
+    ) -> Outcome:
+        """One request, judged. Raises nothing that the venue or the network did."""
+        limit_s = self._http.network.timeout_s + len(request.content) / SLOWEST_BYTES_PER_S
+        try:
+            response = await self._http.send(
+                request,
+                progress=progress,
+                timeout_s=limit_s,
+                start_within_s=self._http.network.timeout_s,
+                on_progress=on_progress or _nobody,
+            )
+            raw.append(response.content)
+            answer = wire.read_send(self._profile, response)
+            outcome = rules.outcome_of(self._profile, answer, intent)
+            if answer.said.code is ResultCode.SESSION_EXPIRED:
+                self._sessions.invalidate(session)
+        except NotSent as error:
+            return Rejected(error.reason, str(error), "wire", intent, repeatable=True)
+        except NoAnswer as error:
+            return rules.lost(error, intent)
+        except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a document that has left
+            return rules.doubt(intent, "unreadable", f"the answer could not be judged ({type(error).__name__})")
+        return outcome
+
+    def _remember(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Unknown):
+            self._ledger.unknown[outcome.intent.key] = outcome
+            self._events.emit(
+                "outcome.unknown", outcome.reason, level=logging.WARNING, cause=outcome.cause, ref=outcome.intent.key
+            )
+
+    async def _note(
+        self, row: Upload, outcome: Outcome, raw: list[bytes] | None = None, session: Session | None = None
+    ) -> None:
+        """Write an outcome down. A row that cannot be told stays in `sending`, in the way of a second upload."""
+        answer = raw[0] if raw else None
+        hidden = list(session.values.values()) if session is not None else []
+        job_id = _job_id(outcome)
+
+        def tell(uploads: Uploads) -> None:
+            if isinstance(outcome, Accepted):
+                uploads.record(row.ref, "queued", job_id=job_id, answer=answer, secrets=hidden)
+            elif isinstance(outcome, Unknown):
+                uploads.record(row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden)
+            else:
+                state = "refused" if outcome.origin == "venue" else "not_sent"
+                uploads.record(row.ref, state, answer=answer, note=f"{outcome.origin} {outcome.code}", secrets=hidden)
+
+        try:
+            await self._ledger.ask(tell)
+        except JournalError as error:
+            self._events.emit("journal.trouble", f"{error} Upload {row.ref}.", level=logging.ERROR, ref=row.ref)
+
+
+def _start(uploads: Uploads, prepared: Prepared, force: bool) -> Upload:
+    """Put the upload into the journal as `sending`."""
+    ref = uploads.prepare(prepared.document).ref
+    try:
+        return uploads.start(ref, force=force, i_accept_duplicate=force)
+    except AlreadySent as error:
+        uploads.record(ref, "not_sent", note=f"guard {error.obstacle.reason}")
+        raise
+
+
+def _already(error: AlreadySent, intent: Intent) -> Rejected:
+    return Rejected("duplicate", str(error), "guard", intent, raw=error.obstacle)
+
+
+def _no_session(error: AuthError, intent: Intent) -> Rejected:
+    later = isinstance(error, (AuthUnavailable, AuthThrottled))
+    pause_s = error.retry_after_s if isinstance(error, AuthThrottled) else None
+    return Rejected(type(error).__name__, str(error), "security", intent, repeatable=later, retry_after_s=pause_s)
+
+
+def _job_id(outcome: Outcome) -> str | None:
+    if isinstance(outcome, Accepted):
+        return outcome.order.id if outcome.order is not None else None
+    if isinstance(outcome, Unknown):
+        return next((one.job_id for one in outcome.raw if isinstance(one, SendAnswer)), None)
+    return None
+
+
+def _nobody(sent: int, total: int) -> None:
+    """A listener to an upload's progress where there is none; the upload goes out in pieces all the same."""
