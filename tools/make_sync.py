@@ -113,7 +113,7 @@ class Module:
     def origins(self) -> dict[str, tuple[str, str | None]]:
         """For each name at the top of the module: the module it comes from, and its name there (None: the module itself)."""
         found: dict[str, tuple[str, str | None]] = {}
-        for node in self.tree.body:
+        for node in (*self.tree.body, *self.for_types):
             match node:
                 case ast.ImportFrom(module=str(module), names=names):
                     found.update({alias.asname or alias.name: (module, alias.name) for alias in names})
@@ -124,6 +124,17 @@ class Module:
                 case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                     found[name] = (self.name, name)
         return found
+
+    @cached_property
+    def for_types(self) -> list[ast.stmt]:
+        """What the module imports for type checkers alone."""
+        blocks = (node for node in self.tree.body if isinstance(node, ast.If))
+        return [part for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING" for part in node.body]
+
+    def is_for_types(self, name: str) -> bool:
+        """Whether ``name`` is imported for type checkers alone."""
+        imports = (node for node in self.for_types if isinstance(node, ast.ImportFrom))
+        return any(name == (alias.asname or alias.name) for node in imports for alias in node.names)
 
     def origin(self, name: str) -> tuple[str, str | None] | None:
         """Where ``name`` comes from; None for a builtin."""
@@ -141,6 +152,7 @@ class Writer:
         self._face = face
         self._parts = {name for names in face.parts.values() for name in names}
         self._imports: dict[str, tuple[str, str | None]] = {}
+        self._for_types: set[str] = set()
         self._lines: list[str] = []
         self.phrases_used: set[str] = set()
 
@@ -235,6 +247,10 @@ class Writer:
 
     def _method(self, module: Module, method: Function, inner: str) -> None:
         is_property = "property" in decorators(method)
+        if "overload" in decorators(method):
+            self._import("overload", "typing", "overload")
+            self._lines += ["    @overload", self._head(module, method) + " ..."]
+            return
         if unknown := decorators(method) - {"property"}:
             raise Unsupported(f"{module.name}: {method.name} is decorated with {', '.join(sorted(unknown))}")
         if is_property:
@@ -299,6 +315,8 @@ class Writer:
                 if origin == STREAM:
                     origin = ("gridwire.sync.stream", "Stream")
                 self._import(part.id, *origin)
+                if module.is_for_types(part.id):
+                    self._for_types.add(part.id)
 
     def _import(self, name: str, module: str, original: str | None) -> None:
         if self._imports.setdefault(name, (module, original)) != (module, original):
@@ -307,11 +325,18 @@ class Writer:
             )
 
     def _import_lines(self) -> Iterator[str]:
-        for name, (module, original) in self._imports.items():
-            if original is None:
-                yield f"import {module}" if name == module else f"import {module} as {name}"
-            else:
-                yield f"from {module} import {original}" + ("" if name == original else f" as {name}")
+        if self._for_types:
+            self._import("TYPE_CHECKING", "typing", "TYPE_CHECKING")
+        lines = {
+            name: f"import {module}" + ("" if name == module else f" as {name}")
+            if original is None
+            else f"from {module} import {original}" + ("" if name == original else f" as {name}")
+            for name, (module, original) in self._imports.items()
+        }
+        yield from (line for name, line in lines.items() if name not in self._for_types)
+        if self._for_types:
+            yield "if TYPE_CHECKING:"
+            yield from (f"    {lines[name]}" for name in sorted(self._for_types))
 
 
 def functions(node: ast.ClassDef) -> Iterator[Function]:

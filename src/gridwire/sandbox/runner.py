@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from gridwire.epias_stp.profile import Account
 from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.serving import Authority
+from gridwire.siooi.account import Account as SiooiAccount
 
 if TYPE_CHECKING:
     from gridwire.sandbox.epias_stp import EpiasStpVenue
     from gridwire.sandbox.siooi import SiooiVenue
-    from gridwire.siooi.account import Account as SiooiAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,10 @@ class Sandbox:
 
     @overload
     def venue(self, name: Literal["epias_stp", "epias"]) -> EpiasStpVenue: ...
-
     @overload
     def venue(self, name: Literal["siooi"]) -> SiooiVenue: ...
+    @overload
+    def venue(self, name: str) -> Any: ...
 
     def venue(self, name: str) -> Any:
         """The simulator itself: accounts, faults, log, knobs."""

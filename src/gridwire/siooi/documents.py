@@ -18,6 +18,7 @@ class Checker:
     def __init__(self, profile: Profile, account: str, schemas: Path | None) -> None:
         self._profile = profile
         self._account = account
+        self._folder = schemas
         self._schemas = None if schemas is None else xml.Schemas(schemas)
 
     async def check(
@@ -69,15 +70,16 @@ class Checker:
         return document, content, schema is not None
 
     def _schema(self, form_code: str, allow_unvalidated: bool) -> xml.Schema | None:
-        found = None if self._schemas is None else self._schemas.get(form_code)
-        if found is None and not allow_unvalidated:
-            where = "no folder of schemas was given (schemas=)" if self._schemas is None else "it is not in the schema folder"
+        if self._schemas is not None and self._folder is not None and (self._folder / f"{form_code}.xsd").exists():
+            return self._schemas.get(form_code)
+        if not allow_unvalidated:
+            where = "no folder of schemas was given" if self._folder is None else f"the folder {self._folder} does not hold it"
             raise InvalidInput(
                 f"There is no schema {form_code}.xsd to hold the document against: {where}. Ask the venue's support for it. "
                 "Nothing was sent. allow_unvalidated=True sends without, at the risk of loading a wrong document that only "
                 "support can delete."
             )
-        return found
+        return None
 
 
 def _content(source: bytes | str | Path | xml.Element, most: int) -> bytes:

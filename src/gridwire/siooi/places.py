@@ -96,7 +96,9 @@ class Seen:
         if self.kind is not BodyKind.XML:
             return None
         try:
-            return xml.parse(self.response.content.strip(), max_bytes=MAX_ANSWER_BYTES)
+            return xml.parse(
+                self.response.content.strip(), max_bytes=MAX_ANSWER_BYTES, encodings=("UTF-8", "windows-1251")
+            )
         except ProtocolError:
             return None
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from gridwire.errors import InvalidInput
 from gridwire.sandbox.faults import Fault, Faults
 from gridwire.sandbox.faulty import Answer, hang_up, page, respond
-from gridwire.sandbox.siooi import json_wire, soap_wire, text_wire
+from gridwire.sandbox.siooi import forms, json_wire, soap_wire, text_wire
 from gridwire.sandbox.siooi.log import CallLog, LoggedCall
 from gridwire.sandbox.siooi.registry import Problem, Refused, Registry
 from gridwire.sandbox.siooi.wires import Asked, Operation, Said, Wire
@@ -79,15 +78,14 @@ class SiooiServer:
         found = _OBJECT.search(content[:_HEAD_BYTES])
         object_key = found[1].decode("utf-8", "replace") if found is not None else None
         try:
-            schema = self.schemas.get(form) if self.schemas is not None else None
+            known = self.schemas is not None and form in forms.SCHEMAS
+            schema = self.schemas.get(form) if known and self.schemas is not None else None
             xml.inspect(content, schema=schema, max_bytes=MOST_BYTES)
         except xml.DocumentRefused as refused:
             if not refused.faults or any(fault.type == "ERR_NOT_WELL_FORMED" for fault in refused.faults):
                 return Examined(sha256, None, ())
             problems = tuple(Problem(one.line or 0, one.path, one.type[:40], one.message) for one in refused.faults)
             return Examined(sha256, object_key, problems)
-        except InvalidInput:
-            return Examined(sha256, object_key, ())
         return Examined(sha256, object_key, ())
 
     def _execute(

@@ -18,7 +18,7 @@ _BOMB = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "
         (b"<a><b></a>", "not well-formed"),
         (b"", "not XML|not well-formed"),
         (b"<a>\xff</a>", "not UTF-8"),
-        ('<?xml version="1.0" encoding="UTF-16"?><a/>'.encode("utf-16"), "not UTF-8"),
+        ('<?xml version="1.0" encoding="UTF-16"?><a/>'.encode("utf-16"), "encoding other than UTF-8"),
         (b'<?xml version="1.0" encoding="ISO-8859-9"?><a/>', "encoding other than UTF-8"),
         (b"<a>" * 80 + b"</a>" * 80, "deeper than 64"),
         (b"<a>&unknown;</a>", "not well-formed"),
