@@ -44,8 +44,6 @@ class NoSession:
     what: str
 
 
-
-
 def login(request: Request, read: Callable[[Response], S | NoSession], *, where: str) -> Flow[S]:
     """Log in once and return the session.
 
@@ -61,7 +59,8 @@ def login(request: Request, read: Callable[[Response], S | NoSession], *, where:
     if response.status == 429:
         pause_s = _pause_s(response)
         raise AuthThrottled(
-            f"{where} asks for a pause of {pause_s:.0f} s before the next login. No document left.", retry_after_s=pause_s
+            f"{where} asks for a pause of {pause_s:.0f} s before the next login. No document left.",
+            retry_after_s=pause_s,
         )
     found = read(response)
     if not isinstance(found, NoSession):

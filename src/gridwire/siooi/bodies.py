@@ -50,7 +50,9 @@ class Document:
 def form(fields: Fields, charset: str) -> Body:
     """``application/x-www-form-urlencoded`` in ``charset``."""
     try:
-        return Body("application/x-www-form-urlencoded", urlencode(fields, encoding=charset, errors="strict").encode("ascii"))
+        return Body(
+            "application/x-www-form-urlencoded", urlencode(fields, encoding=charset, errors="strict").encode("ascii")
+        )
     except UnicodeEncodeError:
         raise InvalidInput(f"A field holds a letter that {charset} does not have. Nothing was sent.") from None
 
@@ -93,7 +95,11 @@ def as_xml(fields: Fields, shape: XmlShape, charset: str, *, soap: bool, documen
     space = f" xmlns{':q' if prefix else ''}={quoteattr(shape.namespace)}" if shape.namespace else ""
     inner = f"<{prefix}{shape.root}{space}>{_elements(tree)}</{prefix}{shape.root}>"
     if soap:
-        head = f"<soap:Header>{_elements(header, space if not prefix else '')}</soap:Header>" if isinstance(header, dict) else ""
+        head = (
+            f"<soap:Header>{_elements(header, space if not prefix else '')}</soap:Header>"
+            if isinstance(header, dict)
+            else ""
+        )
         inner = f'<soap:Envelope xmlns:soap="{_SOAP[shape.soap]}">{head}<soap:Body>{inner}</soap:Body></soap:Envelope>'
     if _NOT_IN_XML.search(inner):
         raise InvalidInput("A field holds a character that XML cannot carry. Nothing was sent.")
@@ -108,7 +114,9 @@ def _with(whole: bytes, marker: str, document: Document | None, charset: str = "
     if document is None:
         return whole
     before, _, after = whole.partition(marker.encode("ascii"))
-    return b"".join((before, *(_escaped(document.content, charset) if document.as_text else encoded(document.content)), after))
+    return b"".join(
+        (before, *(_escaped(document.content, charset) if document.as_text else encoded(document.content)), after)
+    )
 
 
 def encoded(content: bytes) -> list[bytes]:
@@ -132,7 +140,9 @@ def _tree(fields: Fields) -> dict[str, Any]:
         for step in above:
             here = here.setdefault(step, {})
             if not isinstance(here, dict):
-                raise InvalidInput(f"The field {name} stands below another field. Correct the profile. Nothing was sent.")
+                raise InvalidInput(
+                    f"The field {name} stands below another field. Correct the profile. Nothing was sent."
+                )
         here[last] = value
     return tree
 

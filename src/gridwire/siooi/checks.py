@@ -73,7 +73,9 @@ def _read(path: Path) -> Any:
 def _complaints(error: ValidationError) -> list[Complaint]:
     found = [_complaint(one) for one in error.errors(include_url=False)]
     # A list whose only entry is wrong counts as empty too; that says nothing new.
-    return [one for one in found if not (one[1].startswith("tuple") and any(p.startswith(f"{one[0]}[") for p, _ in found))]
+    return [
+        one for one in found if not (one[1].startswith("tuple") and any(p.startswith(f"{one[0]}[") for p, _ in found))
+    ]
 
 
 def _complaint(error: Any) -> Complaint:
@@ -135,7 +137,10 @@ def _contradictions(profile: Profile) -> Iterator[Complaint]:
     yield from _login(profile.login)
     yield from _send(profile.send, profile)
     if not any("job_id" in holes(template) for _, template in profile.status.templates()):
-        yield "status", 'nothing in it names the job; put {job_id} into path, query or fields, like path = "/jobs/{job_id}"'
+        yield (
+            "status",
+            'nothing in it names the job; put {job_id} into path, query or fields, like path = "/jobs/{job_id}"',
+        )
 
 
 def _address(profile: Profile) -> Iterator[Complaint]:
@@ -145,7 +150,10 @@ def _address(profile: Profile) -> Iterator[Complaint]:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        yield "base_url", f"{profile.base_url!r} is not an address; write scheme, host and path, like https://host.example/api"
+        yield (
+            "base_url",
+            f"{profile.base_url!r} is not an address; write scheme, host and path, like https://host.example/api",
+        )
     elif parts.scheme == "http" and not is_loopback(parts.hostname):
         yield "base_url", "must begin with https://; without encryption only this machine may be reached"
 
@@ -170,10 +178,15 @@ def _shape(section: str, call: LoginCall | SendCall | StatusCall | LogoutCall) -
     if call.method == "GET" and call.body not in ("none", "basic"):
         yield f"{section}.method", f"is GET, which has no body, while body is {call.body!r}"
     if any(name.lower() in ("content-type", "content-length", "host", "cookie") for name in call.headers):
-        yield f"{section}.headers", "may not name Content-Type, Content-Length, Host or Cookie; those follow from body and session"
+        yield (
+            f"{section}.headers",
+            "may not name Content-Type, Content-Length, Host or Cookie; those follow from body and session",
+        )
 
 
-def _injections(section: str, call: LoginCall | SendCall | StatusCall | LogoutCall, profile: Profile) -> Iterator[Complaint]:
+def _injections(
+    section: str, call: LoginCall | SendCall | StatusCall | LogoutCall, profile: Profile
+) -> Iterator[Complaint]:
     if section == "login":
         return
     for at, carrier in enumerate(profile.session):
@@ -188,8 +201,10 @@ def _login(login: LoginCall) -> Iterator[Complaint]:
     used = {hole for _, template in login.templates() for hole in holes(template)}
     for name in ("login", "password"):
         if login.body != "basic" and name not in used:
-            yield "login.fields", f"nothing carries {{{name}}}; name the field for it, like {name} = \"{{{name}}}\""
-    if any("password" in holes(template) for where, template in login.templates() if where == "path" or "query" in where):
+            yield "login.fields", f'nothing carries {{{name}}}; name the field for it, like {name} = "{{{name}}}"'
+    if any(
+        "password" in holes(template) for where, template in login.templates() if where == "path" or "query" in where
+    ):
         yield "login", "the password may not stand in the address, because servers write addresses into their logs"
     yield from _codes_readable("login", login, login.accepted_when + login.refused_when)
 
@@ -204,12 +219,18 @@ def _send(send: SendCall, profile: Profile) -> Iterator[Complaint]:
     if send.file.field is not None and send.file.field in send.fields:
         yield "send.file.field", "is also one of send.fields"
     if not any("form_code" in holes(template) for _, template in send.templates()):
-        yield "send", 'nothing in it names the form; put {form_code} into fields, query or path, like form = "{form_code}"'
+        yield (
+            "send",
+            'nothing in it names the form; put {form_code} into fields, query or path, like form = "{form_code}"',
+        )
     rules = send.queued_when + send.refused_when
     yield from _codes_readable("send", send, rules)
     for at, rule in enumerate(send.queued_when):
         if any(status >= 300 for status in rule.status):
-            yield f"send.queued_when[{at}].status", "is no success; only 200 to 299 can mean that a document is in the queue"
+            yield (
+                f"send.queued_when[{at}].status",
+                "is no success; only 200 to 299 can mean that a document is in the queue",
+            )
     for at, rule in enumerate(send.refused_when):
         if not rule.code:
             yield (
@@ -220,11 +241,12 @@ def _send(send: SendCall, profile: Profile) -> Iterator[Complaint]:
             yield f"send.refused_when[{at}].status", "is a redirect; something in front of the venue gives those"
     for at, code in ((at, code) for at, rule in enumerate(send.refused_when) for code in rule.code):
         if profile.code(code) in (None, "UNMAPPED", "OK"):
-            yield f"send.refused_when[{at}].code", f"names {code!r}, and result_codes does not say what kind of refusal that is"
+            yield (
+                f"send.refused_when[{at}].code",
+                f"names {code!r}, and result_codes does not say what kind of refusal that is",
+            )
 
 
 def _codes_readable(section: str, call: Call, rules: Sequence[Rule]) -> Iterator[Complaint]:
     if call.result_code is None and any(rule.code for rule in rules):
         yield f"{section}.result_code", "is missing; rules name codes, and nothing says where in the answer they stand"
-
-

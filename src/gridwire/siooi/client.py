@@ -88,9 +88,7 @@ class Siooi:
         self._sessions: LoginSession[Session] = LoginSession(
             self._login, self._http.send, account.profile.session_ttl_s, account.profile.relogin_margin_s
         )
-        self._ledger = Ledger(
-            None if journal is None else Path(journal), account.profile, account.login, self._events
-        )
+        self._ledger = Ledger(None if journal is None else Path(journal), account.profile, account.login, self._events)
         self._checker = Checker(
             account.profile, account.login, None if schemas is None else existing_folder(schemas, "schemas")
         )
@@ -198,9 +196,13 @@ class Siooi:
                 "then hold it twice, and only its support can delete one. Nothing was sent."
             )
         if not isinstance(document, Prepared):
-            raise InvalidInput(f"submit() takes what prepare() made, not a {type(document).__name__}. Nothing was sent.")
+            raise InvalidInput(
+                f"submit() takes what prepare() made, not a {type(document).__name__}. Nothing was sent."
+            )
         if (document.document.venue, document.document.account) != (self._ledger.venue, self._account.login):
-            raise InvalidInput("This document was prepared for another account or profile. Prepare it here. Nothing was sent.")
+            raise InvalidInput(
+                "This document was prepared for another account or profile. Prepare it here. Nothing was sent."
+            )
         self._uploads_http.check_open()
         return await self._sender.submit(document, force=force, on_progress=on_progress)
 
@@ -293,7 +295,9 @@ class Siooi:
         ref = job.ref if isinstance(job, JobRef) else job
         row = await self._ledger.ask(lambda uploads: uploads.get(ref))
         if not self._ledger.is_ours(row):
-            raise InvalidInput(f"Upload {row.ref} is of {row.document.account} at {row.document.venue}, not of this client.")
+            raise InvalidInput(
+                f"Upload {row.ref} is of {row.document.account} at {row.document.venue}, not of this client."
+            )
         return row
 
     async def _unless_unsettled(self, waiting: Any) -> Result | None:
@@ -319,7 +323,9 @@ class Siooi:
 def _account(profile: Profile | Account, login: str | None, password: SecretStr | str | None) -> Account:
     if isinstance(profile, Account):
         if login is not None or password is not None:
-            raise ConfigurationError("An account holds login and password already; give either it or a profile with both.")
+            raise ConfigurationError(
+                "An account holds login and password already; give either it or a profile with both."
+            )
         return profile
     if not isinstance(profile, Profile):
         raise ConfigurationError(
@@ -329,5 +335,3 @@ def _account(profile: Profile | Account, login: str | None, password: SecretStr 
     if not login or password is None:
         raise ConfigurationError("Login and password are needed: Siooi(profile, login, password).")
     return Account(profile, login, password if isinstance(password, SecretStr) else SecretStr(password))
-
-

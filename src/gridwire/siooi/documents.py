@@ -73,7 +73,11 @@ class Checker:
         if self._schemas is not None and self._folder is not None and (self._folder / f"{form_code}.xsd").exists():
             return self._schemas.get(form_code)
         if not allow_unvalidated:
-            where = "no folder of schemas was given" if self._folder is None else f"the folder {self._folder} does not hold it"
+            where = (
+                "no folder of schemas was given"
+                if self._folder is None
+                else f"the folder {self._folder} does not hold it"
+            )
             raise InvalidInput(
                 f"There is no schema {form_code}.xsd to hold the document against: {where}. Ask the venue's support for it. "
                 "Nothing was sent. allow_unvalidated=True sends without, at the risk of loading a wrong document that only "

@@ -27,8 +27,10 @@ T = TypeVar("T")
 
 
 class Ledger:
-    """One client's journal. Without a path it is the one all programs of this user share; for a venue on this machine, one
-    that is removed with the client.
+    """One client's journal.
+
+    Without a path it is the one all programs of this user share; for a venue on this machine, one that is removed with the
+    client.
     """
 
     def __init__(self, path: Path | None, profile: Profile, account: str, events: Events) -> None:

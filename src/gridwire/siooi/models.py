@@ -151,11 +151,11 @@ def restated(document: Document) -> dict[str, str]:
 
 def intent_of(row: Upload) -> Intent:
     """The intent behind a row of the journal."""
-    return Intent(VENUE, OPERATION, row.ref, row.started or row.created, None, restated(row.document), max(row.attempts, 1))
+    return Intent(
+        VENUE, OPERATION, row.ref, row.started or row.created, None, restated(row.document), max(row.attempts, 1)
+    )
 
 
 def job_of(row: Upload) -> JobRef:
     """The job behind a row of the journal."""
     return JobRef(VENUE, row.job_id, intent_of(row), restated(row.document))
-
-

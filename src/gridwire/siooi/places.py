@@ -78,7 +78,9 @@ class Seen:
         """The body as text, in the encoding that the answer names, else the profile's; None if it is not in it."""
         named = _CHARSET.search(self.response.headers.get("content-type", ""))
         try:
-            return self.response.content.decode(codecs.lookup(named[1] if named else self._charset).name).lstrip("\ufeff")
+            return self.response.content.decode(codecs.lookup(named[1] if named else self._charset).name).lstrip(
+                "\ufeff"
+            )
         except (LookupError, UnicodeDecodeError):
             return None
 

@@ -66,8 +66,9 @@ class Poller:
         self._written: dict[str, JobState] = {}
 
     async def ask(self, job: JobRef) -> JobStatus:
-        """Where the job stands; the journal is told. Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`,
-        `AuthError` and `TransportError`.
+        """Where the job stands; the journal is told.
+
+        Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`, `AuthError` and `TransportError`.
         """
         response, answer, state = await self._answer(job)
         status = JobStatus(
@@ -84,9 +85,7 @@ class Poller:
         await self._note(status, response)
         return status
 
-    async def wait(
-        self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None
-    ) -> Result:
+    async def wait(self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None) -> Result:
         """Ask until the job has ended. ``heard_s`` is how long ago the venue last said something about it.
 
         Raises `JobNotSettled` at the deadline, and what only a person can mend: refused credentials, missing rights.
@@ -118,25 +117,26 @@ class Poller:
             self._unmapped(status, told)
 
     async def _answer(self, job: JobRef) -> tuple[Response, StatusAnswer, JobState]:
-        for last in (False, True):
+        trouble: rules.Trouble = "session"
+        for _ in range(2):  # the second time with the session of a new login
             session = await self._sessions.get()
             request = wire.status_request(self._profile, session, job_id=job.job_id, form_code=job.form_code)
             response = await self._http.send(request)
             if response.status == 429:
                 pause_s = retry_after_s(response, now=clock.now(), default_s=_PAUSE_AFTER_429_S)
                 raise SiooiRateLimited(
-                    f"The venue wants no questions for {pause_s:.0f} s (HTTP 429). The job goes on.", retry_after_s=pause_s
+                    f"The venue wants no questions for {pause_s:.0f} s (HTTP 429). The job goes on.",
+                    retry_after_s=pause_s,
                 )
             answer = wire.read_status(self._profile, response)
             state = rules.state_of(self._profile, answer)
             if isinstance(state, JobState):
                 return response, answer, state
-            if state != "session":
+            trouble = state
+            if trouble != "session":
                 break
             self._sessions.invalidate(session)
-            if last:
-                break
-        raise _error(job, answer, state)
+        raise _error(job, answer, trouble)
 
     async def _note(self, status: JobStatus, response: Response) -> None:
         state, ref = rules.journal_state(status), status.job.ref

@@ -38,7 +38,9 @@ def _check_name(value: str) -> str:
 
 def _check_path(value: str) -> str:
     if not value.startswith("/") or set("?#") & set(value) or any(letter.isspace() for letter in value):
-        raise ValueError(f"{value!r} is not a path: it begins with / and holds no ?, no # and no blank; use query for those")
+        raise ValueError(
+            f"{value!r} is not a path: it begins with / and holds no ?, no # and no blank; use query for those"
+        )
     return value
 
 
@@ -181,7 +183,9 @@ class Injection(Strict):
         if len(ways) != 1:
             raise ValueError("it must name exactly one of cookie, header, query, field and path")
         if list(holes(self.template)) != ["v"]:
-            raise ValueError(f'template is {self.template!r}; it must hold {{v}} once and no other hole, like "Bearer {{v}}"')
+            raise ValueError(
+                f'template is {self.template!r}; it must hold {{v}} once and no other hole, like "Bearer {{v}}"'
+            )
         return self
 
 

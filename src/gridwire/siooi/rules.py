@@ -71,12 +71,16 @@ def outcome_of(profile: Profile, answer: SendAnswer, intent: Intent) -> Outcome:
     in_front = _in_front_of_the_venue(said)
     if in_front is not None:
         return doubt(intent, *in_front, answer)
-    queued = any(rule.fits(said.status, said.raw_code) for rule in profile.send.queued_when) and 200 <= said.status < 300
+    queued = (
+        any(rule.fits(said.status, said.raw_code) for rule in profile.send.queued_when) and 200 <= said.status < 300
+    )
     refused = any(rule.fits(said.status, said.raw_code) for rule in profile.send.refused_when)
     if queued and refused:
         return doubt(intent, "contradictory", "the answer fits queued_when and refused_when at once", answer)
     if queued and answer.job_id is None:
-        return doubt(intent, "no_id", "the answer says that it is in the queue, and no job id can be found in it", answer)
+        return doubt(
+            intent, "no_id", "the answer says that it is in the queue, and no job id can be found in it", answer
+        )
     if queued:
         return Accepted(intent, JobRef(VENUE, answer.job_id, intent, intent.restated), answer)
     if refused:
@@ -85,7 +89,9 @@ def outcome_of(profile: Profile, answer: SendAnswer, intent: Intent) -> Outcome:
     if said.code is ResultCode.UNMAPPED:
         return doubt(intent, "contradictory", f"the profile does not say what the code {said.raw_code!r} means", answer)
     what = f"HTTP {said.status}" + (f" with the code {said.raw_code!r}" if said.raw_code is not None else "")
-    cause: Cause = "contradictory" if said.raw_code is not None else "http_status" if said.status >= 400 else "unreadable"
+    cause: Cause = (
+        "contradictory" if said.raw_code is not None else "http_status" if said.status >= 400 else "unreadable"
+    )
     return doubt(intent, cause, f"no rule of the profile fits the answer ({what})", answer)
 
 

@@ -15,13 +15,13 @@ import logging
 from collections.abc import Callable
 from typing import TypeAlias
 
-from gridwire import clock
 from gridwire.auth.login_session import LoginSession
 from gridwire.errors import (
     AuthError,
     AuthThrottled,
     AuthUnavailable,
     ConfigurationError,
+    CredentialsRefused,
     InvalidInput,
     NoAnswer,
     NotSent,
@@ -34,7 +34,7 @@ from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 from gridwire.siooi import rules, wire
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.ledger import Ledger, to_its_end
-from gridwire.siooi.models import OPERATION, VENUE, Prepared, intent_of, restated
+from gridwire.siooi.models import Prepared, intent_of
 from gridwire.siooi.profile import Profile
 from gridwire.siooi.wire import SendAnswer, Session
 from gridwire.transport.exchange import Request
@@ -73,9 +73,9 @@ class Sender:
             session = await self._sessions.get()
             request = await self._request(prepared, session)
         except AuthError as error:
-            return _no_session(error, self._intent(prepared))
+            return _no_session(error)
         except (ConfigurationError, InvalidInput) as error:
-            return Rejected("profile", str(error), "guard", self._intent(prepared))
+            return Rejected("profile", str(error), "guard")
         started: list[Upload] = []
         try:
             await to_its_end(lambda: started.append(_start(uploads, prepared, force)))
@@ -84,9 +84,9 @@ class Sender:
                 await self._note(row, Rejected("cancelled", "Called off before a byte left.", "wire", intent_of(row)))
             raise
         except AlreadySent as error:
-            return _already(error, self._intent(prepared))
+            return _already(error)
         except JournalError as error:
-            return Rejected("journal", str(error), "guard", self._intent(prepared))
+            return Rejected("journal", str(error), "guard")
         return await self._send(request, started[0], session, on_progress)
 
     async def _guard(self, prepared: Prepared, force: bool) -> Rejected | None:
@@ -95,8 +95,8 @@ class Sender:
         try:
             obstacle = await self._ledger.ask(lambda uploads: uploads.check(prepared.document))
         except JournalError as error:
-            return Rejected("journal", str(error), "guard", self._intent(prepared))
-        return None if obstacle is None else _already(AlreadySent(obstacle), self._intent(prepared))
+            return Rejected("journal", str(error), "guard")
+        return None if obstacle is None else _already(AlreadySent(obstacle))
 
     async def _my_turn(self) -> None:
         """Keep the pause between two uploads."""
@@ -120,13 +120,7 @@ class Sender:
 
         return await asyncio.to_thread(build) if document.size_bytes > LARGE_BYTES else build()
 
-    def _intent(self, prepared: Prepared) -> Intent:
-        """The intent of a document of which there is no row: nothing of it is at the venue."""
-        return Intent(VENUE, OPERATION, "", clock.now(), None, restated(prepared.document))
-
-    async def _send(
-        self, request: Request, row: Upload, session: Session, on_progress: OnProgress | None
-    ) -> Outcome:
+    async def _send(self, request: Request, row: Upload, session: Session, on_progress: OnProgress | None) -> Outcome:
         progress, intent = Progress(), intent_of(row)
         raw: list[bytes] = []
         try:
@@ -160,7 +154,7 @@ class Sender:
                 progress=progress,
                 timeout_s=limit_s,
                 start_within_s=self._http.network.timeout_s,
-                on_progress=on_progress or _nobody,
+                on_progress=self._listener(on_progress),
             )
             raw.append(response.content)
             answer = wire.read_send(self._profile, response)
@@ -174,6 +168,23 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a document that has left
             return rules.doubt(intent, "unreadable", f"the answer could not be judged ({type(error).__name__})")
         return outcome
+
+    def _listener(self, on_progress: OnProgress | None) -> OnProgress:
+        """``on_progress``, which must not lose an upload that has left: it is the caller's code, and may raise anything."""
+
+        def heard(sent: int, total: int) -> None:
+            if on_progress is None:
+                return
+            try:
+                on_progress(sent, total)
+            except Exception as error:  # noqa: BLE001
+                self._events.emit(
+                    "listener.failed",
+                    f"on_progress failed ({type(error).__name__}); the upload goes on.",
+                    level=logging.ERROR,
+                )
+
+        return heard
 
     def _remember(self, outcome: Outcome) -> None:
         if isinstance(outcome, Unknown):
@@ -196,8 +207,14 @@ class Sender:
             elif isinstance(outcome, Unknown):
                 uploads.record(row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden)
             else:
-                state = "refused" if outcome.origin == "venue" else "not_sent"
-                uploads.record(row.ref, state, answer=answer, note=f"{outcome.origin} {outcome.code}", secrets=hidden)
+                note = f"{outcome.origin} {outcome.code}"
+                uploads.record(
+                    row.ref,
+                    "refused" if outcome.origin == "venue" else "not_sent",
+                    answer=answer,
+                    note=note,
+                    secrets=hidden,
+                )
 
         try:
             await self._ledger.ask(tell)
@@ -215,14 +232,19 @@ def _start(uploads: Uploads, prepared: Prepared, force: bool) -> Upload:
         raise
 
 
-def _already(error: AlreadySent, intent: Intent) -> Rejected:
-    return Rejected("duplicate", str(error), "guard", intent, raw=error.obstacle)
+def _already(error: AlreadySent) -> Rejected:
+    return Rejected("duplicate", str(error), "guard", raw=error.obstacle)
 
 
-def _no_session(error: AuthError, intent: Intent) -> Rejected:
+def _no_session(error: AuthError) -> Rejected:
     later = isinstance(error, (AuthUnavailable, AuthThrottled))
     pause_s = error.retry_after_s if isinstance(error, AuthThrottled) else None
-    return Rejected(type(error).__name__, str(error), "security", intent, repeatable=later, retry_after_s=pause_s)
+    return Rejected(_code(error), str(error), "security", repeatable=later, retry_after_s=pause_s)
+
+
+def _code(error: AuthError) -> str:
+    names = {CredentialsRefused: "BAD_CREDENTIALS", AuthThrottled: "429", AuthUnavailable: "login_unavailable"}
+    return next((name for kind, name in names.items() if isinstance(error, kind)), "login_unreadable")
 
 
 def _job_id(outcome: Outcome) -> str | None:
@@ -231,7 +253,3 @@ def _job_id(outcome: Outcome) -> str | None:
     if isinstance(outcome, Unknown):
         return next((one.job_id for one in outcome.raw if isinstance(one, SendAnswer)), None)
     return None
-
-
-def _nobody(sent: int, total: int) -> None:
-    """A listener to an upload's progress where there is none; the upload goes out in pieces all the same."""

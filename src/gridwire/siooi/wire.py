@@ -19,7 +19,7 @@ from gridwire.siooi.bodies import Body, Document
 from gridwire.siooi.enums import JobState, ResultCode
 from gridwire.siooi.models import FileError
 from gridwire.siooi.places import Seen
-from gridwire.siooi.profile import Call, Carrier, LoginCall, LogoutCall, Profile, StatusCall, XmlShape
+from gridwire.siooi.profile import Call, Carrier, LoginCall, LogoutCall, Profile, SendCall, StatusCall, XmlShape
 from gridwire.siooi.templates import fill
 from gridwire.transport.classify import BodyKind
 from gridwire.transport.exchange import Request, Response
@@ -212,7 +212,9 @@ def read_login(profile: Profile, response: Response) -> tuple[Said, dict[str, st
 def _value(carrier: Carrier, seen: Seen) -> str | None:
     value = carrier.extract.find(seen)
     # A page of HTML is no session, whatever a place that takes the whole body finds in it.
-    if value is None or (seen.kind is BodyKind.HTML and carrier.extract.cookie is None and carrier.extract.header is None):
+    if value is None or (
+        seen.kind is BodyKind.HTML and carrier.extract.cookie is None and carrier.extract.header is None
+    ):
         return None
     return value if value.isprintable() and len(value) <= 16_384 else None
 

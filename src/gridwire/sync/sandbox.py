@@ -9,13 +9,17 @@ Made by ``tools/make_sync.py`` from the async classes: change those, and run it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gridwire.epias_stp.profile import Account
-from gridwire.sandbox.epias_stp import EpiasStpVenue
 from gridwire.sandbox.runner import Sandbox as AsyncSandbox
+from gridwire.siooi.account import Account as SiooiAccount
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
+
+if TYPE_CHECKING:
+    from gridwire.sandbox.epias_stp import EpiasStpVenue
+    from gridwire.sandbox.siooi import SiooiVenue
 
 
 class Sandbox(Blocking):
@@ -33,7 +37,13 @@ class Sandbox(Blocking):
         self._client = client
         self._bridge = Bridge(client)
 
-    def venue(self, name: str) -> EpiasStpVenue:
+    @overload
+    def venue(self, name: Literal["epias_stp", "epias"]) -> EpiasStpVenue: ...
+    @overload
+    def venue(self, name: Literal["siooi"]) -> SiooiVenue: ...
+    @overload
+    def venue(self, name: str) -> Any: ...
+    def venue(self, name: str) -> Any:
         """The simulator itself: accounts, faults, log, knobs."""
         return self._client.venue(name)
 
@@ -41,6 +51,11 @@ class Sandbox(Blocking):
     def epias_stp(self) -> Account:
         """The account of STP's default participant, as ``EpiasStp(...)`` takes it."""
         return self._client.epias_stp
+
+    @property
+    def siooi(self) -> SiooiAccount:
+        """The account of the default clerk of АС СиОИ, as ``Siooi(...)`` takes it."""
+        return self._client.siooi
 
     def describe(self) -> dict[str, Any]:
         """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gridwire.sandbox.siooi import json_wire, soap_wire
+from gridwire.sandbox.siooi.registry import Code
 
-_REFUSALS = ("NO_ROLE", "NO_FORM_ACCESS", "NO_OBJECT_ACCESS", "UNKNOWN_FORM", "BAD_XML", "DUPLICATE", "QUEUE_FULL", "SESSION_EXPIRED")
+_REFUSALS: tuple[Code, ...] = (
+    "NO_ROLE", "NO_FORM_ACCESS", "NO_OBJECT_ACCESS", "UNKNOWN_FORM", "BAD_XML", "DUPLICATE", "QUEUE_FULL", "SESSION_EXPIRED",
+)  # fmt: skip
 _NOTE = "The gridwire sandbox; not the wire of any real installation."
 
 

@@ -182,7 +182,15 @@ class Registry:
         self._number += 1
         runs_at = now + self._knobs.queue_s
         job = Job(
-            str(self._number), user.name, form, object_key, sha256, now, runs_at, runs_at + self._knobs.run_s, tuple(problems)
+            str(self._number),
+            user.name,
+            form,
+            object_key,
+            sha256,
+            now,
+            runs_at,
+            runs_at + self._knobs.run_s,
+            tuple(problems),
         )
         self.jobs[job.id] = job
         return job
