@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import SecretStr
 
-from gridwire import settings
+from gridwire import clock, settings
 from gridwire.auth.login_session import LoginSession, NoSession, login
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly, TransportError
 from gridwire.intents.upload_records import Upload, blocked
@@ -263,7 +263,8 @@ class Siooi:
 
         ``absent``: the document is not there, and may be sent again. ``present``: it was loaded. ``note`` says how they know.
         """
-        row = await self._ledger.ask(lambda uploads: uploads.resolve(ref, finding, by=by, note=note))
+        now = clock.now()
+        row = await self._ledger.ask(lambda uploads: uploads.resolve(ref, finding, by=by, note=note, at=now))
         self._ledger.unknown.pop(row.ref, None)
         return row
 
@@ -272,7 +273,8 @@ class Siooi:
 
         The corrected document for the same form, object and period may be sent from then on.
         """
-        return await self._ledger.ask(lambda uploads: uploads.deleted_by_support(ref, by=by, note=note))
+        now = clock.now()
+        return await self._ledger.ask(lambda uploads: uploads.deleted_by_support(ref, by=by, note=note, at=now))
 
     async def support_request(self, job: JobRef | str) -> str:
         """The letter, in Russian, that asks the venue's support to delete a loaded document. Nothing is sent."""

@@ -148,7 +148,13 @@ class Poller:
         try:
             await self._ledger.ask(
                 lambda uploads: uploads.record(
-                    ref, state, job_id=status.job.job_id, answer=response.content, note=note, secrets=hidden
+                    ref,
+                    state,
+                    job_id=status.job.job_id,
+                    answer=response.content,
+                    note=note,
+                    secrets=hidden,
+                    at=status.asked,
                 )
             )
         except JournalError as error:

@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeAlias
 
+from gridwire import clock
 from gridwire.auth.login_session import LoginSession
 from gridwire.errors import (
     AuthError,
@@ -76,9 +78,9 @@ class Sender:
             return _no_session(error)
         except (ConfigurationError, InvalidInput) as error:
             return Rejected("profile", str(error), "guard")
-        started: list[Upload] = []
+        started, now = list[Upload](), clock.now()
         try:
-            await to_its_end(lambda: started.append(_start(uploads, prepared, force)))
+            await to_its_end(lambda: started.append(_start(uploads, prepared, force, now)))
         except asyncio.CancelledError:
             for row in started:
                 await self._note(row, Rejected("cancelled", "Called off before a byte left.", "wire", intent_of(row)))
@@ -199,13 +201,15 @@ class Sender:
         """Write an outcome down. A row that cannot be told stays in `sending`, in the way of a second upload."""
         answer = raw[0] if raw else None
         hidden = list(session.values.values()) if session is not None else []
-        job_id = _job_id(outcome)
+        job_id, now = _job_id(outcome), clock.now()
 
         def tell(uploads: Uploads) -> None:
             if isinstance(outcome, Accepted):
-                uploads.record(row.ref, "queued", job_id=job_id, answer=answer, secrets=hidden)
+                uploads.record(row.ref, "queued", job_id=job_id, answer=answer, secrets=hidden, at=now)
             elif isinstance(outcome, Unknown):
-                uploads.record(row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden)
+                uploads.record(
+                    row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden, at=now
+                )
             else:
                 note = f"{outcome.origin} {outcome.code}"
                 uploads.record(
@@ -214,6 +218,7 @@ class Sender:
                     answer=answer,
                     note=note,
                     secrets=hidden,
+                    at=now,
                 )
 
         try:
@@ -222,13 +227,13 @@ class Sender:
             self._events.emit("journal.trouble", f"{error} Upload {row.ref}.", level=logging.ERROR, ref=row.ref)
 
 
-def _start(uploads: Uploads, prepared: Prepared, force: bool) -> Upload:
+def _start(uploads: Uploads, prepared: Prepared, force: bool, now: datetime) -> Upload:
     """Put the upload into the journal as `sending`."""
-    ref = uploads.prepare(prepared.document).ref
+    ref = uploads.prepare(prepared.document, at=now).ref
     try:
-        return uploads.start(ref, force=force, i_accept_duplicate=force)
+        return uploads.start(ref, force=force, i_accept_duplicate=force, at=now)
     except AlreadySent as error:
-        uploads.record(ref, "not_sent", note=f"guard {error.obstacle.reason}")
+        uploads.record(ref, "not_sent", note=f"guard {error.obstacle.reason}", at=now)
         raise
 
 
