@@ -6,11 +6,8 @@ import asyncio
 import errno
 import fcntl
 import os
-import resource
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,8 +17,17 @@ from gridwire import clock
 from gridwire.intents.archive import Archive
 from gridwire.intents.journal import CRASHED, Journal, default_directory, line, read
 from gridwire.intents.records import JournalError, Row, entries
-from gridwire.intents.runs import alone
-from tests.intents.runs import killed, left_by_a_dead_run, logs, sending, state_in, states
+from tests.intents.runs import (
+    descriptors,
+    files_no_longer_than,
+    killed,
+    left_by_a_dead_run,
+    logs,
+    path_of,
+    sending,
+    state_in,
+    states,
+)
 
 
 class TestWriting:
@@ -112,17 +118,6 @@ class TestWriting:
         journal.close()
 
 
-@contextmanager
-def files_no_longer_than(size: int) -> Iterator[None]:
-    """What a full disk does: the write that passes the limit is cut, the next one fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 class TestTrouble:
     def test_a_full_disk_refuses_the_row_and_spoils_no_other(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
@@ -188,51 +183,21 @@ class TestTrouble:
         assert logs(tmp_path) == [tmp_path / "runs" / f"{journal.run}.log"]
         journal.close()
 
-    def test_who_holds_the_directory_for_too_long_is_named(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        Journal.open(tmp_path).close()
-        descriptor = os.open(tmp_path / "lock", os.O_RDWR)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError, match="too long"), alone(tmp_path / "lock", wait_s=0.02):
-            pass
-        os.close(descriptor)
-        with alone(tmp_path / "lock", wait_s=0.0):
-            pass
-
     def test_nothing_stays_open_after_it(self, tmp_path: Path) -> None:
-        before = _descriptors()
+        before = descriptors()
         for _ in range(3):
             journal = Journal.open(tmp_path)
             journal.claim("mine", "K")
             journal.recover()
             journal.close()
-        assert _descriptors() == before
-
-    def test_the_lock_of_the_directory_is_free_again_although_a_child_shares_the_file(self, tmp_path: Path) -> None:
-        with alone(tmp_path / "lock"):
-            shared = os.dup(next(fd for fd in _descriptors() if _path_of(fd) == str(tmp_path / "lock")))
-        with alone(tmp_path / "lock", wait_s=0.0):
-            pass
-        os.close(shared)
-
-
-def _descriptors() -> list[int]:
-    return [int(name) for name in os.listdir("/proc/self/fd")]
-
-
-def _path_of(descriptor: int) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return ""
+        assert descriptors() == before
 
 
 class TestPower:
     def test_each_line_and_each_new_file_is_on_the_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         synced: list[str] = []
-        monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(_path_of(fd)))
-        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(_path_of(fd)))
+        monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(path_of(fd)))
+        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(path_of(fd)))
         journal = Journal.open(tmp_path, durability="power")
         assert synced == [str(tmp_path / "runs")]
         synced.clear()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gridwire.intents import runs
 from gridwire.intents.journal import Journal, read
-from tests.intents.runs import left_by_a_dead_run, state_in, states
+from tests.intents.runs import left_by_a_dead_run, racing, state_in, states
 
 CLAIM = """
 import sys
@@ -36,31 +36,6 @@ for n in range(25):
 print("done", flush=True)
 os._exit(0)
 """
-
-
-def racing(script: str, directory: Path, count: int) -> list[str]:
-    """What ``count`` processes print that begin at the same moment."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(directory), str(n)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for n in range(count)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [process.stdout.readline() for process in processes if process.stdout is not None]
-    for process in processes:
-        process.communicate("end\n", timeout=30)
-    assert [process.returncode for process in processes] == [0] * count
-    return said
 
 
 class TestProcesses:

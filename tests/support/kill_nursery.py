@@ -1,7 +1,7 @@
 """Raises processes that trade, and that kill themselves at a given line of the order path.
 
 A warm process forks them, so that one costs milliseconds. It has no loop and no thread while it does. Nothing in the
-product knows of this: lines are counted with `sys.settrace`.
+product knows of this: see `tests.support.tracer`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any, Self
 
 from gridwire.epias_stp import EpiasStp, models
@@ -25,9 +24,7 @@ from gridwire.intents.journal import read
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 from gridwire.transport.lanes import LaneLimits
 from tests.support.sandbox_process import CONTRACT, ROOT, account
-
-Point = tuple[str, str, int]
-"""What was being done, a file below ``src/gridwire``, and a line of it."""
+from tests.support.tracer import Point, Tracer
 
 TRACED = (
     "orders/desk.py", "orders/envelope.py", "intents/journal.py", "intents/records.py", "intents/guard.py",
@@ -36,37 +33,6 @@ TRACED = (
 SETTLED_S = 0.004
 """After this an outcome is written down."""
 LIFE_S = 30
-
-
-class Tracer:
-    """Notes every line of the order path, and dies at one of them."""
-
-    def __init__(self, target: Point | None) -> None:
-        self._target = target
-        self._doing = ""
-        self.passed: dict[Point, None] = {}
-
-    def begin(self, doing: str) -> None:
-        self._doing = doing
-        sys.settrace(self._called)
-
-    def end(self) -> None:
-        sys.settrace(None)
-
-    def _called(self, frame: FrameType, event: str, arg: Any) -> Callable[..., Any] | None:
-        name = frame.f_code.co_filename.rpartition("gridwire/")[2]
-        if name not in TRACED:
-            return None
-
-        def lines(frame: FrameType, event: str, arg: Any) -> Any:
-            if event == "line":
-                point = (self._doing, name, frame.f_lineno)
-                if point == self._target:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                self.passed[point] = None
-            return lines
-
-        return lines
 
 
 def kind(outcome: Outcome) -> list[str]:
@@ -82,7 +48,7 @@ def kind(outcome: Outcome) -> list[str]:
 
 async def trade(where: dict[str, Any], directory: str, ref: str, target: Point | None) -> Any:
     """Enter, change and cancel a bid over the desk without a pause, then enter one without it, and tell which lines were passed."""
-    tracer = Tracer(target)
+    tracer = Tracer(target, TRACED)
     said: dict[str, Any] = {}
     async with EpiasStp(account(where, "TRADER1"), journal=directory) as stp:
         await stp.bids.known()

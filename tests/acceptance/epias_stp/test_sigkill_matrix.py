@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.kill_nursery import Nursery, Point
+from tests.support.kill_nursery import Nursery
 from tests.support.sandbox_process import SandboxProcess
+from tests.support.tracer import Point
 
 TRIED = {"buy": 26, "modify": 16, "cancel": 12, "save": 12}
 WRITES = ("bid_save", "bid_update", "bid_cancel")

@@ -46,10 +46,10 @@ class Canonical:
         if not self.root:
             self.root = tag
         if attributes:
-            for name in sorted(attributes):
-                self._pieces.append(f' {name}="{_attribute(attributes[name])}"')
-            # Attributes come first, so that one text has one reading: no name begins with a space.
-        self._pieces.append(f"<{tag}>")
+            written = "".join(f' {name}="{_attribute(attributes[name])}"' for name in sorted(attributes))
+            self._pieces.append(f"<{tag}{written}>")
+        else:
+            self._pieces.append(f"<{tag}>")
 
     def end(self, _tag: str) -> None:
         """An element ends."""

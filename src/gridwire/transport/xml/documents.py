@@ -10,6 +10,7 @@ is checked of documents of up to 1 MiB.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ TREE_BYTES = 1024 * 1024
 """Up to this size a document is checked as a tree too, which takes about 30 times its size in memory."""
 PIECE = 64 * 1024
 _OVERLAP = 64
+_PLACE = re.compile(r", line \d+, column \d+")
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the bytes done and the bytes there are, in the thread that works."""
@@ -95,6 +97,8 @@ def inspect(
 def _check_start(data: bytes, max_bytes: int, refuse_bom: bool) -> Encoding:
     if len(data) > max_bytes:
         raise DocumentRefused(f"The document is {len(data)} bytes long; at most {max_bytes} are allowed.")
+    if not data:
+        raise DocumentRefused("The document is empty.")
     if refuse_bom and data.startswith(BOM):
         raise DocumentRefused("The document begins with a byte order mark, which its receiver does not take.")
     encoding = encoding_of(data)
@@ -151,7 +155,8 @@ def _refuse_malformed(data: bytes) -> None:
 
 def _malformed(error: Any) -> DocumentRefused:
     line, column = error.position if error.position[0] else (None, None)
-    fault = Fault(line, column, "", "ERR_NOT_WELL_FORMED", f"{error.msg}")
+    message = _PLACE.sub("", str(error.msg)).strip()
+    fault = Fault(line, column, "", "ERR_NOT_WELL_FORMED", message)
     return DocumentRefused("The document is not well-formed XML.", [fault])
 
 
