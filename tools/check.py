@@ -28,6 +28,7 @@ class Step:
 
 
 SEEDS = "tests/acceptance/epias_stp/test_seeds.py"
+HISTORIES = "tests/acceptance/siooi/test_histories.py"
 
 CHECKS: dict[str, tuple[Step, ...]] = {
     "style": (
@@ -41,13 +42,18 @@ CHECKS: dict[str, tuple[Step, ...]] = {
         Step("pyright, public types", ("pyright", "--verifytypes", "gridwire", "--ignoreexternal")),
     ),
     "tests": (
-        Step("pytest", ("pytest", "-n", "2", "--cov", "--cov-report=", f"--ignore={SEEDS}"), live=True),
+        Step(
+            "pytest",
+            ("pytest", "-n", "2", "--cov", "--cov-report=", f"--ignore={SEEDS}", f"--ignore={HISTORIES}"),
+            live=True,
+        ),
         Step("coverage", ("python", "tools/check_coverage.py")),
         Step(
             "ten minutes of orders",
             ("pytest", "-k", "twenty_orders_a_second", "tests/acceptance/epias_stp/test_T50_armed_orders.py"),
         ),
         Step("pytest, a thousand seeds", ("pytest", "-n", "2", SEEDS)),  # measuring coverage would treble its time
+        Step("pytest, two thousand histories", ("pytest", "-n", "2", HISTORIES)),
     ),
     "docs": (Step("documentation", ("zensical", "build", "--strict", "--clean")),),
 }

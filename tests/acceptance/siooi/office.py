@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,10 +92,3 @@ def unknown(outcome: Outcome, cause: str | None = None) -> Unknown:
     assert isinstance(outcome, Unknown), outcome
     assert cause in (None, outcome.cause), outcome
     return outcome
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Let the loop run until something has happened."""
-    async with asyncio.timeout(60):
-        while not happened():
-            await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ import pytest
 from tests.support.siooi_process import Process
 from tests.support.tracer import Point
 
-TRIED = {"prepare": 12, "submit": 40, "wait": 20}
+TRIED = {"prepare": 8, "submit": 28, "wait": 14}
 MAY_BE_AT_THE_VENUE = {"unknown", "queued", "processing", "succeeded"}
 
 
