@@ -314,7 +314,7 @@ class Siooi:
         account, profile = self._account, self.profile
 
         def read(response: Response) -> Session | NoSession:
-            said, values = wire.read_login(profile, response)
+            said, values = wire.read_login(profile, response, account.password)
             found = rules.session_of(profile, said, values)
             return found if isinstance(found, NoSession) else Session(found, next(self._numbers))
 

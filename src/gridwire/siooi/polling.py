@@ -128,7 +128,7 @@ class Poller:
                     f"The venue wants no questions for {pause_s:.0f} s (HTTP 429). The job goes on.",
                     retry_after_s=pause_s,
                 )
-            answer = wire.read_status(self._profile, response)
+            answer = wire.read_status(self._profile, response, session)
             state = rules.state_of(self._profile, answer)
             if isinstance(state, JobState):
                 return response, answer, state

@@ -159,7 +159,7 @@ class Sender:
                 on_progress=self._listener(on_progress),
             )
             raw.append(response.content)
-            answer = wire.read_send(self._profile, response)
+            answer = wire.read_send(self._profile, response, session)
             outcome = rules.outcome_of(self._profile, answer, intent)
             if answer.said.code is ResultCode.SESSION_EXPIRED:
                 self._sessions.invalidate(session)

@@ -7,13 +7,14 @@ profile's). Answers are read into plain values; what they mean is decided in `gr
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
 from gridwire.errors import ConfigurationError
+from gridwire.observe.redact import mask
 from gridwire.siooi import bodies
 from gridwire.siooi.bodies import Body, Document
 from gridwire.siooi.enums import JobState, ResultCode
@@ -26,6 +27,7 @@ from gridwire.transport.exchange import Request, Response
 
 MOST_ERRORS = 1000
 LONGEST_TEXT = 2000
+LONGEST_CODE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +197,32 @@ def _injected(profile: Profile, session: Session, way: str) -> dict[str, str]:
 # Answers
 
 
-def said(profile: Profile, call: Call, seen: Seen) -> Said:
-    """Status, code and explanation of an answer."""
+def said(profile: Profile, call: Call, seen: Seen, hidden: Collection[str]) -> Said:
+    """Status, code and explanation of an answer; ``hidden`` are secrets that a venue might repeat in them."""
     raw = call.result_code.find(seen) if call.result_code is not None else None
     text = call.result_text.find(seen) if call.result_text is not None else None
-    return Said(seen.response.status, seen.kind, raw, profile.code(raw), None if text is None else text[:LONGEST_TEXT])
+    return Said(
+        seen.response.status,
+        seen.kind,
+        None if raw is None else _shown(raw, hidden, LONGEST_CODE),
+        profile.code(raw),
+        None if text is None else _shown(text, hidden, LONGEST_TEXT),
+    )
 
 
-def read_login(profile: Profile, response: Response) -> tuple[Said, dict[str, str] | None]:
+def _shown(text: str, hidden: Collection[str], most: int) -> str:
+    for secret in hidden:
+        if secret:
+            text = text.replace(secret, "***")
+    return mask(text)[:most]
+
+
+def read_login(profile: Profile, response: Response, password: SecretStr) -> tuple[Said, dict[str, str] | None]:
     """What a login's answer said, and the session values in it; None unless all of them are there."""
     seen = Seen(response, profile.charset)
     values = {carrier.name: value for carrier in profile.session if (value := _value(carrier, seen)) is not None}
-    return said(profile, profile.login, seen), values if len(values) == len(profile.session) else None
+    hidden = (password.get_secret_value(), *values.values())
+    return said(profile, profile.login, seen, hidden), values if len(values) == len(profile.session) else None
 
 
 def _value(carrier: Carrier, seen: Seen) -> str | None:
@@ -219,21 +235,21 @@ def _value(carrier: Carrier, seen: Seen) -> str | None:
     return value if value.isprintable() and len(value) <= 16_384 else None
 
 
-def read_send(profile: Profile, response: Response) -> SendAnswer:
+def read_send(profile: Profile, response: Response, session: Session) -> SendAnswer:
     """What an upload's answer said."""
     seen = Seen(response, profile.charset)
     job_id = profile.send.job_id.find(seen)
     usable = job_id is not None and job_id.isprintable() and len(job_id) <= 500
-    return SendAnswer(said(profile, profile.send, seen), job_id if usable else None)
+    return SendAnswer(said(profile, profile.send, seen, session.values.values()), job_id if usable else None)
 
 
-def read_status(profile: Profile, response: Response) -> StatusAnswer:
+def read_status(profile: Profile, response: Response, session: Session) -> StatusAnswer:
     """What a status answer said."""
     call, seen = profile.status, Seen(response, profile.charset)
     raw = call.state.find(seen)
     errors = call.errors.find(seen) if call.errors is not None else []
     return StatusAnswer(
-        said=said(profile, call, seen),
+        said=said(profile, call, seen, session.values.values()),
         raw_state=raw,
         state=None if raw is None else profile.job_states.get(raw, JobState.UNKNOWN_STATE),
         document_status=call.document_status.find(seen) if call.document_status is not None else None,
