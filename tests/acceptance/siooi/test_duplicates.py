@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ async def test_G10_other_content_about_the_same_object_and_period_is_blocked(tmp
 
 async def test_G10_after_failed_the_corrected_document_may_be_sent(tmp_path: Path) -> None:
     async with office(tmp_path) as desk, desk.client(schemas=None) as client:
-        names = {"form_code": "F101", "object_key": "TPP-1", "period": "2026-Q3"}
+        names: dict[str, Any] = {"form_code": "F101", "object_key": "TPP-1", "period": "2026-Q3"}
         wrong = await client.prepare(desk.venue.document(values=("x",)), allow_unvalidated=True, **names)
         assert isinstance(await client.wait(accepted(await client.submit(wrong, confirm=True))), Failed)
         right = await client.prepare(desk.venue.document(), allow_unvalidated=True, **names)

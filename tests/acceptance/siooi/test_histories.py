@@ -30,7 +30,7 @@ from tests.support.virtual_loop import VirtualLoop
 T = TypeVar("T")
 MEMORY = Path("/dev/shm")  # noqa: S108 - waiting for a real disk would take most of the time
 HISTORIES = 2000
-PARTS = 4
+PARTS = 8
 """They run beside each other where there are cores for it."""
 OBJECTS = ("TPP-1", "TPP-2", "HPP-7")
 REFUSALS = (201, 202, 203, 204, 205, 206, 301, 103)
@@ -155,7 +155,7 @@ class Office(RuleBasedStateMachine):
             for row in await self.client.uploads():
                 if row.state in ("unknown", "expired"):
                     finding = "present" if row.document.exact_sha256 in loaded else "absent"
-                    await self.client.resolve(row.ref, finding, by="Иванова", note="в кабинете")  # type: ignore[arg-type]
+                    await self.client.resolve(row.ref, finding, by="Иванова", note="в кабинете")
 
         self.run(settle())
 

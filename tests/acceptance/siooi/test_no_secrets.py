@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gridwire.intents.uploads import read
+from gridwire.observe.events import Event
 from gridwire.siooi import Account, Siooi
 from tests.acceptance.siooi.office import accepted, office, prepared, sent
 from tests.support.planted import MARK, PASSWORD, leaks
@@ -32,6 +33,10 @@ async def test_G19_no_password_session_or_document_is_in_any_output(
     tmp_path: Path, wire: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []
+
+    def hear(event: Event) -> None:
+        said.append(repr(event))
+
     tokens: set[str] = set()
     with caplog.at_level(logging.DEBUG):
         for number, fault in enumerate(FAULTS):
@@ -42,9 +47,7 @@ async def test_G19_no_password_session_or_document_is_in_any_output(
                 desk.venue.registry.passwords[account.login] = PASSWORD
                 account = Account(account.profile, account.login, SecretStr(PASSWORD))
                 said += [repr(account), repr(account.profile)]
-                async with Siooi(
-                    account, journal=desk.journal, schemas=desk.venue.schemas, on_event=lambda e: said.append(repr(e))
-                ) as client:
+                async with Siooi(account, journal=desk.journal, schemas=desk.venue.schemas, on_event=hear) as client:
                     content = desk.venue.document().replace("Трансформатор".encode(), MARKER.encode())
                     document = await prepared(client, content)
                     said += [repr(document), str(document), document.summary()]

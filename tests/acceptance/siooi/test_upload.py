@@ -57,7 +57,7 @@ async def test_G03_a_missing_right_is_a_typed_refusal_and_the_document_may_be_se
         outcome = rejected(await sent(client, desk.venue.document(**content), **names), "venue", code.value)
         assert isinstance(outcome.raw, SendAnswer)
         assert outcome.raw.said.code is code
-        assert outcome.raw.said.raw_code in outcome.reason
+        assert f"code {outcome.raw.said.raw_code}:" in outcome.reason
         assert desk.states() == ["refused"]
         rejected(await sent(client, desk.venue.document(**content), **names), "venue", code.value)
         assert desk.states() == ["refused", "refused"]

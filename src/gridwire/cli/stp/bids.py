@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridwire.cli.exits import ExitCode
+from gridwire.cli.options import choice
 from gridwire.cli.output import ReaderGone, clean, out, out_json, tell
-from gridwire.cli.stp.link import Link, choice
+from gridwire.cli.stp.link import Link
 from gridwire.errors import InvalidInput
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 

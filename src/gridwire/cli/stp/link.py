@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from gridwire.cli import loop
+from gridwire.cli.options import choice, warn, with_options
 from gridwire.cli.output import tell
 from gridwire.errors import ConfigurationError, InvalidInput
 
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOLD_BY_THE_OUTCOME = frozenset({"outcome.unknown", "answer.foreign"})
-
-
-def choice(*values: str, help: str) -> Any:
-    """An option that takes one of ``values``, in capitals or not."""
-
-    def check(value: str | None) -> str | None:
-        if value is not None and value.lower() not in values:
-            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}. Nothing was sent.")
-        return value and value.lower()
-
-    return typer.Option(metavar="|".join(values), callback=check, help=help)
 
 
 @dataclass(frozen=True)
@@ -110,35 +98,10 @@ class Link:
 
 
 def _warn(event: Event) -> None:
-    if event.level >= logging.WARNING and event.name not in _TOLD_BY_THE_OUTCOME:
-        tell(event.text, label="Note", style="yellow")
+    if event.name not in _TOLD_BY_THE_OUTCOME:
+        warn(event)
 
 
 def with_link(work: Callable[..., int | None]) -> Callable[..., None]:
-    """Make a command of ``work``, a function of a `Link` and of its own options: it gets the link's options besides.
-
-    ``work`` returns the exit code, None for success.
-    """
-    names = [field.name for field in fields(Link)]
-
-    def command(**given: Any) -> None:
-        link = Link(**{name: given.pop(name) for name in names})
-        raise typer.Exit(work(link, **given) or 0)
-
-    hints = get_type_hints(work, include_extras=True)
-    types = get_type_hints(Link, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(work).parameters.items()
-        if name != "link"
-    ]
-    shared = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types[field.name]
-        )
-        for field in fields(Link)
-    ]
-    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
-    command.__name__, command.__doc__ = work.__name__, work.__doc__
-    return command
+    """Make a command of ``work``, a function of a `Link` and of its own options: it gets the link's options besides."""
+    return with_options(Link, work)
