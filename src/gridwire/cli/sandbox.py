@@ -16,14 +16,17 @@ from gridwire.errors import ConfigurationError, InvalidInput
 
 _LAST_PORT = 65_535
 
-TITLES = {"epias_stp": "EPİAŞ STP"}
-_TRY = {"epias_stp": "gridwire stp contracts"}
+TITLES = {"epias_stp": "EPİAŞ STP", "siooi": "АС СиОИ"}
+_TRY = {
+    "epias_stp": "gridwire stp contracts",
+    "siooi": 'gridwire siooi submit "$(dirname "$GRIDWIRE_SIOOI_SCHEMAS")/documents" --wait',
+}
 
 
 def sandbox(
     venues: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VENUE]...", help="epias (or epias_stp); all venues if none is named."),
+        typer.Argument(metavar="[VENUE]...", help="epias (or epias_stp), siooi; all venues if none is named."),
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve HTTPS from a throw-away authority.")] = False,
     seed: Annotated[int, typer.Option(help="Fixes tickets and passwords.")] = 1,

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     Play = Callable[[float, int, bool], Coroutine[Any, Any, Tally]]
 
 _SHORT = {"epias": "epias_stp"}
-_PLAYS = {"epias_stp": "gridwire.cli.demo.epias_stp"}
+_PLAYS = {"epias_stp": "gridwire.cli.demo.epias_stp", "siooi": "gridwire.cli.demo.siooi"}
 """Each venue's module with its ``play(seconds, seed, silent)``, imported when it is its turn."""
 
 
 def demo(
     venue: Annotated[
-        list[str] | None, typer.Option(help="epias (or epias_stp); every venue that is installed if left out.")
+        list[str] | None, typer.Option(help="epias (or epias_stp), siooi; every venue that is installed if left out.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long each venue is shown, about.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed makes the same bids.")] = 1,
