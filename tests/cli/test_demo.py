@@ -89,7 +89,7 @@ def test_the_same_seed_makes_the_same_bids(cli: Cli, seed: str) -> None:
 
 
 def test_in_a_pipe_it_tells_line_by_line_and_ends_with_the_verdict(cli: Cli) -> None:
-    ran = cli("demo", "--seconds", "0.2")
+    ran = cli("demo", "--venue", "epias", "--seconds", "0.2")
     assert ran.code == ExitCode.DONE
     assert "no answer came. Unknown" in ran.out
     assert "marked TRADER1's: it was executed" in ran.out

@@ -78,7 +78,7 @@ def test_the_ports_are_the_one_asked_for_and_the_next(cli: Cli) -> None:
             "stp": f"http://127.0.0.1:{port}",
             "cas": f"http://127.0.0.1:{port + 1}/cas/v1",
         }
-        second = cli("sandbox", "--port", str(port))
+        second = cli("sandbox", "epias", "--port", str(port))
         assert (second.code, second.out) == (ExitCode.SETUP, "")
         assert f"ports {port} to {port + 1}" in second.err
         assert "address already in use" in second.err
@@ -89,7 +89,9 @@ def test_the_ports_are_the_one_asked_for_and_the_next(cli: Cli) -> None:
 def test_an_unknown_venue_is_one_sentence(cli: Cli) -> None:
     ran = cli("sandbox", "atlantis")
     assert ran.code == ExitCode.BAD_INPUT
-    assert ran.err == ("Error: The sandbox has no venue 'atlantis'; it has epias, epias_stp. Nothing was started.\n")
+    assert ran.err == (
+        "Error: The sandbox has no venue 'atlantis'; it has epias, epias_stp, siooi. Nothing was started.\n"
+    )
 
 
 def test_a_port_that_cannot_be_is_refused(cli: Cli) -> None:

@@ -16,6 +16,7 @@ EXAMPLES = ROOT / "examples"
 PATIENCE_S = 30.0
 RUNS: dict[str, list[list[str]]] = {
     "blocking_first_minute.py": [[]],
+    "siooi_quarter.py": [[], ["--lose-an-answer"]],
     "two_sided_bot.py": [["--seconds", "1"], ["--seconds", "1", "--lose-an-answer"]],
 }
 """How each file is run; a new file needs a line here."""

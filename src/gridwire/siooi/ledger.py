@@ -12,13 +12,14 @@ import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast, get_args
 
 from gridwire.errors import WrongLoop
+from gridwire.intents.journal import CRASHED
 from gridwire.intents.upload_records import Upload
 from gridwire.intents.uploads import Uploads, default_path
 from gridwire.observe.events import Events
-from gridwire.outcome import Unknown
+from gridwire.outcome import Cause, Unknown
 from gridwire.siooi.models import intent_of
 from gridwire.siooi.profile import Profile
 from gridwire.siooi.rules import doubt
@@ -52,29 +53,35 @@ class Ledger:
             if self._closed:
                 raise WrongLoop("This client is closed. Open a new one. Nothing was sent.")
             if self._uploads is None:
-                self._uploads = await to_its_end(self._open)
-                self._report(self._uploads.recovered)
+                self._uploads, rows = await to_its_end(self._open)
+                self._report(rows)
         return self._uploads
 
-    def _open(self) -> Uploads:
-        if self._throw_away:
+    def _open(self) -> tuple[Uploads, list[Upload]]:
+        path = self._path or (None if self._throw_away else default_path())
+        if path is None:
             folder = tempfile.mkdtemp(prefix="gridwire-sandbox-uploads-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            return Uploads.open(Path(folder) / "uploads.sqlite")
-        return Uploads.open(self._path or default_path())
+            path = Path(folder) / "uploads.sqlite"
+        uploads = Uploads.open(path)
+        try:
+            return uploads, uploads.rows()
+        except BaseException:
+            uploads.close()
+            raise
 
-    def _report(self, recovered: list[Upload]) -> None:
-        mine = [row for row in recovered if self.is_ours(row)]
-        for row in mine:
-            why = "the program that sent it ended before its answer was written down"
-            self.unknown[row.ref] = doubt(intent_of(row), "crashed", why)
-        if mine:
+    def _report(self, rows: list[Upload]) -> None:
+        lost = [row for row in rows if row.state == "unknown" and self.is_ours(row)]
+        for row in lost:
+            cause, why = _cause(row)
+            self.unknown[row.ref] = doubt(intent_of(row), cause, why)
+        if lost:
             self._events.emit(
                 "journal.recovered",
-                f"What became of {len(mine)} upload(s) of earlier runs is unknown. Look for them at the venue, then settle them "
+                f"What became of {len(lost)} upload(s) of earlier runs is unknown. Look for them at the venue, then settle them "
                 "with resolve() or `gridwire siooi resolve`.",
-                count=len(mine),
+                count=len(lost),
             )
 
     def is_ours(self, row: Upload) -> bool:
@@ -94,6 +101,13 @@ class Ledger:
             await to_its_end(uploads.close)
         if self._remove is not None:
             await to_its_end(self._remove)
+
+
+def _cause(row: Upload) -> tuple[Cause, str]:
+    """Why an upload of an earlier run is unknown: the cause is its note."""
+    if row.note in get_args(Cause) and row.note != CRASHED:
+        return cast("Cause", row.note), f"an earlier run got no answer that settles it ({row.note})"
+    return "crashed", "the program that sent it ended before its answer was written down"
 
 
 async def to_its_end(job: Callable[[], T]) -> T:

@@ -199,3 +199,18 @@ async def test_uploads_of_others_are_not_followed(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput):
             await client.status("20200101-none")
         assert await other.pending() == []
+
+
+async def test_what_earlier_runs_do_not_know_is_told_to_the_next(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        desk.venue.faults.add("drop_after_execute", operation="send")
+        async with desk.client() as client:
+            await sent(client)
+        async with desk.client() as client:
+            await client.pending()
+            (lost,) = client.unknown()
+            assert lost.cause == "disconnected"
+            assert lost.intent.restated["object_key"] == "TPP-1"
+            assert len(desk.named("journal.recovered")) == 1
+            await client.resolve(lost.intent.key, "present", by="Иванова", note="в кабинете")
+            assert client.unknown() == []
