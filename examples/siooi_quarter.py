@@ -24,14 +24,14 @@ async def resume(client: Siooi) -> None:
         print("LOST, look for it at the venue:", lost.intent.restated["object_key"], lost.intent.key)
 
 
-async def load(client: Siooi, folder: Path) -> None:
+async def load(client: Siooi, documents: list[Path]) -> None:
     """Send each document once, then follow the jobs."""
     jobs = []
-    for path in sorted(folder.glob("*.xml")):
+    for path in documents:
         form, object_key, period = path.stem.split("__")
         document = await client.prepare(path, form_code=form, object_key=object_key, period=period)
         match await client.submit(document, confirm=True):
-            case Accepted(order=job):
+            case Accepted(order=job) if job is not None:
                 print(path.name, "is in the queue")
                 jobs.append(job)
             case Rejected(origin=who, reason=why):
@@ -60,16 +60,15 @@ async def main() -> None:
             venue.knobs.queue_s = venue.knobs.run_s = 0.5
             if lose:
                 venue.faults.add("drop_after_execute", operation="send")
-            folder = venue.folder / "documents"
+            documents = sorted((venue.folder / "documents").glob("*.xml"))
             async with Siooi(box.siooi, journal=journal, schemas=venue.schemas) as client:
-                first = next(iter(sorted(folder.glob("*.xml"))))
-                form, object_key, period = first.stem.split("__")
-                document = await client.prepare(first, form_code=form, object_key=object_key, period=period)
+                form, object_key, period = documents[0].stem.split("__")
+                document = await client.prepare(documents[0], form_code=form, object_key=object_key, period=period)
                 await client.submit(document, confirm=True)  # and now the machine is switched off
             print("--- the next morning")
             async with Siooi(box.siooi, journal=journal, schemas=venue.schemas) as client:
                 await resume(client)
-                await load(client, folder)
+                await load(client, documents)
             print(len(venue.log.uploads()), "documents reached the venue, none of them twice")
 
 

@@ -264,7 +264,7 @@ def test_a_terminal_without_cyrillic_is_no_reason_to_fail(box: Office, poor: dic
 def test_ctrl_c_during_an_upload_leaves_an_honest_journal(box: Office, cli: object) -> None:
     box.venue.faults.add("silence_after_execute", operation="send")
     process = spawn("siooi", "submit", str(box.documents / NAME), "--yes")
-    until(lambda: box.venue.log.uploads(), process)
+    until(box.venue.log.uploads, process)
     ran = finish(process, signal.SIGINT)
     assert ran.code == ExitCode.UNKNOWN
     assert "is not sent again" in ran.err

@@ -16,7 +16,7 @@ from gridwire.auth.login_session import LoginSession, NoSession, login
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly, TransportError
 from gridwire.intents.upload_records import Upload, blocked
 from gridwire.observe.events import Events, Listener
-from gridwire.outcome import Outcome, Unknown
+from gridwire.outcome import OrderRef, Outcome, Unknown
 from gridwire.siooi import letters, polling, rules, wire
 from gridwire.siooi.account import PREFIX, TABLE, Account, SiooiSettings, account_of, existing_folder
 from gridwire.siooi.checks import check_reach
@@ -208,7 +208,7 @@ class Siooi:
 
     # Following
 
-    async def status(self, job: JobRef | str) -> JobStatus:
+    async def status(self, job: OrderRef | str) -> JobStatus:
         """Where a job stands now; the journal is told. A str is an upload's ref.
 
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
@@ -216,7 +216,7 @@ class Siooi:
         return await self._poller.ask(job_of(await self._row(job)))
 
     async def wait(
-        self, job: JobRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
+        self, job: OrderRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
     ) -> Result:
         """Follow a job until it has ended: `Succeeded`, `Failed` with the venue's errors, or `Expired`.
 
@@ -276,7 +276,7 @@ class Siooi:
         now = clock.now()
         return await self._ledger.ask(lambda uploads: uploads.deleted_by_support(ref, by=by, note=note, at=now))
 
-    async def support_request(self, job: JobRef | str) -> str:
+    async def support_request(self, job: OrderRef | str) -> str:
         """The letter, in Russian, that asks the venue's support to delete a loaded document. Nothing is sent."""
         return letters.deletion_request(await self._row(job))
 
@@ -293,8 +293,8 @@ class Siooi:
             except TransportError as error:
                 self._events.emit("logout.lost", f"The session could not be ended: {error}", level=logging.WARNING)
 
-    async def _row(self, job: JobRef | str) -> Upload:
-        ref = job.ref if isinstance(job, JobRef) else job
+    async def _row(self, job: OrderRef | str) -> Upload:
+        ref = job.intent.key if isinstance(job, OrderRef) else job
         row = await self._ledger.ask(lambda uploads: uploads.get(ref))
         if not self._ledger.is_ours(row):
             raise InvalidInput(

@@ -53,9 +53,10 @@ class Ledger:
             if self._closed:
                 raise WrongLoop("This client is closed. Open a new one. Nothing was sent.")
             if self._uploads is None:
-                self._uploads, rows = await to_its_end(self._open)
+                opened, rows = await to_its_end(self._open)
+                self._uploads = opened
                 self._report(rows)
-        return self._uploads
+            return self._uploads
 
     def _open(self) -> tuple[Uploads, list[Upload]]:
         path = self._path or (None if self._throw_away else default_path())

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from gridwire.intents.upload_records import Upload
 from gridwire.observe.events import Listener
-from gridwire.outcome import Outcome, Unknown
+from gridwire.outcome import OrderRef, Outcome, Unknown
 from gridwire.siooi import rules
 from gridwire.siooi.account import Account
 from gridwire.siooi.client import TIMEOUT_S
@@ -147,7 +147,7 @@ class Siooi(Blocking):
             on_progress=on_progress,
         )
 
-    def status(self, job: JobRef | str) -> JobStatus:
+    def status(self, job: OrderRef | str) -> JobStatus:
         """Where a job stands now; the journal is told. A str is an upload's ref.
 
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
@@ -155,7 +155,7 @@ class Siooi(Blocking):
         return self._bridge.call(self._client.status, job)
 
     def wait(
-        self, job: JobRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
+        self, job: OrderRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
     ) -> Result:
         """Follow a job until it has ended: `Succeeded`, `Failed` with the venue's errors, or `Expired`.
 
@@ -198,7 +198,7 @@ class Siooi(Blocking):
         """
         return self._bridge.call(self._client.deleted_by_support, ref, by=by, note=note)
 
-    def support_request(self, job: JobRef | str) -> str:
+    def support_request(self, job: OrderRef | str) -> str:
         """The letter, in Russian, that asks the venue's support to delete a loaded document. Nothing is sent."""
         return self._bridge.call(self._client.support_request, job)
 

@@ -63,7 +63,7 @@ async def office(tmp_path: Path, *, tls: bool = False) -> AsyncIterator[Office]:
 
 async def prepared(client: Siooi, content: bytes | None = None, **names: str) -> Prepared:
     """A document of form F101 about TPP-1, as the tests like it."""
-    about = {"form_code": FORM, "object_key": OBJECT, "period": PERIOD, **names}
+    about: dict[str, Any] = {"form_code": FORM, "object_key": OBJECT, "period": PERIOD, **names}
     return await client.prepare(content or SiooiVenue.document(), **about)
 
 

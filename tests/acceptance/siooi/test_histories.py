@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from gridwire.errors import GridwireError
+from gridwire.intents.upload_records import Finding
 from gridwire.intents.uploads import read
 from gridwire.outcome import Accepted, Unknown
 from gridwire.sandbox import Sandbox
@@ -154,7 +155,7 @@ class Office(RuleBasedStateMachine):
             loaded = {job.sha256 for job in self.venue.registry.jobs.values()}
             for row in await self.client.uploads():
                 if row.state in ("unknown", "expired"):
-                    finding = "present" if row.document.exact_sha256 in loaded else "absent"
+                    finding: Finding = "present" if row.document.exact_sha256 in loaded else "absent"
                     await self.client.resolve(row.ref, finding, by="Иванова", note="в кабинете")
 
         self.run(settle())
@@ -187,7 +188,7 @@ class Office(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_G22_no_history_of_answers_leads_to_a_second_upload(part: int) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Office,
         settings=settings(
             max_examples=HISTORIES // PARTS,
