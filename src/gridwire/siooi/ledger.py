@@ -35,7 +35,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path | None, profile: Profile, account: str, events: Events) -> None:
-        self.venue = f"siooi/{profile.name}"
+        self.venue: str = f"siooi/{profile.name}"
         self.account = account
         self._path = path
         self._throw_away = path is None and profile.is_local

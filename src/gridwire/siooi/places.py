@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -58,7 +58,7 @@ Regex = Annotated[str, AfterValidator(_check_regex)]
 class Strict(BaseModel):
     """A table of a profile: a key that nobody knows is an error, because it is a typing mistake."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
 
 class Seen:
@@ -111,13 +111,15 @@ _KINDS = ("cookie", "header", "json", "xpath", "body", "regex")
 class Place(Strict):
     """One place in an answer."""
 
-    cookie: Token | None = Field(None, description='the name of a cookie the answer sets, like "SESSIONID"')
-    header: Token | None = Field(None, description='the name of a header, like "X-Session"')
-    json_: Pointer | None = Field(None, alias="json", description='a JSON pointer, like "/data/token"')
-    xpath: str | None = Field(None, description='an XPath 1.0 expression, like "//s:Token"')
-    namespaces: dict[str, str] = Field({}, description='prefixes of the xpath, like {s = "urn:example"}')
-    body: bool = Field(False, description="true for the whole body without white space around it")
-    regex: Regex | None = Field(None, description=r"a regular expression; its first group counts, like 'job=(\d+)'")
+    cookie: Token | None = Field(default=None, description='the name of a cookie the answer sets, like "SESSIONID"')
+    header: Token | None = Field(default=None, description='the name of a header, like "X-Session"')
+    json_: Pointer | None = Field(default=None, alias="json", description='a JSON pointer, like "/data/token"')
+    xpath: str | None = Field(default=None, description='an XPath 1.0 expression, like "//s:Token"')
+    namespaces: dict[str, str] = Field(default={}, description='prefixes of the xpath, like {s = "urn:example"}')
+    body: bool = Field(default=False, description="true for the whole body without white space around it")
+    regex: Regex | None = Field(
+        default=None, description=r"a regular expression; its first group counts, like 'job=(\d+)'"
+    )
 
     _path: Any = PrivateAttr(None)
 
@@ -166,14 +168,16 @@ class ErrorList(Strict):
     ``regex`` the pattern's named groups ``line``, ``element``, ``code`` and ``message``.
     """
 
-    json_: Pointer | None = Field(None, alias="json", description='a pointer to an array, like "/errors"')
-    xpath: str | None = Field(None, description='an XPath that selects one element per error, like "//s:Error"')
-    namespaces: dict[str, str] = Field({}, description='prefixes of the xpaths, like {s = "urn:example"}')
-    regex: Regex | None = Field(None, description="a regular expression with named groups that matches once per error")
-    line: str | None = Field(None, description="where one error's line number is")
-    element: str | None = Field(None, description="where the name or path of the element at fault is")
-    code: str | None = Field(None, description="where one error's code is")
-    message: str | None = Field(None, description="where one error's text is")
+    json_: Pointer | None = Field(default=None, alias="json", description='a pointer to an array, like "/errors"')
+    xpath: str | None = Field(default=None, description='an XPath that selects one element per error, like "//s:Error"')
+    namespaces: dict[str, str] = Field(default={}, description='prefixes of the xpaths, like {s = "urn:example"}')
+    regex: Regex | None = Field(
+        default=None, description="a regular expression with named groups that matches once per error"
+    )
+    line: str | None = Field(default=None, description="where one error's line number is")
+    element: str | None = Field(default=None, description="where the name or path of the element at fault is")
+    code: str | None = Field(default=None, description="where one error's code is")
+    message: str | None = Field(default=None, description="where one error's text is")
 
     _path: Any = PrivateAttr(None)
     _parts: dict[str, Any] = PrivateAttr({})

@@ -117,8 +117,8 @@ class Poller:
             self._unmapped(status, told)
 
     async def _answer(self, job: JobRef) -> tuple[Response, StatusAnswer, JobState]:
-        trouble: rules.Trouble = "session"
-        for _ in range(2):  # the second time with the session of a new login
+        first = True
+        while True:
             session = await self._sessions.get()
             request = wire.status_request(self._profile, session, job_id=job.job_id, form_code=job.form_code)
             response = await self._http.send(request)
@@ -132,11 +132,11 @@ class Poller:
             state = rules.state_of(self._profile, answer)
             if isinstance(state, JobState):
                 return response, answer, state
-            trouble = state
-            if trouble != "session":
-                break
-            self._sessions.invalidate(session)
-        raise _error(job, answer, trouble)
+            if state == "session":
+                self._sessions.invalidate(session)
+            if state != "session" or not first:
+                raise _error(job, answer, state)
+            first = False  # once more, with the session of a new login
 
     async def _note(self, status: JobStatus, response: Response) -> None:
         state, ref = rules.journal_state(status), status.job.ref

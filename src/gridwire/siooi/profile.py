@@ -71,16 +71,16 @@ Raw = Annotated[str, BeforeValidator(_as_text)]
 class Tls(Strict):
     """How the venue's certificate is checked. It cannot be switched off."""
 
-    ca_bundle: str | None = Field(None, description="path of a PEM file with the authorities to trust")
-    client_cert: str | None = Field(None, description="path of a PEM file with our certificate and its key")
-    min_version: Literal["1.2", "1.3"] = Field("1.2", description='the oldest TLS to speak, "1.2" or "1.3"')
+    ca_bundle: str | None = Field(default=None, description="path of a PEM file with the authorities to trust")
+    client_cert: str | None = Field(default=None, description="path of a PEM file with our certificate and its key")
+    min_version: Literal["1.2", "1.3"] = Field(default="1.2", description='the oldest TLS to speak, "1.2" or "1.3"')
 
 
 class Rule(Strict):
     """An answer with one of these statuses and one of these codes; what is left out is not looked at."""
 
-    status: Statuses = Field((), description="HTTP statuses, like 200 or [200, 202]")
-    code: Codes = Field((), description='values of result_code, like "0" or ["0", "OK"]')
+    status: Statuses = Field(default=(), description="HTTP statuses, like 200 or [200, 202]")
+    code: Codes = Field(default=(), description='values of result_code, like "0" or ["0", "OK"]')
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -97,25 +97,26 @@ class XmlShape(Strict):
     """The element around the fields of an ``xml`` or ``soap`` body."""
 
     root: Name = Field(description='the element that holds the fields, like "SendDocument"')
-    namespace: str = Field("", description='its namespace, like "urn:example"; empty for none')
-    qualified: bool = Field(True, description="whether the fields are in that namespace too")
-    soap: Literal["1.1", "1.2"] = Field("1.1", description='the version of the envelope, "1.1" or "1.2"')
-    action: str | None = Field(None, description="the SOAPAction, without quotes")
+    namespace: str = Field(default="", description='its namespace, like "urn:example"; empty for none')
+    qualified: bool = Field(default=True, description="whether the fields are in that namespace too")
+    soap: Literal["1.1", "1.2"] = Field(default="1.1", description='the version of the envelope, "1.1" or "1.2"')
+    action: str | None = Field(default=None, description="the SOAPAction, without quotes")
 
 
 class Call(Strict):
     """What all requests have in common. Values of query, headers and fields are templates."""
 
-    method: Method = Field("POST", description="the HTTP method")
+    method: Method = Field(default="POST", description="the HTTP method")
     path: PathTemplate = Field(description='where below base_url, like "/api/login"')
-    query: dict[str, Template] = Field({}, description='parameters of the address, like {v = "2"}')
-    headers: dict[Token, Template] = Field({}, description='headers, like {"X-Client" = "gridwire"}')
+    query: dict[str, Template] = Field(default={}, description='parameters of the address, like {v = "2"}')
+    headers: dict[Token, Template] = Field(default={}, description='headers, like {"X-Client" = "gridwire"}')
     fields: dict[str, Template] = Field(
-        {}, description='fields of the body by name, like {login = "{login}"}; a / in a name goes one level deeper'
+        default={},
+        description='fields of the body by name, like {login = "{login}"}; a / in a name goes one level deeper',
     )
-    shape: XmlShape | None = Field(None, description="the element around the fields; needed for xml and soap")
-    result_code: Place | None = Field(None, description="where the venue's code stands in the answer")
-    result_text: Place | None = Field(None, description="where its explanation stands in the answer")
+    shape: XmlShape | None = Field(default=None, description="the element around the fields; needed for xml and soap")
+    result_code: Place | None = Field(default=None, description="where the venue's code stands in the answer")
+    result_text: Place | None = Field(default=None, description="where its explanation stands in the answer")
 
     def templates(self) -> Iterator[tuple[str, str]]:
         """Every template with the path of its field."""
@@ -128,17 +129,19 @@ class LoginCall(Call):
     """The login. It may use ``{login}`` and ``{password}``."""
 
     body: LoginBody = Field(description="the form of the request: json, form, multipart, xml, soap or basic")
-    accepted_when: tuple[Rule, ...] = Field((), description="answers that are a login; any 2xx with a session if empty")
-    refused_when: tuple[Rule, ...] = Field((), description="answers that refuse login or password for good")
+    accepted_when: tuple[Rule, ...] = Field(
+        default=(), description="answers that are a login; any 2xx with a session if empty"
+    )
+    refused_when: tuple[Rule, ...] = Field(default=(), description="answers that refuse login or password for good")
 
 
 class FilePart(Strict):
     """How the document travels."""
 
-    field: str | None = Field(None, description="the field that carries it; none for raw_xml")
-    name: Template = Field("{form_code}.xml", description="its file name in a multipart body")
-    content_type: str = Field("application/xml", description="its media type in a multipart or raw body")
-    encoding: Literal["base64", "text"] = Field("base64", description="how it stands in an xml or soap field")
+    field: str | None = Field(default=None, description="the field that carries it; none for raw_xml")
+    name: Template = Field(default="{form_code}.xml", description="its file name in a multipart body")
+    content_type: str = Field(default="application/xml", description="its media type in a multipart or raw body")
+    encoding: Literal["base64", "text"] = Field(default="base64", description="how it stands in an xml or soap field")
 
 
 class SendCall(Call):
@@ -148,34 +151,38 @@ class SendCall(Call):
     file: FilePart = Field(description="how the document travels")
     job_id: Place = Field(description="where the job id stands in the answer")
     queued_when: tuple[Rule, ...] = Field(min_length=1, description="answers that mean the document is in the queue")
-    refused_when: tuple[Rule, ...] = Field((), description="answers that mean it is certainly not; each names a code")
+    refused_when: tuple[Rule, ...] = Field(
+        default=(), description="answers that mean it is certainly not; each names a code"
+    )
 
 
 class StatusCall(Call):
     """The question about a job. It may use ``{job_id}``, ``{form_code}`` and ``{session.NAME}``."""
 
-    method: Method = Field("GET", description="the HTTP method")
-    body: PlainBody = Field("none", description="the form of the request: none, json, form, xml or soap")
+    method: Method = Field(default="GET", description="the HTTP method")
+    body: PlainBody = Field(default="none", description="the form of the request: none, json, form, xml or soap")
     state: Place = Field(description="where the job's state stands in the answer")
-    document_status: Place | None = Field(None, description="where the document's own status stands, like «Подписан»")
-    errors: ErrorList | None = Field(None, description="where the errors of a failed job stand")
+    document_status: Place | None = Field(
+        default=None, description="where the document's own status stands, like «Подписан»"
+    )
+    errors: ErrorList | None = Field(default=None, description="where the errors of a failed job stand")
 
 
 class LogoutCall(Call):
     """The end of a session, where the venue has a call for it."""
 
-    body: PlainBody = Field("none", description="the form of the request: none, json, form, xml or soap")
+    body: PlainBody = Field(default="none", description="the form of the request: none, json, form, xml or soap")
 
 
 class Injection(Strict):
     """Where a session value goes in later requests."""
 
-    cookie: Token | None = Field(None, description="the cookie that carries it")
-    header: Token | None = Field(None, description='the header that carries it, like "Authorization"')
-    template: str = Field("{v}", description='what the header holds, like "Bearer {v}"')
-    query: str | None = Field(None, description="the parameter of the address that carries it")
-    field: str | None = Field(None, description="the field of the body that carries it")
-    path: bool = Field(False, description="true if a path names it as {session.NAME}")
+    cookie: Token | None = Field(default=None, description="the cookie that carries it")
+    header: Token | None = Field(default=None, description='the header that carries it, like "Authorization"')
+    template: str = Field(default="{v}", description='what the header holds, like "Bearer {v}"')
+    query: str | None = Field(default=None, description="the parameter of the address that carries it")
+    field: str | None = Field(default=None, description="the field of the body that carries it")
+    path: bool = Field(default=False, description="true if a path names it as {session.NAME}")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -200,33 +207,39 @@ class Carrier(Strict):
 class Limits(Strict):
     """What the venue can take. The defaults are guesses."""
 
-    max_file_bytes: int = Field(20 * MIB, gt=0, description="the largest document, in bytes")
-    min_send_interval_s: float = Field(1.0, ge=0, le=3600, description="seconds between two uploads of one client")
+    max_file_bytes: int = Field(default=20 * MIB, gt=0, description="the largest document, in bytes")
+    min_send_interval_s: float = Field(
+        default=1.0, ge=0, le=3600, description="seconds between two uploads of one client"
+    )
 
 
 class Profile(Strict):
     """How one installation of the venue is spoken to. Made by `gridwire.siooi.load_profile`, from TOML or JSON."""
 
     name: Name = Field(description="a short name; it stands in the journal")
-    confirmed: bool = Field(False, description="true once a person has checked it against the letter from support")
-    source_note: str = Field("", description="which letter it is from, and who checked it")
+    confirmed: bool = Field(
+        default=False, description="true once a person has checked it against the letter from support"
+    )
+    source_note: str = Field(default="", description="which letter it is from, and who checked it")
     base_url: str = Field(description='where the venue is, like "https://host.example/api"')
-    charset: Charset = Field("utf-8", description="the encoding of form fields and text answers")
-    tls: Tls = Field(Tls(), description="certificates")
+    charset: Charset = Field(default="utf-8", description="the encoding of form fields and text answers")
+    tls: Tls = Field(default=Tls(), description="certificates")
     login: LoginCall = Field(description="the request that logs in")
     session: tuple[Carrier, ...] = Field(min_length=1, description="what a login gives and where it goes")
-    session_ttl_s: float = Field(600.0, gt=0, description="how long a session lives, in seconds; a guess unless set")
-    relogin_margin_s: float = Field(60.0, ge=0, description="log in again this long before its end, in seconds")
+    session_ttl_s: float = Field(
+        default=600.0, gt=0, description="how long a session lives, in seconds; a guess unless set"
+    )
+    relogin_margin_s: float = Field(default=60.0, ge=0, description="log in again this long before its end, in seconds")
     send: SendCall = Field(description="the request that uploads a document")
     status: StatusCall = Field(description="the request that asks about a job")
-    logout: LogoutCall | None = Field(None, description="the request that ends a session")
-    result_codes: dict[Raw, ResultCode] = Field({}, description="the venue's codes and what they mean")
-    job_states: dict[Raw, JobState] = Field({}, description="the venue's job states and what they mean")
+    logout: LogoutCall | None = Field(default=None, description="the request that ends a session")
+    result_codes: dict[Raw, ResultCode] = Field(default={}, description="the venue's codes and what they mean")
+    job_states: dict[Raw, JobState] = Field(default={}, description="the venue's job states and what they mean")
     http_codes: dict[Raw, ResultCode] = Field(
-        {"401": ResultCode.SESSION_EXPIRED, "403": ResultCode.NO_ROLE},
+        default={"401": ResultCode.SESSION_EXPIRED, "403": ResultCode.NO_ROLE},
         description="what an HTTP status without a known code means to a status call",
     )
-    limits: Limits = Field(Limits(), description="sizes and pauses")
+    limits: Limits = Field(default=Limits(), description="sizes and pauses")
 
     @property
     def host(self) -> str:

@@ -131,9 +131,8 @@ def result_as_dict(result: Result) -> dict[str, Any]:
     for name in ("document_status", "text", "reason"):
         if hasattr(result, name):
             facts[name] = getattr(result, name)
-    if hasattr(result, "errors"):
-        facts["errors"] = errors_as_dicts(result.errors)
-    return facts
+    errors = getattr(result, "errors", None)
+    return facts if errors is None else facts | {"errors": errors_as_dicts(errors)}
 
 
 def status_as_dict(status: JobStatus) -> dict[str, Any]:

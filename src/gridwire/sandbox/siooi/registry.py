@@ -110,10 +110,10 @@ class Registry:
     """Everything the venue knows."""
 
     def __init__(self, seed: int, users: Sequence[User], forms: frozenset[str], knobs: SiooiKnobs) -> None:
-        self.users = {user.name: user for user in users}
-        self.passwords = _passwords(seed, users)
+        self.users: dict[str, User] = {user.name: user for user in users}
+        self.passwords: dict[str, str] = _passwords(seed, users)
         self.jobs: dict[str, Job] = {}
-        self.logins = 0
+        self.logins: int = 0
         """Logins that succeeded."""
         self._forms = forms
         self._knobs = knobs
