@@ -24,6 +24,8 @@ PURE = (
     "*/periods.py",
     "*/transport/exchange.py",
     "*/transport/classify.py",
+    *(f"*/transport/xml/{name}.py" for name in ("canonical", "elements", "faults", "hardened")),
+    "*/intents/upload_records.py",
     "*/auth/cas.py",
     "*/auth/budget.py",
     "*/rules.py",

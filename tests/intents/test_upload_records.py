@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridwire.errors import InvalidInput
-from gridwire.intents.records import moment
 from gridwire.intents.upload_records import (
     ALLOWED,
     BLOCKING,
@@ -40,8 +40,11 @@ def document(**changed: Any) -> Document:
     return Document(**whole)
 
 
+SECONDS = [datetime(2026, 12, 1, 6, 0, second, tzinfo=UTC) for second in range(10)]
+
+
 def upload(state: State = "succeeded", at: int = 0, job_id: str | None = None, **changed: Any) -> Upload:
-    return Upload(f"ref-{state}-{at}", document(**changed), state, "run", moment(at), moment(at), job_id=job_id)
+    return Upload(f"ref-{state}-{at}", document(**changed), state, "run", SECONDS[at], SECONDS[at], job_id=job_id)
 
 
 OTHER = {"exact_sha256": "c" * 64, "canonical_sha256": "d" * 64, "object_key": "ПС 220"}
@@ -110,6 +113,10 @@ class TestDocument:
     def test_an_empty_document_is_refused(self) -> None:
         with pytest.raises(InvalidInput, match="empty"):
             document(size_bytes=0)
+        assert document(size_bytes=1).size_bytes == 1
+
+    def test_a_name_may_be_as_long_as_said(self) -> None:
+        assert len(document(object_key="ж" * 200).object_key) == 200
 
 
 class TestObstacle:

@@ -203,7 +203,7 @@ class TestDuplicates:
 
 class TestForce:
     @pytest.mark.parametrize("said", [{"force": True}, {"i_accept_duplicate": True}])
-    def test_one_of_the_two_words_is_refused(self, uploads: Uploads, said: dict[str, bool]) -> None:
+    def test_one_of_the_two_words_is_refused(self, uploads: Uploads, said: dict[str, Any]) -> None:
         row = uploads.prepare(document())
         with pytest.raises(InvalidInput, match="only with both"):
             uploads.start(row.ref, **said)
@@ -257,7 +257,7 @@ class TestPersons:
             uploads.resolve(brought_to(uploads, "unknown").ref, "maybe", by="x", note="y")  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("said", [{"by": " ", "note": "x"}, {"by": "x", "note": ""}])
-    def test_who_and_how_must_be_said(self, uploads: Uploads, said: dict[str, str]) -> None:
+    def test_who_and_how_must_be_said(self, uploads: Uploads, said: dict[str, Any]) -> None:
         unknown, loaded = brought_to(uploads, "unknown"), brought_to(uploads, "succeeded", **OTHER)
         with pytest.raises(InvalidInput, match="is empty"):
             uploads.resolve(unknown.ref, "absent", **said)
@@ -366,9 +366,10 @@ class TestRuns:
         ended = Uploads.open(path)
         row, waiting = started(ended), ended.prepare(document(**OTHER))
         ended.close()
-        for attempt in (lambda: ended.prepare(document()), lambda: ended.start(waiting.ref)):
-            with pytest.raises(JournalError, match=r"has ended.*Nothing was sent"):
-                attempt()
+        with pytest.raises(JournalError, match=r"has ended.*Nothing was sent"):
+            ended.prepare(document())
+        with pytest.raises(JournalError, match=r"has ended.*Nothing was sent"):
+            ended.start(waiting.ref)
         assert ended.record(row.ref, "queued", job_id="J1").state == "queued"
 
     def test_locks_of_dead_runs_are_cleared_away(self, path: Path) -> None:
@@ -415,6 +416,13 @@ class TestTrouble:
             Uploads.open(path)
         assert descriptors() == before
         assert list(module._runs(path).glob("*.lock")) == []
+
+    def test_a_file_of_a_newer_program_is_left_alone(self, uploads: Uploads, path: Path) -> None:
+        with uploads._transaction("BEGIN IMMEDIATE") as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+            connection.execute("PRAGMA user_version = 2")
+        with pytest.raises(JournalError, match=r"newer gridwire .*Nothing is sent without it"):
+            Uploads.open(path)
 
     def test_a_locked_file_sends_nothing(self, uploads: Uploads, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         row = uploads.prepare(document())

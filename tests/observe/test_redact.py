@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
 import logging
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 
-from gridwire.observe.redact import guard_loggers, mask, safe_url
+from gridwire.observe.redact import MOST_OF_AN_ANSWER, excerpt, guard_loggers, mask, safe_url
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,38 @@ def test_library_records_lose_all_but_the_harmless_part(caplog: pytest.LogCaptur
         logger.debug("")
     assert [record.getMessage() for record in caplog.records] == ["send_request_headers.started", "failed", ""]
     assert "secret" not in caplog.text
+
+
+class TestExcerpt:
+    @pytest.mark.parametrize("secret", ["Ключ&1<", 'a"b\\c d', "x/y+z=="])
+    @pytest.mark.parametrize(
+        "spell",
+        [str, lambda s: json.dumps(s)[1:-1], html.escape, quote, quote_plus],
+        ids=["raw", "json", "html", "url", "form"],
+    )
+    def test_a_secret_value_goes_however_it_is_spelled(self, secret: str, spell: Callable[[str], str]) -> None:
+        assert excerpt(f"before {spell(secret)} after", [secret]) == "before *** after"
+
+    def test_a_secret_that_another_begins_with_takes_nothing_from_it(self) -> None:
+        assert excerpt("abcdef", ["abc", "abcdef", ""]) == "***"
+
+    def test_what_looks_like_a_secret_is_masked_without_being_named(self) -> None:
+        assert excerpt(b"token=abc") == "token=***"
+
+    def test_bytes_that_are_no_text_are_kept_as_far_as_they_are(self) -> None:
+        assert excerpt("Ж".encode() + b"\xff") == "Ж\ufffd"
+
+    @pytest.mark.parametrize("length", [0, 1, MOST_OF_AN_ANSWER])
+    def test_what_is_short_is_kept_whole(self, length: int) -> None:
+        assert excerpt("x" * length) == "x" * length
+
+    @pytest.mark.parametrize("length", [MOST_OF_AN_ANSWER + 1, 4 * MOST_OF_AN_ANSWER + 1, 10**6])
+    def test_what_is_long_is_cut_and_says_so(self, length: int) -> None:
+        assert excerpt("x" * length) == "x" * MOST_OF_AN_ANSWER + " …"
+
+    @pytest.mark.parametrize("before", range(7900, 8001, 7))
+    def test_a_secret_that_the_cut_goes_through_is_not_shown(self, before: int) -> None:
+        text = "token=" + "y" * (before - 40) + ' password="se cret" ' + "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln" * 3
+        shown = excerpt(text)
+        assert "cret" not in shown
+        assert "eyJ" not in shown

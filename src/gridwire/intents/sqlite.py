@@ -48,6 +48,7 @@ def transaction(
             )
         ) as connection:
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")  # without it macOS leaves a commit in the disk's own memory
             if setup:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(setup)

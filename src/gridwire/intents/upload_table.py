@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS steps (
 );
 CREATE INDEX IF NOT EXISTS steps_by_ref ON steps (ref);
 """
+VERSION = 1
 _COLUMNS = (
     "ref", "venue", "account", "form", "object_key", "period", "exact_sha256", "canonical_sha256", "size_bytes", "state",
     "run", "created_us", "changed_us", "started_us", "answered_us", "job_id", "answer", "attempts", "note", "forced_over",
@@ -44,6 +45,14 @@ _COLUMNS = (
 )  # fmt: skip
 _ALL = ", ".join(_COLUMNS)
 _ABOUT = "venue = ? AND account = ? AND form = ? AND object_key = ? AND period = ?"
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The version of the file's form; a new file gets ours."""
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not found:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    return found or VERSION
 
 
 def insert(connection: sqlite3.Connection, upload: Upload) -> None:

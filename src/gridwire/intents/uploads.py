@@ -85,8 +85,14 @@ class Uploads:
                 uploads = cls(path, run, os.open(_lock(path, run), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
                 try:
                     try_lock(uploads._descriptor)
-                    with transaction(path, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA):
-                        pass
+                    with transaction(
+                        path, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA
+                    ) as connection:
+                        found = table.version(connection)
+                    if found > table.VERSION:  # its states may mean other things
+                        raise JournalError(
+                            f"{WHAT} {path} was written by a newer gridwire. {NOTHING_SENT}: upgrade gridwire here too."
+                        )
                     uploads.recovered = uploads._recover()
                 except BaseException:
                     uploads.close()

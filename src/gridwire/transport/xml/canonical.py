@@ -28,7 +28,7 @@ class Canonical:
     """A parser's target that hashes. Call `flush` now and then, and `hexdigest` at the end."""
 
     def __init__(self, max_depth: int) -> None:
-        self.root = ""
+        self.root: str = ""
         """The root's name, as ``{namespace}name``."""
         self._hash = hashlib.sha256()
         self._pieces: list[str] = []

@@ -77,9 +77,8 @@ def inspect(
                 raise TypeDeclared
             try:
                 reader.feed(piece)
-            except etree.XMLSyntaxError:
-                _refuse_malformed(data)
-                raise
+            except etree.XMLSyntaxError as error:
+                raise _plain(data, error) from None
             exact.update(piece)
             canonical.flush()
             faulty.note(start, reader)
@@ -140,17 +139,20 @@ def _refusals() -> Iterator[None]:
 def _close(reader: Any, data: bytes) -> None:
     try:
         reader.close()
-    except etree.XMLSyntaxError:
-        _refuse_malformed(data)
-        raise
+    except etree.XMLSyntaxError as error:
+        raise _plain(data, error) from None
 
 
-def _refuse_malformed(data: bytes) -> None:
-    """Read it once more without a schema, under which faults of the form itself come without a place."""
+def _plain(data: bytes, error: Any) -> Any:
+    """The error with its place: beside a schema it comes without, so the document is read once more."""
     reader = parser(target=Canonical(MAX_DEPTH))
-    for start in range(0, len(data), PIECE):
-        reader.feed(data[start : start + PIECE])
-    reader.close()
+    try:
+        for start in range(0, len(data), PIECE):
+            reader.feed(data[start : start + PIECE])
+        reader.close()
+    except etree.XMLSyntaxError as placed:
+        return placed
+    return error
 
 
 def _malformed(error: Any) -> DocumentRefused:

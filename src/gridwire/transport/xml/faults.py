@@ -27,7 +27,8 @@ class Fault:
 
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line is not None else ""
-        return ", ".join(filter(None, (where, self.path))) + f": {self.message}"
+        place = ", ".join(filter(None, (where, self.path)))
+        return f"{place}: {self.message}" if place else self.message
 
 
 class DocumentRefused(InvalidInput):
@@ -37,7 +38,7 @@ class DocumentRefused(InvalidInput):
         listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         super().__init__(f"{text} Nothing was sent.{listed}{more}")
-        self.faults = tuple(faults)
+        self.faults: tuple[Fault, ...] = tuple(faults)
 
 
 class Locator:
@@ -45,7 +46,7 @@ class Locator:
 
     def __init__(self) -> None:
         self._open: list[tuple[str, dict[str, int]]] = [("", {})]
-        self.path = ""
+        self.path: str = ""
 
     def start(self, tag: str, _attributes: Mapping[str, str], _nsmap: Any = None) -> None:
         """An element begins."""
