@@ -79,7 +79,7 @@ def _complaints(error: ValidationError) -> list[Complaint]:
 
 
 def _complaint(error: Any) -> Complaint:
-    place = [part for part in error["loc"] if part not in ("function-before", "function-after")]
+    place = [part for part in error["loc"] if part != "[key]"]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     kind, message = error["type"], str(error["msg"])
     about = _description(place)

@@ -14,10 +14,17 @@ class XPath:
     """An XPath 1.0 expression, compiled once. Raises `ValueError` for one that cannot be compiled."""
 
     def __init__(self, expression: str, namespaces: Mapping[str, str] | None = None) -> None:
+        self._said = expression, dict(namespaces or {})
         try:
             self._run = etree.XPath(expression, namespaces=dict(namespaces or {}), smart_strings=False)
         except (etree.XPathError, ValueError, TypeError) as error:
             raise ValueError(f"{expression!r} is not an XPath expression: {error}") from None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, XPath) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self._said[0])
 
     def texts(self, root: Element) -> list[str]:
         """What it selects from ``root``, as text: of an element all the text in it."""
