@@ -44,6 +44,8 @@ PURE = (
         )
     ),
     "*/epias_stp/models/*.py",
+    *(f"*/siooi/{name}.py" for name in ("bodies", "checks", "letters", "models", "places", "profile", "templates")),
+    "*/auth/login_session.py",
 )
 
 

@@ -139,6 +139,8 @@ def test_a_header_that_cannot_carry_a_value_is_refused_without_showing_it() -> N
     assert "ТЭЦ" not in str(caught.value)
     with pytest.raises(ConfigurationError):
         wire.send_request(profile(), Session({"sid": "a\r\nSet: x"}), **DOCUMENT)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError):
+        wire.send_request(chosen, SESSION, **{**DOCUMENT, "object_key": "TPP "})  # type: ignore[arg-type]
 
 
 def answer(content: bytes, status: int = 200, **headers: str) -> Response:

@@ -158,7 +158,7 @@ def _request(
     if call.body == "soap" and call.shape is not None and call.shape.soap == "1.1":
         headers.setdefault("soapaction", f'"{call.shape.action or ""}"')
     for name, value in headers.items():
-        if not (value.isascii() and value.isprintable()):
+        if not (value.isascii() and value.isprintable()) or value != value.strip():
             raise ConfigurationError(
                 f"The header {name} would hold letters that a header cannot carry. Let the profile put that value into the "
                 "body. Nothing was sent."
