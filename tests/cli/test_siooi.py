@@ -32,8 +32,6 @@ class Office:
 
     def __init__(self) -> None:
         self._ready: Future[dict[str, str]] = Future()
-        self._loop = asyncio.new_event_loop()
-        self._end = asyncio.Event()
         self._thread = threading.Thread(target=self._run)
         self.venue: SiooiVenue
 
@@ -44,17 +42,17 @@ class Office:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(DEADLINE_S)
-        self._loop.close()
 
     def _run(self) -> None:
         async def serve() -> None:
+            self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             async with Sandbox("siooi") as box:
                 self.venue = box.venue("siooi")
                 self.venue.knobs.queue_s = self.venue.knobs.run_s = 0.2
                 self._ready.set_result(box.describe()["venues"]["siooi"]["env"])
                 await self._end.wait()
 
-        self._loop.run_until_complete(serve())
+        asyncio.run(serve())
 
     @property
     def documents(self) -> Path:
