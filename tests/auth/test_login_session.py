@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from gridwire.auth.login_session import LoginSession, NoSession, login
+from gridwire.auth.login_session import Kind, LoginSession, NoSession, login
 from gridwire.errors import (
     AuthError,
     AuthProtocolError,
@@ -23,13 +23,13 @@ REQUEST = Request("POST", "https://venue.example/login", content=b"secret")
 Answer = Response | Exception
 
 
+KINDS: dict[int, Kind] = {401: "refused", 423: "locked", 503: "unavailable"}
+
+
 def read(response: Response) -> str | NoSession:
     if response.status == 200:
         return response.content.decode()
-    return NoSession(
-        {401: "refused", 423: "locked", 503: "unavailable"}.get(response.status, "unreadable"),
-        f"HTTP {response.status}",
-    )  # type: ignore[arg-type]
+    return NoSession(KINDS.get(response.status, "unreadable"), f"HTTP {response.status}")
 
 
 async def converse(answer: Answer) -> str:

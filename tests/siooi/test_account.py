@@ -68,7 +68,7 @@ def test_a_client_takes_an_account_or_all_three() -> None:
         (("profile.toml", "robot", "x"), "This is a str"),
     ):
         with pytest.raises(ConfigurationError, match=words):
-            Siooi(*arguments)  # type: ignore[arg-type]
+            Siooi(*arguments)
 
 
 async def test_a_closed_client_says_so(tmp_path: Path) -> None:

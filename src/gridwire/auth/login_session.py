@@ -5,7 +5,8 @@ The rules:
 1. The login is a flow (no I/O): a venue gives the request and a reading of the answer, this module decides what follows.
 2. A session is used for ``ttl_s - margin_s`` seconds from before its login was sent; then callers wait for a new one.
 3. Refused credentials are refused for good: no further login is tried until the client is made anew, because repeated
-   failures lock accounts. An answer that nobody can read counts like a refusal, for it may be one.
+   failures lock accounts; with a `RefusalFile` the next program does not try them either, for an hour. An answer that
+   nobody can read counts like a refusal, for it may be one.
 4. No answer, 429 and 5xx say nothing about the credentials: the next caller tries again.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+from gridwire.auth.refusal_file import RefusalFile
 from gridwire.auth.tokens import Lease, TokenCache
 from gridwire.errors import (
     AuthError,
@@ -97,6 +99,8 @@ class LoginSession(Generic[S]):
     send: Send
     ttl_s: float
     margin_s: float
+    refusals: RefusalFile | None = None
+    """Where a refused password is remembered after this program; None: nowhere."""
     logins: int = 0
     """How many logins were tried."""
     _latched: AuthError | None = field(default=None, repr=False)
@@ -127,10 +131,18 @@ class LoginSession(Generic[S]):
     async def _fetch(self) -> Lease[S]:
         if self._latched is not None:
             raise self._latched.with_traceback(None)
+        if self.refusals is not None and (held_s := await self.refusals.held()) > 0:
+            self._latched = CredentialsRefused(
+                f"This password was refused to an earlier program, so it is not tried again for {held_s / 60:.0f} minutes: "
+                "repeated failures lock accounts. No document left. Correct the password, and it is tried at once."
+            )
+            raise self._latched
         self.logins += 1
         try:
             session = await run_flow(self.flow(), self.send)
         except (CredentialsRefused, AuthProtocolError) as error:
             self._latched = error
+            if self.refusals is not None and isinstance(error, CredentialsRefused):
+                await self.refusals.note()
             raise
         return Lease(session, usable_s=self.ttl_s - self.margin_s)

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from gridwire import clock, settings
 from gridwire.auth.login_session import LoginSession, NoSession, login
+from gridwire.auth.refusal_file import RefusalFile
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly, TransportError
 from gridwire.intents.upload_records import Upload, blocked
 from gridwire.observe.events import Events, Listener
@@ -85,10 +86,14 @@ class Siooi:
         self._http = HttpTransport(network, max_body_bytes=MAX_ANSWER_BYTES)
         self._uploads_http = HttpTransport(network, max_body_bytes=MAX_ANSWER_BYTES, keep_alive=False)
         self._numbers = itertools.count(1)
-        self._sessions: LoginSession[Session] = LoginSession(
-            self._login, self._http.send, account.profile.session_ttl_s, account.profile.relogin_margin_s
-        )
         self._ledger = Ledger(None if journal is None else Path(journal), account.profile, account.login, self._events)
+        self._sessions: LoginSession[Session] = LoginSession(
+            self._login,
+            self._http.send,
+            account.profile.session_ttl_s,
+            account.profile.relogin_margin_s,
+            _refusals(self._ledger, account),
+        )
         self._checker = Checker(
             account.profile, account.login, None if schemas is None else existing_folder(schemas, "schemas")
         )
@@ -320,6 +325,14 @@ class Siooi:
 
         request = wire.login_request(profile, account.login, account.password)
         return login(request, read, where=f"АС СиОИ at {profile.host}")
+
+
+def _refusals(ledger: Ledger, account: Account) -> RefusalFile | None:
+    """Beside the journal, where that outlives the client."""
+    path = ledger.lasting_path
+    if path is None:
+        return None
+    return RefusalFile(path.with_name(f"{path.name}.refused"), f"{ledger.venue}/{account.login}", account.password)
 
 
 def _account(profile: Profile | Account, login: str | None, password: SecretStr | str | None) -> Account:

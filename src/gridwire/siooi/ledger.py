@@ -47,6 +47,11 @@ class Ledger:
         self.unknown: dict[str, Unknown] = {}
         """Uploads whose outcome is not known, by ref: of this client, and what a crash left of earlier ones."""
 
+    @property
+    def lasting_path(self) -> Path | None:
+        """Where the journal is; None for one that ends with the client."""
+        return self._path or (None if self._throw_away else default_path())
+
     async def open(self) -> Uploads:
         """The journal; opened in a thread the first time. Raises `JournalError`."""
         async with self._opening:
@@ -59,7 +64,7 @@ class Ledger:
             return self._uploads
 
     def _open(self) -> tuple[Uploads, list[Upload]]:
-        path = self._path or (None if self._throw_away else default_path())
+        path = self.lasting_path
         if path is None:
             folder = tempfile.mkdtemp(prefix="gridwire-sandbox-uploads-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.

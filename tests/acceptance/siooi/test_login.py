@@ -129,3 +129,23 @@ async def test_errors_of_a_login_are_what_status_raises(tmp_path: Path) -> None:
         desk.venue.faults.add("redirect", operation="login")
         with pytest.raises(AuthProtocolError):
             await client.status(job)
+
+
+async def test_G02_a_password_refused_to_one_program_is_not_tried_by_the_next(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        for number in range(4):
+            async with Siooi(wrong(desk, "json"), journal=desk.journal, schemas=desk.venue.schemas) as client:
+                outcome = rejected(await sent(client), "security", "BAD_CREDENTIALS")
+                assert ("earlier program" in outcome.reason) == (number > 0)
+        assert len(desk.venue.log.calls("login")) == 1
+        async with desk.client() as client:  # corrected, it is tried at once
+            accepted(await sent(client))
+        assert len(desk.venue.log.calls("login")) == 2
+
+
+async def test_a_sandbox_of_its_own_remembers_no_password_after_the_client(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        for _ in range(2):
+            async with Siooi(wrong(desk, "json"), schemas=desk.venue.schemas) as client:
+                rejected(await sent(client), "security", "BAD_CREDENTIALS")
+        assert len(desk.venue.log.calls("login")) == 2
