@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from gridwire.errors import ConfigurationError
+from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.sandbox.siooi import profiles
 from gridwire.siooi import wire
 from gridwire.siooi.checks import load_profile
@@ -197,3 +197,12 @@ def test_a_profile_need_not_say_where_codes_are() -> None:
     )
     said = wire.read_send(chosen, answer(b'{"jobId": 7}'), SESSION).said
     assert (said.raw_code, said.code, said.text) == (None, None, None)
+
+
+def test_what_no_encoding_can_carry_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="half of a character") as caught:
+        wire.login_request(profile(login__body="basic", login__fields=None), "a", SecretStr("Gizli\ud800"))
+    assert "Gizli" not in str(caught.value)
+    chosen = profile(charset="windows-1251", send__query={"o": "{object_key}"})
+    with pytest.raises(InvalidInput, match="windows-1251"):
+        wire.send_request(chosen, SESSION, **{**DOCUMENT, "object_key": "ı"})  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -204,7 +205,7 @@ class Siooi:
             raise InvalidInput(
                 f"submit() takes what prepare() made, not a {type(document).__name__}. Nothing was sent."
             )
-        if (document.document.venue, document.document.account) != (self._ledger.venue, self._account.login):
+        if (document.document.venue, document.document.account) != (self._ledger.venue, self._ledger.account):
             raise InvalidInput(
                 "This document was prepared for another account or profile. Prepare it here. Nothing was sent."
             )
@@ -218,7 +219,8 @@ class Siooi:
 
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
         """
-        return await self._poller.ask(job_of(await self._row(job)))
+        found, _ = await self._job(job)
+        return await self._poller.ask(found)
 
     async def wait(
         self, job: OrderRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
@@ -229,10 +231,8 @@ class Siooi:
         ``on_status`` hears each answer. Raises `JobNotSettled` after ``deadline`` seconds, and what only a person can mend:
         refused credentials, missing rights.
         """
-        row = await self._row(job)
-        return await self._poller.wait(
-            job_of(row), heard_s=polling.heard_s(row), deadline_s=deadline, on_status=on_status
-        )
+        found, row = await self._job(job)
+        return await self._poller.wait(found, heard_s=polling.heard_s(row), deadline_s=deadline, on_status=on_status)
 
     async def resume(
         self, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
@@ -249,7 +249,7 @@ class Siooi:
 
     async def pending(self) -> list[JobRef]:
         """The jobs of this account that have not ended as far as the journal knows, oldest first."""
-        rows = await self._ledger.ask(lambda uploads: uploads.pending(self._ledger.venue, self._account.login))
+        rows = await self._ledger.ask(lambda uploads: uploads.pending(self._ledger.venue, self._ledger.account))
         return [job_of(row) for row in rows]
 
     # The journal, and a person's word
@@ -297,6 +297,19 @@ class Siooi:
                 await self._http.send(request)
             except TransportError as error:
                 self._events.emit("logout.lost", f"The session could not be ended: {error}", level=logging.WARNING)
+
+    async def _job(self, job: OrderRef | str) -> tuple[JobRef, Upload]:
+        """A job to ask about, and its row. Raises `InvalidInput` where no job id is known."""
+        row = await self._row(job)
+        found = job_of(row)
+        if not found.id and isinstance(job, OrderRef):  # the journal could not be told of it
+            found = replace(found, id=job.id)
+        if not found.id:
+            raise InvalidInput(
+                f"Upload {row.ref} is {row.state} and has no job id, so there is nothing to ask the venue about. `journal` shows "
+                "what became of it; an unknown one is settled by who looks for it at the venue."
+            )
+        return found, row
 
     async def _row(self, job: OrderRef | str) -> Upload:
         ref = job.intent.key if isinstance(job, OrderRef) else job

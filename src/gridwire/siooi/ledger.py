@@ -7,8 +7,10 @@ that nobody knows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
+import unicodedata
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +38,7 @@ class Ledger:
 
     def __init__(self, path: Path | None, profile: Profile, account: str, events: Events) -> None:
         self.venue: str = f"siooi/{profile.name}"
-        self.account = account
+        self.account = unicodedata.normalize("NFC", account)  # as the journal writes names
         self._path = path
         self._throw_away = path is None and profile.is_local
         self._events = events
@@ -122,7 +124,9 @@ async def to_its_end(job: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():  # whoever cancels again waits too: a step on the disk takes seconds at most
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         if not running.cancelled():
             running.exception()  # nobody is left to tell
         raise

@@ -11,13 +11,15 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from gridwire import clock
 from gridwire.auth.login_session import LoginSession
 from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, TransportError
 from gridwire.intents.records import JournalError
-from gridwire.intents.upload_records import Upload
+from gridwire.intents.upload_records import StepRefused, Upload
+from gridwire.intents.uploads import Uploads
 from gridwire.observe.events import Events
 from gridwire.siooi import rules, wire
 from gridwire.siooi.enums import JobState, ResultCode
@@ -145,18 +147,27 @@ class Poller:
         session = self._sessions.peek()
         hidden = list(session.values.values()) if session is not None else []
         note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
+        record = partial(
+            Uploads.record,
+            ref=ref,
+            job_id=status.job.job_id,
+            answer=response.content,
+            note=note,
+            secrets=hidden,
+            at=status.asked,
+        )
+
+        def tell(uploads: Uploads) -> None:
+            try:
+                record(uploads, state=state)
+            except StepRefused as refused:
+                if refused.upload.state != "sending":
+                    raise
+                record(uploads, state="queued")  # the journal could not be told so when the upload was answered
+                record(uploads, state=state)
+
         try:
-            await self._ledger.ask(
-                lambda uploads: uploads.record(
-                    ref,
-                    state,
-                    job_id=status.job.job_id,
-                    answer=response.content,
-                    note=note,
-                    secrets=hidden,
-                    at=status.asked,
-                )
-            )
+            await self._ledger.ask(tell)
         except JournalError as error:
             self._events.emit("journal.trouble", f"{error} Upload {ref}.", level=logging.ERROR, ref=ref)
         else:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from gridwire.errors import ConfigurationError
+from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.observe.redact import mask
 from gridwire.siooi import bodies
 from gridwire.siooi.bodies import Body, Document
@@ -79,7 +79,10 @@ def login_request(profile: Profile, login: str, password: SecretStr) -> Request:
     """The login. Raises `InvalidInput` or `ConfigurationError` for what cannot be put on the wire; neither quotes it."""
     call, secret = profile.login, password.get_secret_value()
     if call.body == "basic":
-        both = base64.b64encode(f"{login}:{secret}".encode(errors="surrogatepass")).decode("ascii")
+        try:
+            both = base64.b64encode(f"{login}:{secret}".encode()).decode("ascii")
+        except UnicodeEncodeError:  # its text would quote the password
+            raise InvalidInput("Login or password holds half of a character. Nothing was sent.") from None
         return _request(profile, call, {}, {}, None, {"authorization": f"Basic {both}"})
     values = {"login": login, "password": secret}
     return _request(profile, call, values, {}, _plain_body(profile, call, _filled(call.fields, values)))
@@ -166,7 +169,7 @@ def _request(
     path = fill(call.path, values, lambda value: quote(value, safe=""))
     url = profile.base_url.rstrip("/") + path
     if query:
-        url += "?" + urlencode(query, encoding=profile.charset, errors="xmlcharrefreplace")
+        url += "?" + bodies.form(query, profile.charset).content.decode("ascii")
     return Request(call.method, url, headers, body.content if body is not None else b"")
 
 

@@ -18,7 +18,7 @@ from gridwire.siooi.errors import (
     SiooiRateLimited,
     SiooiSecurityError,
 )
-from tests.acceptance.siooi.office import accepted, office, rejected, sent
+from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent
 
 WIRES = ("json", "soap", "third")
 
@@ -214,3 +214,49 @@ async def test_what_earlier_runs_do_not_know_is_told_to_the_next(tmp_path: Path)
             assert len(desk.named("journal.recovered")) == 1
             await client.resolve(lost.intent.key, "present", by="Иванова", note="в кабинете")
             assert client.unknown() == []
+
+
+async def test_there_is_nothing_to_ask_about_an_upload_without_a_job(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        desk.venue.faults.add("drop_after_execute", operation="send")
+        outcome = await sent(client)
+        assert outcome.intent is not None
+        for ask in (client.status, client.wait):
+            with pytest.raises(InvalidInput, match="has no job id"):
+                await ask(outcome.intent.key)
+        assert desk.venue.log.calls("status") == []
+
+
+def kept(folder: Path) -> dict[Path, bytes]:
+    """The journal's files."""
+    return {path: path.read_bytes() for path in folder.glob("uploads.sqlite*") if path.is_file()}
+
+
+async def test_a_job_the_journal_could_not_be_told_of_is_followed_all_the_same(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        document = await prepared(client)
+        await client._sessions.get()
+        desk.venue.faults.add("slow_answer", operation="send", seconds=1.0)
+        task = asyncio.create_task(client.submit(document, confirm=True))
+        await asyncio.sleep(0.5)
+        good = kept(tmp_path)
+        desk.journal.write_bytes(b"damaged" * 1000)
+        job = accepted(await task)
+        assert len(desk.named("journal.trouble")) == 1
+        for path, content in good.items():
+            path.write_bytes(content)
+        assert desk.states() == ["sending"]
+        assert isinstance(await client.wait(job), Succeeded)
+        assert desk.states() == ["succeeded"]
+
+
+async def test_a_settled_upload_stays_as_it_was_settled(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        await client.wait(job)
+        await client.deleted_by_support(job.ref, by="Иванова", note="4711")
+        desk.events.clear()
+        async with desk.client() as other:
+            assert (await other.status(job)).state is JobState.SUCCEEDED
+        assert len(desk.named("journal.trouble")) == 1
+        assert desk.states() == ["withdrawn"]

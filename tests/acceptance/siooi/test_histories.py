@@ -29,6 +29,12 @@ from gridwire.siooi import Siooi
 from tests.support.virtual_loop import VirtualLoop
 
 T = TypeVar("T")
+
+
+async def wait_for(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 MEMORY = Path("/dev/shm")  # noqa: S108 - waiting for a real disk would take most of the time
 HISTORIES = 2000
 PARTS = 8
@@ -182,6 +188,10 @@ class Office(RuleBasedStateMachine):
             await self.stack.aclose()
 
         self.run(end())
+        left = asyncio.all_tasks(self.loop)  # of requests that the venue still leaves without an answer
+        for task in left:
+            task.cancel()
+        self.run(wait_for(left))
         self.run(self.loop.shutdown_default_executor())
         self.loop.close()
 
