@@ -12,16 +12,19 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from gridwire.cli import main
 from gridwire.cli.exits import ExitCode
+from gridwire.cli.siooi import reasons
 from gridwire.cli.siooi.words import _STATES, _WORDS, Words, language_of_locale
-from gridwire.intents.upload_records import STATES
+from gridwire.intents.upload_records import STATES, Reason
+from gridwire.outcome import Cause, Rejected
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.siooi import SiooiVenue, forms
-from gridwire.siooi.enums import JobState
+from gridwire.siooi.enums import JobState, ResultCode
 from tests.cli.conftest import DEADLINE_S, Ran, Terminal, finish, spawn, until
 
 NAME = "F101__TPP-1__2026-Q3.xml"
@@ -285,3 +288,69 @@ def test_both_languages_say_everything() -> None:
         assert english
         assert russian
     assert Words("ru").state("expired") == "СРОК ИСТЁК"
+
+
+def test_reasons_are_said_in_russian(box: Office, cli: object) -> None:
+    path = str(box.documents / NAME)
+    box.venue.faults.add("result", operation="send", result_code="203")
+    refused = cli("submit", path, "--yes", "--lang", "ru")  # type: ignore[operator]
+    assert refused.code == ExitCode.REJECTED
+    assert "у учётной записи нет доступа к этому объекту" in refused.err
+    box.venue.faults.add("html", operation="send", executed=True)
+    lost = cli("submit", path, "--yes", "--lang", "ru")  # type: ignore[operator]
+    assert lost.code == ExitCode.UNKNOWN
+    assert "(ответ нельзя прочитать)" in lost.err
+    again = cli("submit", path, "--yes", "--lang", "ru")  # type: ignore[operator]
+    assert "Уже есть этот же файл: НЕИЗВЕСТНО, отправка 20" in again.err
+    forced = cli("submit", path, "--yes", "--force", "--i-accept-duplicate", "--json")  # type: ignore[operator]
+    assert json.loads(forced.out)["documents"][0]["outcome"] == "accepted"
+    unknown = cli("submit", path, "--yes", "--json").out  # type: ignore[operator]
+    assert json.loads(unknown)["documents"][0]["code"] == "duplicate"
+
+
+def test_every_reason_has_a_russian_sentence() -> None:
+    assert set(get_args(Cause)) - set(reasons._CAUSES) <= {"system_error", "foreign_answer", "possibly_duplicate"}
+    known = {code.value for code in ResultCode} - {"OK", "UNMAPPED", "JOB_NOT_FOUND"}
+    assert known <= set(reasons._CODES)
+    assert set(reasons._LIKENESS) == set(get_args(Reason))
+    odd = Rejected("odd", "why", "guard")
+    assert reasons.refusal(odd, Words("ru")) == reasons.refusal(odd, Words("en")) == "why"
+
+
+def test_a_wrong_password_is_tried_once_by_any_number_of_commands(
+    box: Office, cli: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDWIRE_SIOOI_PASSWORD", "Gizli&Söz")
+    for _ in range(3):
+        ran = cli("submit", str(box.documents / NAME), "--yes", "--lang", "ru")  # type: ignore[operator]
+        assert ran.code == ExitCode.REJECTED
+        assert "логин или пароль не приняты" in ran.err
+    assert len(box.venue.log.calls("login")) == 1
+
+
+def test_what_a_command_line_may_lack(
+    box: Office, cli: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("prepare", str(box.documents), "--config", "none.toml").code == ExitCode.SETUP  # type: ignore[operator]
+    assert cli("letter", "2000").code == ExitCode.BAD_INPUT  # type: ignore[operator]
+    assert cli("status", "20000101-x").code == ExitCode.BAD_INPUT  # type: ignore[operator]
+    assert cli("profile", "new", str(tmp_path / "none" / "p.toml")).code == ExitCode.SETUP  # type: ignore[operator]
+    assert cli("journal", "--lang", "ru").err == "В журнале нет таких отправок.\n"  # type: ignore[operator]
+    lone = tmp_path / "отчёт.xml"
+    lone.write_bytes(forms.document())
+    named = ("--form", "F101", "--object", "TPP-1", "--period", "2026-Q3")
+    assert cli("prepare", str(lone), *named).code == ExitCode.DONE  # type: ignore[operator]
+    monkeypatch.delenv("GRIDWIRE_SIOOI_PROFILE")
+    ran = cli("prepare", str(lone), *named)  # type: ignore[operator]
+    assert ran.code == ExitCode.SETUP
+    assert "gridwire siooi profile new" in ran.err
+    assert cli("profile", "check").code == ExitCode.BAD_INPUT  # type: ignore[operator]
+
+
+def test_an_upload_of_many_megabytes_tells_how_far_it_is(box: Office, cli: object, tmp_path: Path) -> None:
+    large = tmp_path / "F101__TPP-1__2026-Q3.xml"
+    large.write_bytes(forms.document(values=("1",) * 30_000))
+    ran = cli("submit", str(large), "--yes")  # type: ignore[operator]
+    assert ran.code == ExitCode.DONE
+    assert f"sending {large.name}: 10 %" in ran.err
+    assert f"sending {large.name}: 100 %" in ran.err

@@ -43,6 +43,8 @@ class Ledger:
         self._throw_away = path is None and profile.is_local
         self._events = events
         self._uploads: Uploads | None = None
+        self._found: list[Upload] = []
+        """What the journal held when it was opened, until it is told."""
         self._opening = asyncio.Lock()
         self._closed = False
         self._remove: Callable[[], object] | None = None
@@ -60,12 +62,14 @@ class Ledger:
             if self._closed:
                 raise WrongLoop("This client is closed. Open a new one. Nothing was sent.")
             if self._uploads is None:
-                opened, rows = await to_its_end(self._open)
-                self._uploads = opened
-                self._report(rows)
+                await to_its_end(self._open)
+            if self._uploads is None:  # pragma: no cover - _open sets it or raises
+                raise WrongLoop("The journal is not open. Nothing was sent.")
+            found, self._found = self._found, []
+            self._report(found)
             return self._uploads
 
-    def _open(self) -> tuple[Uploads, list[Upload]]:
+    def _open(self) -> None:
         path = self.lasting_path
         if path is None:
             folder = tempfile.mkdtemp(prefix="gridwire-sandbox-uploads-")
@@ -74,10 +78,11 @@ class Ledger:
             path = Path(folder) / "uploads.sqlite"
         uploads = Uploads.open(path)
         try:
-            return uploads, uploads.rows()
+            self._found = uploads.rows()
         except BaseException:
             uploads.close()
             raise
+        self._uploads = uploads  # here, so that whoever is cancelled meanwhile leaves no run behind
 
     def _report(self, rows: list[Upload]) -> None:
         lost = [row for row in rows if row.state == "unknown" and self.is_ours(row)]

@@ -82,3 +82,22 @@ async def test_a_journal_that_cannot_be_used_keeps_the_document_here(tmp_path: P
         assert isinstance(outcome, Rejected)
         assert (outcome.origin, outcome.code) == ("guard", "journal")
         assert desk.venue.log.calls("send") == []
+
+
+async def test_a_client_cancelled_while_it_opens_its_journal_leaves_no_run_behind(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        async with desk.client() as client:
+            task = asyncio.create_task(client.pending())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await client.pending() == []
+            assert len(lock_files(tmp_path)) <= 1
+        assert lock_files(tmp_path) == []
+
+
+def lock_files(folder: Path) -> list[str]:
+    """Of runs that have not ended."""
+    return [path.name for path in (folder / "uploads.sqlite.runs").glob("*.lock")]

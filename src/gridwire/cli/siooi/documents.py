@@ -13,7 +13,7 @@ import typer
 
 from gridwire.cli.exits import ExitCode
 from gridwire.cli.output import Column, clean, out, out_json, show_table, tell
-from gridwire.cli.siooi import jobs
+from gridwire.cli.siooi import jobs, reasons
 from gridwire.cli.siooi.link import Link, Ticker
 from gridwire.cli.siooi.words import Words
 from gridwire.errors import GridwireError, InvalidInput
@@ -274,11 +274,17 @@ def report(name: str, outcome: Outcome, words: Words) -> None:
             job = order.id if order is not None else "?"
             out(clean(words("queued_as", file=name, job=job, ref=outcome.intent.key)))
         case Rejected():
-            tell(f"{words('not_there', file=name)} {outcome.reason}", label=words("rejected"), style="red")
+            tell(
+                f"{words('not_there', file=name)} {reasons.refusal(outcome, words)}",
+                label=words("rejected"),
+                style="red",
+            )
         case Unknown():
             ref = outcome.intent.key
             tell(
-                f"{words('may_be_there', file=name, ref=ref)} ({outcome.cause})", label=words("unknown"), style="yellow"
+                f"{words('may_be_there', file=name, ref=ref)} ({reasons.doubt(outcome, words)})",
+                label=words("unknown"),
+                style="yellow",
             )
 
 
