@@ -354,3 +354,16 @@ def test_an_upload_of_many_megabytes_tells_how_far_it_is(box: Office, cli: objec
     assert ran.code == ExitCode.DONE
     assert f"sending {large.name}: 10 %" in ran.err
     assert f"sending {large.name}: 100 %" in ran.err
+
+
+def test_ctrl_c_before_anything_left_does_not_blame_an_earlier_upload(box: Office, cli: object) -> None:
+    box.venue.faults.add("drop_before_execute", operation="send")
+    assert cli("submit", str(box.documents / NAME), "--yes").code == ExitCode.UNKNOWN  # type: ignore[operator]
+    box.venue.registry.end_sessions()
+    box.venue.faults.add("silence_before_execute", operation="login")
+    process = spawn("siooi", "submit", str(box.documents / "F102__TPP-1__2026-Q3.xml"), "--yes")
+    logins = len(box.venue.log.calls("login"))
+    until(lambda: len(box.venue.log.calls("login")) > logins, process)
+    ran = finish(process, signal.SIGINT)
+    assert (ran.code, ran.out) == (ExitCode.INTERRUPTED, "")
+    assert "may be in the venue" not in ran.err

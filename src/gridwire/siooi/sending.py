@@ -66,10 +66,13 @@ class Sender:
 
     async def submit(self, prepared: Prepared, *, force: bool, on_progress: OnProgress | None) -> Outcome:
         """Send a document once. Raises only for what is certain before anything is sent."""
-        uploads = await self._ledger.open()
-        refused = await self._guard(prepared, force)
-        if refused is not None:
-            return refused
+        try:
+            uploads = await self._ledger.open()
+            obstacle = None if force else await to_its_end(lambda: uploads.check(prepared.document))
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard")
+        if obstacle is not None:
+            return _already(AlreadySent(obstacle))
         await self._my_turn()
         try:
             session = await self._sessions.get()
@@ -90,15 +93,6 @@ class Sender:
         except JournalError as error:
             return Rejected("journal", str(error), "guard")
         return await self._send(request, started[0], session, on_progress)
-
-    async def _guard(self, prepared: Prepared, force: bool) -> Rejected | None:
-        if force:
-            return None
-        try:
-            obstacle = await self._ledger.ask(lambda uploads: uploads.check(prepared.document))
-        except JournalError as error:
-            return Rejected("journal", str(error), "guard")
-        return None if obstacle is None else _already(AlreadySent(obstacle))
 
     async def _my_turn(self) -> None:
         """Keep the pause between two uploads."""
@@ -168,6 +162,8 @@ class Sender:
         except NoAnswer as error:
             return rules.lost(error, intent)
         except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a document that has left
+            if not progress.written:
+                return Rejected("failed", f"Nothing was sent ({type(error).__name__}): {error}", "wire", intent)
             return rules.doubt(intent, "unreadable", f"the answer could not be judged ({type(error).__name__})")
         return outcome
 

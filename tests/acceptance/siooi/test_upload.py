@@ -329,3 +329,16 @@ async def test_a_document_of_another_account_is_not_sent_under_this_one(tmp_path
         with pytest.raises(InvalidInput, match="another account"):
             await other.submit(document, confirm=True)
         assert isinstance(client, Siooi)
+
+
+async def test_a_client_closed_before_a_byte_left_has_sent_nothing(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        first = await prepared(client)
+        second = await prepared(client, desk.venue.document(object_key="TPP-2"), object_key="TPP-2")
+        accepted(await client.submit(first, confirm=True))
+        task = asyncio.create_task(client.submit(second, confirm=True))  # it keeps the pause of a second
+        await asyncio.sleep(0.5)
+        await client._uploads_http.__aexit__(None, None, None)
+        rejected(await task, "wire")
+        assert desk.states() == ["queued", "not_sent"]
+        assert len(desk.venue.log.calls("send")) == 1

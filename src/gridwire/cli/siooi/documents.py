@@ -251,13 +251,15 @@ async def _send(
 
 
 async def _submitted(client: Siooi, document: Prepared, force: bool, heard: Any) -> Outcome:
+    before = {one.intent.key for one in client.unknown()}
     try:
         return await client.submit(document, confirm=True, force=force, i_accept_duplicate=force, on_progress=heard)
     except asyncio.CancelledError:
         # Ctrl-C. If bytes had left, the client has kept what is known.
-        if not client.unknown():
+        left = [one for one in client.unknown() if one.intent.key not in before]
+        if not left:
             raise
-        return client.unknown()[-1]
+        return left[-1]
 
 
 def code_of(outcome: Outcome) -> ExitCode:
