@@ -83,3 +83,9 @@ def test_public_names_come_when_they_are_used() -> None:
     assert {getattr(siooi, name) is not None for name in siooi.__all__} == {True}
     with pytest.raises(AttributeError, match="no attribute"):
         _ = siooi.nothing
+
+
+def test_a_profile_changed_in_a_program_is_checked_too() -> None:
+    changed = PROFILE.model_copy(update={"base_url": "http://siooi.example", "confirmed": True})
+    with pytest.raises(ConfigurationError, match="base_url: must begin with https://"):
+        Siooi(changed, "robot", "x")

@@ -37,10 +37,15 @@ def load_profile(source: str | Path | Mapping[str, Any]) -> Profile:
         profile = Profile.model_validate(data)
     except ValidationError as error:
         raise ProfileError(where, _complaints(error)) from None
+    check_profile(profile, where)
+    return profile
+
+
+def check_profile(profile: Profile, where: str = "the profile") -> None:
+    """Raise `ProfileError` for what contradicts itself in a profile, also one that was made or changed in a program."""
     complaints = list(_contradictions(profile))
     if complaints:
         raise ProfileError(where, complaints)
-    return profile
 
 
 def check_reach(profile: Profile) -> None:

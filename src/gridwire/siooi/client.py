@@ -21,7 +21,7 @@ from gridwire.observe.events import Events, Listener
 from gridwire.outcome import OrderRef, Outcome, Unknown
 from gridwire.siooi import letters, polling, rules, wire
 from gridwire.siooi.account import PREFIX, TABLE, Account, SiooiSettings, account_of, existing_folder
-from gridwire.siooi.checks import check_reach
+from gridwire.siooi.checks import check_profile, check_reach
 from gridwire.siooi.documents import Checker
 from gridwire.siooi.errors import JobNotSettled
 from gridwire.siooi.ledger import Ledger
@@ -69,6 +69,7 @@ class Siooi:
         on_event: Listener | None = None,
     ) -> None:
         account = _account(profile, login, password)
+        check_profile(account.profile)
         check_reach(account.profile)
         self.profile: Profile = account.profile
         self._account = account
