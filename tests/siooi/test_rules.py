@@ -164,6 +164,9 @@ def test_a_login_may_be_answered_with_a_redirect_if_the_profile_says_so() -> Non
     open_ = profile(login__accepted_when=[])
     assert rules.session_of(open_, said(201, None), VALUES) == VALUES
     assert isinstance(rules.session_of(open_, said(302, None), VALUES), NoSession)
+    assert isinstance(rules.session_of(open_, said(200, None, BodyKind.HTML), VALUES), NoSession)
+    page = profile(login__accepted_when=[{"status": 200}])
+    assert rules.session_of(page, said(200, None, BodyKind.HTML), VALUES) == VALUES
     busy = profile(
         result_codes={"0": "OK", "9": "MAINTENANCE", "201": "NO_ROLE"}, send__refused_when=[], login__refused_when=[]
     )

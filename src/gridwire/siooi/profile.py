@@ -130,7 +130,7 @@ class LoginCall(Call):
 
     body: LoginBody = Field(description="the form of the request: json, form, multipart, xml, soap or basic")
     accepted_when: tuple[Rule, ...] = Field(
-        default=(), description="answers that are a login; any 2xx with a session if empty"
+        default=(), description="answers that are a login; if empty, any 2xx with a session that is no page of HTML"
     )
     refused_when: tuple[Rule, ...] = Field(default=(), description="answers that refuse login or password for good")
 

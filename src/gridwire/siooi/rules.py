@@ -142,9 +142,10 @@ def session_of(profile: Profile, said: Said, values: dict[str, str] | None) -> d
     refused = any(rule.fits(said.status, said.raw_code) for rule in login.refused_when)
     if refused or said.code is ResultCode.BAD_CREDENTIALS or said.status in (401, 403):
         return NoSession("refused", what)
-    # A login form may be answered with a redirect; only a rule that names it makes that a login.
+    # A login form may be answered with a redirect or a page, and so may a wrong password, with a cookie in both; only a
+    # rule that names such an answer makes it a login.
     named = any(rule.fits(said.status, said.raw_code) for rule in login.accepted_when)
-    accepted = named or (not login.accepted_when and 200 <= said.status < 300)
+    accepted = named or (not login.accepted_when and 200 <= said.status < 300 and said.kind is not BodyKind.HTML)
     if accepted and said.code in (None, ResultCode.OK) and values is not None:
         return values
     missing = "" if values is not None else ", without the session values that the profile looks for"
