@@ -421,7 +421,7 @@ class TestTrouble:
         with uploads._transaction("BEGIN IMMEDIATE") as connection:
             assert connection.execute("PRAGMA user_version").fetchone() == (1,)
             connection.execute("PRAGMA user_version = 2")
-        with pytest.raises(JournalError, match=r"newer gridwire .*Nothing is sent without it"):
+        with pytest.raises(JournalError, match=r"newer gridwire\. Nothing is sent without it"):
             Uploads.open(path)
 
     def test_a_locked_file_sends_nothing(self, uploads: Uploads, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
