@@ -177,6 +177,7 @@ def test_the_life_of_a_lost_document(box: Office, cli: object) -> None:
 
 def test_jobs_are_followed_by_the_next_command(box: Office, cli: object) -> None:
     assert cli("wait").err == "No job is under way.\n"  # type: ignore[operator]
+    box.venue.knobs.queue_s = 3.0  # so that it is not over before it is waited for
     assert cli("submit", str(box.documents / NAME), "--yes").code == ExitCode.DONE  # type: ignore[operator]
     ref = ref_of(box, cli)
     assert cli("status", ref).out.startswith("job 1001: ")  # type: ignore[operator]

@@ -89,7 +89,7 @@ def _complaint(error: Any) -> Complaint:
     kind, message = error["type"], str(error["msg"])
     about = _description(place)
     if kind == "missing":
-        return path, f"is missing. It is {about}" if about else "is missing"
+        return path, f"is missing. It is {about}"  # every field that is needed has a description
     if kind == "extra_forbidden":
         return path, "is not a field of a profile; look for a typing mistake"
     if kind == "value_error":

@@ -214,9 +214,8 @@ def said(profile: Profile, call: Call, seen: Seen, hidden: Collection[str]) -> S
 
 
 def _shown(text: str, hidden: Collection[str], most: int) -> str:
-    for secret in hidden:
-        if secret:
-            text = text.replace(secret, "***")
+    for secret in filter(None, hidden):
+        text = text.replace(secret, "***")
     return mask(text)[:most]
 
 
