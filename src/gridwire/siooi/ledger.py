@@ -38,7 +38,7 @@ class Ledger:
 
     def __init__(self, path: Path | None, profile: Profile, account: str, events: Events) -> None:
         self.venue: str = f"siooi/{profile.name}"
-        self.account = unicodedata.normalize("NFC", account)  # as the journal writes names
+        self.account: str = unicodedata.normalize("NFC", account)  # as the journal writes names
         self._path = path
         self._throw_away = path is None and profile.is_local
         self._events = events

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gridwire.errors import InvalidInput, ReadOnly
-from gridwire.siooi import Failed, Siooi, Succeeded
+from gridwire.sandbox.siooi import profiles
+from gridwire.siooi import Failed, Siooi, Succeeded, load_profile
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.wire import SendAnswer
 from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent, unknown
@@ -342,3 +345,44 @@ async def test_a_client_closed_before_a_byte_left_has_sent_nothing(tmp_path: Pat
         rejected(await task, "wire")
         assert desk.states() == ["queued", "not_sent"]
         assert len(desk.venue.log.calls("send")) == 1
+
+
+async def test_a_submit_cancelled_while_the_journal_is_busy_has_sent_nothing(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        document = await prepared(client)
+        await client._sessions.get()
+        with closing(sqlite3.connect(desk.journal, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # another program writes, so ours waits for the disk
+            task = asyncio.create_task(client.submit(document, confirm=True))
+            for _ in range(500):
+                await asyncio.sleep(0)
+            task.cancel()
+            other.execute("ROLLBACK")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert desk.states() in ([], ["not_sent"])
+        assert desk.venue.log.calls("send") == []
+        accepted(await client.submit(document, confirm=True))
+
+
+async def test_a_journal_that_breaks_before_the_first_byte_keeps_the_document_here(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        accepted(await sent(client))
+        second = await prepared(client, desk.venue.document(object_key="TPP-2"), object_key="TPP-2")
+        task = asyncio.create_task(client.submit(second, confirm=True))  # it keeps the pause of a second
+        await asyncio.sleep(0.5)
+        desk.journal.write_bytes(b"damaged" * 1000)
+        rejected(await task, "guard", "journal")
+        assert len(desk.venue.log.calls("send")) == 1
+
+
+async def test_what_the_wire_cannot_carry_is_refused_before_it(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        described = profiles.simulator(desk.venue.origin)
+        described["send"]["headers"] = {"X-Object": "{object_key}"}
+        account = desk.venue.account(profile=load_profile(described))
+        async with Siooi(account, journal=desk.journal, schemas=desk.venue.schemas) as client:
+            outcome = rejected(await sent(client, object_key="ТЭЦ-1"), "guard", "profile")
+            assert "X-Object" in outcome.reason
+            assert desk.states() == []
+            assert desk.venue.log.calls("send") == []
