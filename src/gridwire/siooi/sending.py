@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
 from typing import TypeAlias
 
 from gridwire import clock
@@ -105,6 +106,10 @@ class Sender:
         document = prepared.document
 
         def build() -> Request:
+            if sha256(prepared.content).hexdigest() != document.exact_sha256:
+                raise InvalidInput(
+                    "The document is not the one that prepare() hashed. Prepare it again. Nothing was sent."
+                )
             return wire.send_request(
                 self._profile,
                 session,

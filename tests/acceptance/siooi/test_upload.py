@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,14 @@ async def test_a_document_without_a_schema_needs_a_persons_word(tmp_path: Path) 
         assert "NOT CHECKED" in document.summary()
         result = await client.wait(accepted(await client.submit(document, confirm=True)))
         assert isinstance(result, Failed)
+
+
+async def test_bytes_that_were_not_hashed_are_not_sent(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        other = replace(await prepared(client), content=desk.venue.document(values=("99",)))
+        outcome = rejected(await client.submit(other, confirm=True), "guard")
+        assert "not the one that prepare() hashed" in outcome.reason
+        assert desk.venue.log.calls("send") == []
 
 
 async def test_a_read_only_client_sends_nothing(tmp_path: Path) -> None:
