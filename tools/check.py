@@ -30,6 +30,7 @@ class Step:
 SEEDS = "tests/acceptance/epias_stp/test_seeds.py"
 REAL_SERVERS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),)
 """What the tests marked ``real`` need; the packages are listed in .ci/apt."""
+HISTORIES = "tests/acceptance/siooi/test_histories.py"
 
 CHECKS: dict[str, tuple[Step, ...]] = {
     "style": (
@@ -44,7 +45,19 @@ CHECKS: dict[str, tuple[Step, ...]] = {
     ),
     "tests": (
         Step(
-            "pytest", ("pytest", "-n", "2", "-m", "not real", "--cov", "--cov-report=", f"--ignore={SEEDS}"), live=True
+            "pytest",
+            (
+                "pytest",
+                "-n",
+                "2",
+                "-m",
+                "not real",
+                "--cov",
+                "--cov-report=",
+                f"--ignore={SEEDS}",
+                f"--ignore={HISTORIES}",
+            ),
+            live=True,
         ),
         Step("coverage", ("python", "tools/check_coverage.py")),
         Step(
@@ -52,6 +65,7 @@ CHECKS: dict[str, tuple[Step, ...]] = {
             ("pytest", "-k", "twenty_orders_a_second", "tests/acceptance/epias_stp/test_T50_armed_orders.py"),
         ),
         Step("pytest, a thousand seeds", ("pytest", "-n", "2", SEEDS)),  # measuring coverage would treble its time
+        Step("pytest, two thousand histories", ("pytest", "-n", "2", HISTORIES)),
     ),
     "real": (Step("pytest, real servers", ("pytest", "-m", "real")),),
     "docs": (Step("documentation", ("zensical", "build", "--strict", "--clean")),),

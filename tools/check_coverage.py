@@ -58,6 +58,8 @@ PURE = (
     ),
     "*/epias_stp/models/*.py",
     *(f"*/edsn_pie/{name}.py" for name in ("decoder", "models", "profile", "settings")),
+    *(f"*/siooi/{name}.py" for name in ("bodies", "checks", "letters", "models", "places", "profile", "templates")),
+    "*/auth/login_session.py",
 )
 
 

@@ -55,6 +55,11 @@ FACES = (
         "gridwire.edsn_pie.client.EdsnPie",
     ),
     Face(
+        "gridwire/sync/siooi.py",
+        "АС СиОИ without ``async``: the calls, models and outcomes of `gridwire.siooi`.",
+        "gridwire.siooi.client.Siooi",
+    ),
+    Face(
         "gridwire/sync/sandbox.py",
         "The sandbox without ``async``.\n\n"
         "Its accounts, knobs, faults and logs may be used from any thread, as what they hold is plain memory. ``market`` and\n"

@@ -24,7 +24,7 @@ _HOME = {
     "Rejected": "outcome",
     "Unknown": "outcome",
 }
-_SUBMODULES = frozenset({"edsn_pie", "epias_stp", "sandbox", "sync"})
+_SUBMODULES = frozenset({"edsn_pie", "epias_stp", "sandbox", "siooi", "sync"})
 
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - the table above is the list
 

@@ -120,7 +120,7 @@ def test_an_unknown_venue_is_one_sentence(cli: Cli) -> None:
     ran = cli("sandbox", "atlantis")
     assert ran.code == ExitCode.BAD_INPUT
     assert ran.err == (
-        "Error: The sandbox has no venue 'atlantis'; it has edsn_pie, epias, epias_stp, pie. Nothing was started.\n"
+        "Error: The sandbox has no venue 'atlantis'; it has edsn_pie, epias, epias_stp, pie, siooi. Nothing was started.\n"
     )
 
 

@@ -17,6 +17,7 @@ EXAMPLES = ROOT / "examples"
 PATIENCE_S = 30.0
 RUNS: dict[str, list[list[str]]] = {
     "blocking_first_minute.py": [[]],
+    "siooi_quarter.py": [[], ["--lose-an-answer"]],
     "ticket_folder.py": [["tickets", "--seconds", "2"]],
     "two_sided_bot.py": [["--seconds", "1"], ["--seconds", "1", "--lose-an-answer"]],
 }

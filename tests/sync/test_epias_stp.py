@@ -267,6 +267,6 @@ def test_names_parameters_defaults_and_annotations_are_the_same(theirs: type, ou
 
 
 def test_the_public_names_can_be_had_and_no_others() -> None:
-    assert gridwire.sync.__all__ == ["EdsnPie", "EpiasStp", "Sandbox", "Stream"]
+    assert gridwire.sync.__all__ == ["EdsnPie", "EpiasStp", "Sandbox", "Siooi", "Stream"]
     assert all(hasattr(gridwire.sync, name) for name in gridwire.sync.__all__)
     assert not hasattr(gridwire.sync, "IbexIntraday")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+import ssl
+from typing import Any, Literal
 
 import pytest
 
 from gridwire.errors import ConfigurationError, NoAnswer, NotSent, WrongLoop
 from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
-from gridwire.transport.tls import Network, is_loopback
+from gridwire.transport.tls import Network, is_loopback, ssl_context
 from tests.support.raw_server import answering, http_answer, raw_server, read_request
 from tests.transport.servers import authority
 
@@ -308,3 +309,55 @@ def test_loopback_is_an_address_or_localhost_and_nothing_else() -> None:
     assert not is_loopback("localhost.example.org")
     assert not is_loopback("10.0.0.1")
     assert not is_loopback(None)
+
+
+async def test_a_watched_body_goes_out_in_pieces_with_its_length() -> None:
+    told: list[tuple[int, int]] = []
+    content = bytes(range(256)) * 1000
+    received: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await read_request(reader))
+        writer.write(http_answer(b"ok"))
+
+    async with raw_server(take) as server, HttpTransport() as http:
+        progress = Progress()
+        request = Request("POST", server.url, {"content-type": "x/y"}, content)
+        await http.send(request, progress=progress, on_progress=lambda *of: told.append(of))
+        await http.send(Request("GET", server.url), on_progress=lambda *of: told.append(of))
+    head, _, body = received[0].partition(b"\r\n\r\n")
+    assert body == content
+    assert b"content-length: 256000" in head.lower()
+    assert b"chunked" not in head.lower()
+    assert told == [(65536, 256000), (131072, 256000), (196608, 256000), (256000, 256000)]
+    assert progress.written
+
+
+async def test_a_body_cut_off_between_two_pieces_is_no_answer() -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(1000)
+        writer.transport.abort()
+
+    async with raw_server(leave) as server, HttpTransport() as http:
+        with pytest.raises(NoAnswer) as caught:
+            await http.send(Request("POST", server.url, content=b"x" * 9_000_000), on_progress=lambda *_: None)
+    assert caught.value.reason == "disconnected"
+
+
+@pytest.mark.parametrize(("alone", "connections"), [(False, 1), (True, 3)])
+async def test_alone_each_request_has_a_connection_of_its_own(alone: bool, connections: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(http_answer(b"ok"))
+
+    async with raw_server(serve) as server, HttpTransport() as http:
+        for _ in range(3):
+            await http.send(Request("POST", server.url, content=b"x"), alone=alone)
+        assert server.connections == connections
+
+
+@pytest.mark.parametrize("oldest", ["1.2", "1.3"])
+async def test_the_oldest_tls_can_be_told(oldest: Literal["1.2", "1.3"]) -> None:
+    context = await ssl_context(Network(min_tls=oldest))
+    assert context.minimum_version == {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[oldest]

@@ -13,12 +13,17 @@ from typing import Annotated
 import typer
 
 from gridwire import __version__
-from gridwire.cli import bench, demo, journal, pie, sandbox, stp
+from gridwire.cli import bench, demo, journal, pie, sandbox, siooi, stp
 from gridwire.cli.exits import ExitCode, code_of, listing
-from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, readable, tell
 from gridwire.errors import GridwireError
 
 _DEBUG = "--debug"
+
+_MAY_HAVE_LEFT = {
+    "bid": "Whether the bid is at the venue is not known: look at depth and matches before you repeat it. ",
+    "submit": "Whether a document is at the venue stands in the journal: `gridwire siooi journal`. ",
+}
 
 _EPILOG = f"""\b
 Exit codes:
@@ -43,6 +48,7 @@ app.command("demo")(demo.demo)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(stp.app, name="stp")
 app.add_typer(pie.app, name="pie")
+app.add_typer(siooi.app, name="siooi")
 app.add_typer(journal.app, name="journal")
 app.add_typer(bench.app, name="bench")
 
@@ -66,6 +72,7 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. Raises nothing but `KeyboardInterrupt` before a command started."""
     debug = _DEBUG in arguments
+    readable()
     command = typer.main.get_command(app)
     # Without a handler, Python would print the library's warnings a second time.
     logging.getLogger("gridwire").addHandler(logging.NullHandler())
@@ -84,19 +91,14 @@ def run(arguments: list[str]) -> int:
         return code_of(error)
     except Exception as error:  # noqa: BLE001 - the last place before a user would see a traceback
         _trace(debug)
-        may_have_left = "bid" in arguments
-        what_now = (
-            "Whether the bid is at the venue is not known: look at depth and matches before you repeat it. "
-            if may_have_left
-            else ""
-        )
+        what_now = next((text for word, text in _MAY_HAVE_LEFT.items() if word in arguments), "")
         tell(
             f"gridwire failed in a way that it should not: {type(error).__name__}: {_first_line(error)}. {what_now}--debug "
             "shows where it failed.",
             label="Error",
             style="red",
         )
-        return ExitCode.UNKNOWN if may_have_left else ExitCode.FAILED
+        return ExitCode.UNKNOWN if what_now else ExitCode.FAILED
     return ExitCode.DONE
 
 

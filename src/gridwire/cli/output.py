@@ -6,10 +6,13 @@ never wrapped or cut: what does not fit is left out by column, and said so.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -182,6 +185,68 @@ def count(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def local(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
-    """An instant in Istanbul; ``-`` for none."""
-    return "-" if value is None else value.astimezone(ZoneInfo("Europe/Istanbul")).strftime(form)
+def local(value: datetime | None, form: str = "%Y-%m-%d %H:%M", zone: str = "Europe/Istanbul") -> str:
+    """An instant in ``zone``; ``-`` for none."""
+    return "-" if value is None else value.astimezone(ZoneInfo(zone)).strftime(form)
+
+
+_LATIN = dict(
+    zip(
+        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+        [
+            "a",
+            "b",
+            "v",
+            "g",
+            "d",
+            "e",
+            "yo",
+            "zh",
+            "z",
+            "i",
+            "j",
+            "k",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "r",
+            "s",
+            "t",
+            "u",
+            "f",
+            "kh",
+            "ts",
+            "ch",
+            "sh",
+            "shh",
+            "''",
+            "y",
+            "'",
+            "e",
+            "yu",
+            "ya",
+        ],
+        strict=True,
+    )
+) | {"«": '"', "»": '"', "№": "No.", "…": "...", "ı": "i", "—": "-"}
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """Letters that a terminal does not have, in those it has: Cyrillic by sound, accents left out, else a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    spelled = ""
+    for letter in error.object[error.start : error.end]:
+        latin = _LATIN.get(letter.lower()) or unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+        spelled += (latin.capitalize() if letter.isupper() else latin) or "?"
+    return spelled, error.end
+
+
+def readable() -> None:
+    """Let no letter end a command: what the terminal's encoding lacks is spelled in what it has."""
+    codecs.register_error("gridwire.spelled", _spelled)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="gridwire.spelled")

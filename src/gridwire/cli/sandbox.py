@@ -19,17 +19,22 @@ from gridwire.errors import ConfigurationError, InvalidInput
 
 _LAST_PORT = 65_535
 
-TITLES = {"epias_stp": "EPİAŞ STP", "edsn_pie": "EDSN Partners in Energie"}
-_TRY = {"epias_stp": "gridwire stp contracts", "edsn_pie": "gridwire pie ticket PIE-000001"}
+TITLES = {"epias_stp": "EPİAŞ STP", "edsn_pie": "EDSN Partners in Energie", "siooi": "АС СиОИ"}
+_TRY = {
+    "epias_stp": "gridwire stp contracts",
+    "edsn_pie": "gridwire pie ticket PIE-000001",
+    "siooi": 'gridwire siooi submit "$(dirname "$GRIDWIRE_SIOOI_SCHEMAS")/documents" --wait',
+}
 _WITH_JOURNAL = ("epias_stp",)
-"""Venues whose clients write down what they send."""
+"""Venues whose clients write down what they send; the description of АС СиОИ names a journal of its own."""
 
 
 def sandbox(
     venues: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[VENUE]...", help="epias (or epias_stp), pie (or edsn_pie); all venues if none is named."
+            metavar="[VENUE]...",
+            help="epias (or epias_stp), pie (or edsn_pie), siooi; all venues if none is named.",
         ),
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve HTTPS from a throw-away authority.")] = False,

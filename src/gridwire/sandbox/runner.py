@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from gridwire.epias_stp.profile import Account
 from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.serving import Authority
+from gridwire.siooi.account import Account as SiooiAccount
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie.profile import Account as PieAccount
     from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
+    from gridwire.sandbox.siooi import SiooiVenue
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class _Home:
 _VENUES = {
     "epias_stp": _Home("gridwire.sandbox.epias_stp", "EpiasStpVenue", 2),
     "edsn_pie": _Home("gridwire.sandbox.edsn_pie", "EdsnPieVenue", 3),
+    "siooi": _Home("gridwire.sandbox.siooi", "SiooiVenue", 1),
 }
 _SHORT = {"epias": "epias_stp", "pie": "edsn_pie"}
 
@@ -114,6 +117,8 @@ class Sandbox:
     @overload
     def venue(self, name: Literal["edsn_pie", "pie"]) -> EdsnPieVenue: ...
     @overload
+    def venue(self, name: Literal["siooi"]) -> SiooiVenue: ...
+    @overload
     def venue(self, name: str) -> Any: ...
 
     def venue(self, name: str) -> Any:
@@ -132,6 +137,11 @@ class Sandbox:
     def edsn_pie(self) -> PieAccount:
         """The default service account of Partners in Energie, as ``EdsnPie(...)`` takes it."""
         return self.venue("edsn_pie").account()
+
+    @property
+    def siooi(self) -> SiooiAccount:
+        """The account of the default clerk of АС СиОИ, as ``Siooi(...)`` takes it."""
+        return self.venue("siooi").account()
 
     def describe(self) -> dict[str, Any]:
         """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""

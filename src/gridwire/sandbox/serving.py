@@ -24,8 +24,10 @@ class Listener:
         self.port = port
 
     @classmethod
-    async def open(cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Listener:
-        """Listen on ``port`` of 127.0.0.1 (0: any free one)."""
+    async def open(
+        cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None, most_bytes: int = 1024 * 1024
+    ) -> Listener:
+        """Listen on ``port`` of 127.0.0.1 (0: any free one). Bodies over ``most_bytes`` are refused."""
 
         async def handled(request: web.Request) -> web.StreamResponse:
             try:
@@ -33,7 +35,7 @@ class Listener:
             except ConnectionResetError:  # the client left in the middle of an answer, which is no error of a venue
                 return web.Response()
 
-        application = web.Application()
+        application = web.Application(client_max_size=most_bytes)
         application.router.add_route("*", "/{path:.*}", handled)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()

@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from gridwire.sync.edsn_pie import EdsnPie as EdsnPie
     from gridwire.sync.epias_stp import EpiasStp as EpiasStp
     from gridwire.sync.sandbox import Sandbox as Sandbox
+    from gridwire.sync.siooi import Siooi as Siooi
     from gridwire.sync.stream import Stream as Stream
 
-_HOME = {"EdsnPie": "edsn_pie", "EpiasStp": "epias_stp", "Sandbox": "sandbox", "Stream": "stream"}
+_HOME = {
+    "EdsnPie": "edsn_pie",
+    "EpiasStp": "epias_stp",
+    "Sandbox": "sandbox",
+    "Siooi": "siooi",
+    "Stream": "stream",
+}
 
 __all__ = sorted(_HOME)  # noqa: PLE0605 - the table above is the list
 

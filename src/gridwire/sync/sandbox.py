@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gridwire.epias_stp.profile import Account
 from gridwire.sandbox.runner import Sandbox as AsyncSandbox
+from gridwire.siooi.account import Account as SiooiAccount
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gridwire.edsn_pie.profile import Account as PieAccount
     from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
+    from gridwire.sandbox.siooi import SiooiVenue
 
 
 class Sandbox(Blocking):
@@ -43,6 +45,8 @@ class Sandbox(Blocking):
     @overload
     def venue(self, name: Literal["edsn_pie", "pie"]) -> EdsnPieVenue: ...
     @overload
+    def venue(self, name: Literal["siooi"]) -> SiooiVenue: ...
+    @overload
     def venue(self, name: str) -> Any: ...
     def venue(self, name: str) -> Any:
         """The simulator itself: accounts, faults, log, knobs."""
@@ -57,6 +61,11 @@ class Sandbox(Blocking):
     def edsn_pie(self) -> PieAccount:
         """The default service account of Partners in Energie, as ``EdsnPie(...)`` takes it."""
         return self._client.edsn_pie
+
+    @property
+    def siooi(self) -> SiooiAccount:
+        """The account of the default clerk of АС СиОИ, as ``Siooi(...)`` takes it."""
+        return self._client.siooi
 
     def describe(self) -> dict[str, Any]:
         """Addresses and environment variables of every running venue, for printing. Holds throw-away passwords."""

@@ -16,7 +16,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -30,6 +30,8 @@ from gridwire.transport.exchange import Request, Response
 from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
+"""How much of a body is handed over at a time where its progress is watched."""
 KEEPALIVE_S = 15.0
 """Idle connections are closed by us before a server is likely to: a POST on a half-closed one ends as unknown."""
 
@@ -47,7 +49,11 @@ class HttpTransport:
     """One connection pool to one venue. An async context manager, bound to the loop it was opened on."""
 
     def __init__(
-        self, network: Network | None = None, *, max_body_bytes: int = MAX_BODY_BYTES, connections: int = 20
+        self,
+        network: Network | None = None,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        connections: int = 20,
     ) -> None:
         self.network: Network = network or Network()
         self._max_body_bytes = max_body_bytes
@@ -102,13 +108,15 @@ class HttpTransport:
         timeout_s: float | None = None,
         start_within_s: float | None = None,
         alone: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> Response:
         """One attempt. Raises `NotSent` or `NoAnswer`; any HTTP status is a `Response`.
 
         ``alone`` gives the request a connection that carries nothing else: made for it, and closed after its answer.
 
         ``progress.written`` tells, also while this call is being cancelled, whether bytes have left. ``start_within_s``
-        bounds the wait for a connection: a ticket in the request ages meanwhile.
+        bounds the wait for a connection: a ticket in the request ages meanwhile. With ``on_progress`` the body goes out in
+        pieces; it is called with the bytes handed over so far and their number in all.
         """
         client = self._usable(alone=alone)
         refuse_cleartext(request.url)
@@ -126,7 +134,7 @@ class HttpTransport:
 
         try:
             async with asyncio.timeout_at(now + start_s) as bound:
-                return await self._exchange(client, request, written, alone=alone)
+                return await self._exchange(client, request, written, on_progress, alone=alone)
         except TimeoutError:
             what = (
                 f"no whole answer within {limit_s:g} s" if progress.written else f"no connection within {start_s:g} s"
@@ -163,15 +171,24 @@ class HttpTransport:
         return client
 
     async def _exchange(
-        self, client: httpx.AsyncClient, request: Request, written: Callable[[], None], *, alone: bool
+        self,
+        client: httpx.AsyncClient,
+        request: Request,
+        written: Callable[[], None],
+        on_progress: Callable[[int, int], None] | None,
+        *,
+        alone: bool,
     ) -> Response:
         watch = _Watch(written)
+        headers = dict(request.headers)
+        if alone:
+            headers["connection"] = "close"
+        content: bytes | AsyncIterator[bytes] | None = request.content or None
+        if on_progress is not None and request.content:
+            content = _pieces(request.content, on_progress)
+            headers["content-length"] = str(len(request.content))
         outgoing = client.build_request(
-            request.method,
-            request.url,
-            headers={**request.headers, "connection": "close"} if alone else dict(request.headers),
-            content=request.content or None,
-            extensions={"trace": watch},
+            request.method, request.url, headers=headers, content=content, extensions={"trace": watch}
         )
         answer = await client.send(outgoing, stream=True)
         try:
@@ -236,6 +253,13 @@ class _Watch:
 
     def _round(self) -> None:
         self._waited = True
+
+
+async def _pieces(content: bytes, on_progress: Callable[[int, int], None]) -> AsyncIterator[bytes]:
+    """A body in pieces, so that neither encrypting nor copying a large one holds the loop up."""
+    for at in range(0, len(content), PIECE_BYTES):
+        yield content[at : at + PIECE_BYTES]
+        on_progress(min(at + PIECE_BYTES, len(content)), len(content))
 
 
 def _failure(where: str, progress: Progress, reason: str, what: str) -> NotSent | NoAnswer:

@@ -13,6 +13,7 @@ import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from gridwire.errors import ConfigurationError
@@ -24,7 +25,7 @@ class Network:
 
     ``ca_bundle`` is the path of a PEM file that replaces the built-in authorities; ``ca_pem`` adds one authority to
     them; ``client_cert`` is the path of a PEM file with certificate and key. ``proxy`` is an ``http://`` URL; proxies
-    from the environment are used only if ``trust_env`` is set. ``timeout_s`` bounds one attempt as a whole.
+    from the environment are used only if ``trust_env`` is set. ``timeout_s`` bounds one attempt as a whole. ``min_tls`` is the oldest version of TLS that is spoken.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -33,6 +34,7 @@ class Network:
     client_cert: str | None = None
     timeout_s: float = 10.0
     trust_env: bool = False
+    min_tls: Literal["1.2", "1.3"] = "1.2"
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before the first connection is tried."""
@@ -51,12 +53,12 @@ class Network:
 
 
 @functools.lru_cache(maxsize=32)
-def _build(ca_bundle: str | None, ca_pem: str | None, client_cert: str | None) -> ssl.SSLContext:
+def _build(ca_bundle: str | None, ca_pem: str | None, client_cert: str | None, min_tls: str) -> ssl.SSLContext:
     import certifi
 
     try:
         context = ssl.create_default_context(cafile=ca_bundle or certifi.where())
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = ssl.TLSVersion.TLSv1_3 if min_tls == "1.3" else ssl.TLSVersion.TLSv1_2
         if ca_pem is not None:
             context.load_verify_locations(cadata=ca_pem)
         if client_cert is not None:
@@ -69,7 +71,7 @@ def _build(ca_bundle: str | None, ca_pem: str | None, client_cert: str | None) -
 
 async def ssl_context(network: Network) -> ssl.SSLContext:
     """The shared context for ``network``. Raises `ConfigurationError` if a certificate file cannot be loaded."""
-    return await asyncio.to_thread(_build, network.ca_bundle, network.ca_pem, network.client_cert)
+    return await asyncio.to_thread(_build, network.ca_bundle, network.ca_pem, network.client_cert, network.min_tls)
 
 
 def is_loopback(host: str | None) -> bool:

@@ -35,14 +35,18 @@ class Account(Protocol):
 Play: TypeAlias = Callable[[float, int, bool], Coroutine[Any, Any, Account]]
 
 _SHORT = {"epias": "epias_stp", "pie": "edsn_pie"}
-_PLAYS = {"epias_stp": "gridwire.cli.demo.epias_stp", "edsn_pie": "gridwire.cli.demo.edsn_pie"}
+_PLAYS = {
+    "epias_stp": "gridwire.cli.demo.epias_stp",
+    "edsn_pie": "gridwire.cli.demo.edsn_pie",
+    "siooi": "gridwire.cli.demo.siooi",
+}
 """Each venue's module with its ``play(seconds, seed, silent)``, imported when it is its turn."""
 
 
 def demo(
     venue: Annotated[
         list[str] | None,
-        typer.Option(help="epias (or epias_stp), pie (or edsn_pie); every venue that is installed if left out."),
+        typer.Option(help="epias (or epias_stp), pie (or edsn_pie), siooi; every venue that is installed if left out."),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long each venue is shown, about.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed makes the same bids.")] = 1,

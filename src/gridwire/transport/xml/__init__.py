@@ -12,6 +12,7 @@ from gridwire.transport.xml.elements import Element, Encoding, children, local_n
 from gridwire.transport.xml.faults import DocumentRefused, Fault
 from gridwire.transport.xml.parse import MAX_BYTES, XmlRefused, parse
 from gridwire.transport.xml.schema import Schema, Schemas
+from gridwire.transport.xml.xpath import XPath
 
 __all__ = [
     "MAX_BYTES",
@@ -25,6 +26,7 @@ __all__ = [
     "Progress",
     "Schema",
     "Schemas",
+    "XPath",
     "XmlRefused",
     "children",
     "inspect",

@@ -1,0 +1,325 @@
+"""``gridwire siooi prepare`` and ``submit``: one document or a folder of them, and one list to say yes to."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gridwire.cli.exits import ExitCode
+from gridwire.cli.output import Column, clean, out, out_json, show_table, tell
+from gridwire.cli.siooi import jobs, reasons
+from gridwire.cli.siooi.link import Link, Ticker
+from gridwire.cli.siooi.words import Words
+from gridwire.errors import GridwireError, InvalidInput
+from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
+
+if TYPE_CHECKING:
+    from gridwire.siooi import JobRef, Prepared, Siooi
+
+MANY = 1000
+_LARGE_BYTES = 1024 * 1024
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH...", help="XML files, or folders of files named FORM__OBJECT__PERIOD.xml."),
+]
+Form = Annotated[
+    str | None, typer.Option("--form", metavar="CODE", help="The form's code; that of the file's name unless set.")
+]
+Object = Annotated[str | None, typer.Option("--object", metavar="KEY", help="Your name of the object.")]
+Period = Annotated[str | None, typer.Option("--period", metavar="KEY", help="Your name of the period, like 2026-Q3.")]
+Unvalidated = Annotated[bool, typer.Option("--allow-unvalidated", help="Let a document pass whose form has no schema.")]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file and what it is about."""
+
+    path: Path
+    form: str
+    object_key: str
+    period: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file that was checked: the document, or why it cannot be sent."""
+
+    item: Item
+    document: Prepared | None
+    error: str | None = None
+
+
+def prepare(
+    link: Link,
+    paths: Paths,
+    form: Form = None,
+    object: Object = None,
+    period: Period = None,
+    allow_unvalidated: Unvalidated = False,
+) -> int:
+    """Check documents and show what would be signed. Needs no network and no password, and sends nothing."""
+    items = find(paths, form, object, period)
+
+    async def work(client: Siooi) -> list[Sheet]:
+        return await check(client, items, allow_unvalidated, link)
+
+    sheets = link.run(work, offline=True)
+    if link.json:
+        out_json({"documents": [as_dict(sheet) for sheet in sheets]})
+    else:
+        show(sheets, link.words)
+        tell(link.words("dry_run"))
+    return ExitCode.BAD_INPUT if any(sheet.document is None for sheet in sheets) else ExitCode.DONE
+
+
+def submit(
+    link: Link,
+    paths: Paths,
+    form: Form = None,
+    object: Object = None,
+    period: Period = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. A loaded document cannot be corrected.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the jobs to their end.")] = False,
+    allow_unvalidated: Unvalidated = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send over an earlier upload; needs --i-accept-duplicate.")
+    ] = False,
+    i_accept_duplicate: Annotated[
+        bool, typer.Option("--i-accept-duplicate", help="The venue may hold it twice then.")
+    ] = False,
+) -> int:
+    """Send documents, each once, after one list was agreed to. Exit code 0 accepted, 3 rejected, 4 unknown.
+
+    If one file of a folder cannot be right, nothing is sent.
+    """
+    if force != i_accept_duplicate:
+        raise InvalidInput(
+            "--force and --i-accept-duplicate go together: the venue may then hold a document twice. Nothing was sent."
+        )
+    items = find(paths, form, object, period)
+    if not yes and not sys.stdin.isatty():
+        raise InvalidInput(link.words("needs_yes"))
+    codes: list[ExitCode] = []
+
+    async def work(client: Siooi) -> None:
+        sheets = await check(client, items, allow_unvalidated, link)
+        wrong = [sheet for sheet in sheets if sheet.document is None]
+        if wrong or not yes:
+            show(sheets, link.words, to_stderr=link.json)
+        if wrong:
+            tell(link.words("nothing_sent"))
+            codes.append(ExitCode.BAD_INPUT)
+            return
+        if not yes and not await asyncio.to_thread(_agreed, link.words, sheets):
+            tell(link.words("nothing_sent"))
+            raise KeyboardInterrupt
+        told, accepted = await _send(client, sheets, force, link, codes)
+        results = await jobs.follow(client, accepted, link, codes, deadline_s=None) if wait else []
+        if link.json:
+            out_json({"documents": told, **({"results": results} if wait else {})})
+
+    try:
+        link.run(work)
+    except (Exception, KeyboardInterrupt):
+        # The code must say what became of documents that left, even if something failed afterwards.
+        if not codes:
+            raise
+        tell(link.words("interrupted"))
+    return max(codes, key=_weight, default=ExitCode.DONE)
+
+
+def _weight(code: ExitCode) -> int:
+    order = (ExitCode.DONE, ExitCode.VENUE, ExitCode.SETUP, ExitCode.BAD_INPUT, ExitCode.REJECTED, ExitCode.UNKNOWN)
+    return order.index(code) if code in order else len(order)
+
+
+def find(paths: Sequence[Path], form: str | None, object_key: str | None, period: str | None) -> list[Item]:
+    """The files and what they are about. Raises `InvalidInput` naming the first that does not say."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(one for one in path.iterdir() if one.suffix.lower() == ".xml" and one.is_file())
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InvalidInput(f"{path} is neither a file nor a folder. Nothing was sent.")
+    if not files or len(files) > MANY:
+        what = "There is no XML file" if not files else f"There are {len(files)} files, more than {MANY},"
+        raise InvalidInput(f"{what} in {', '.join(map(str, paths))}. Nothing was sent.")
+    return [_item(path, form, object_key, period) for path in files]
+
+
+def _item(path: Path, form: str | None, object_key: str | None, period: str | None) -> Item:
+    named = path.stem.split("__")
+    parts = named if len(named) == 3 else [None, None, None]
+    found = [given or part for given, part in zip((form, object_key, period), parts, strict=True)]
+    if not all(found):
+        raise InvalidInput(
+            f"{path.name} does not say what it is about. Name it FORM__OBJECT__PERIOD.xml, or give --form, --object and "
+            "--period. Nothing was sent."
+        )
+    return Item(path, *(str(one) for one in found))
+
+
+async def check(client: Siooi, items: Sequence[Item], allow_unvalidated: bool, link: Link) -> list[Sheet]:
+    """Prepare every file; what is wrong with one does not hide the next."""
+    sheets = []
+    for item in items:
+        try:
+            document = await client.prepare(
+                item.path,
+                form_code=item.form,
+                object_key=item.object_key,
+                period=item.period,
+                allow_unvalidated=allow_unvalidated,
+            )
+        except GridwireError as error:
+            sheets.append(Sheet(item, None, str(error)))
+        else:
+            sheets.append(Sheet(item, document))
+    return sheets
+
+
+def show(sheets: Sequence[Sheet], words: Words, *, to_stderr: bool = False) -> None:
+    """The list to say yes to, and below it what stands in the way."""
+    columns = [
+        Column(words("file")), Column(words("form")), Column(words("object")), Column(words("period")),
+        Column(words("size"), right=True, spare=1), Column(words("schema")), Column(words("hash"), spare=2),
+    ]  # fmt: skip
+    rows = [_cells(sheet, words) for sheet in sheets]
+    if to_stderr:
+        for row in rows:
+            tell("  ".join(row))
+    else:
+        show_table(columns, rows)
+    for sheet in sheets:
+        if sheet.error is not None:
+            for line in f"{sheet.item.path.name}: {sheet.error}".splitlines():
+                tell(line, label=words("label_error") if not line.startswith(" ") else "", style="red")
+        elif sheet.document is not None and sheet.document.warning is not None:
+            why = words("blocked", why=sheet.document.warning)
+            tell(f"{sheet.item.path.name}: {why}", label=words("label_note"), style="yellow")
+
+
+def _cells(sheet: Sheet, words: Words) -> list[str]:
+    item, document = sheet.item, sheet.document
+    about = [item.path.name, item.form, item.object_key, item.period]
+    if document is None:
+        return [*about, "-", "-", "-"]
+    checked = words("valid") if document.validated else words("unchecked")
+    return [*about, str(document.document.size_bytes), checked, document.document.exact_sha256[:12]]
+
+
+def _agreed(words: Words, sheets: Sequence[Sheet]) -> bool:
+    account = next(sheet.document.document.account for sheet in sheets if sheet.document is not None)
+    return typer.confirm(clean(words("confirm", count=len(sheets), account=account)), err=True)
+
+
+async def _send(
+    client: Siooi, sheets: Sequence[Sheet], force: bool, link: Link, codes: list[ExitCode]
+) -> tuple[list[dict[str, Any]], list[JobRef]]:
+    """Send one after the other; what became of each is said, and its code noted, before the next one leaves."""
+    from gridwire.siooi import JobRef
+
+    told: list[dict[str, Any]] = []
+    accepted: list[JobRef] = []
+    with Ticker(silent=link.json) as ticker:
+        for sheet in sheets:
+            if sheet.document is None:
+                continue
+            name = sheet.item.path.name
+
+            def heard(sent: int, total: int, name: str = name) -> None:
+                if total > _LARGE_BYTES:
+                    ticker.say(link.words("sending", file=name, percent=sent * 100 // total // 10 * 10))
+
+            outcome = await _submitted(client, sheet.document, force, heard)
+            codes.append(code_of(outcome))
+            told.append({"file": str(sheet.item.path), **outcome_as_dict(outcome)})
+            if isinstance(outcome, Accepted) and isinstance(outcome.order, JobRef):
+                accepted.append(outcome.order)
+            if not link.json:
+                report(name, outcome, link.words)
+    return told, accepted
+
+
+async def _submitted(client: Siooi, document: Prepared, force: bool, heard: Any) -> Outcome:
+    before = {one.intent.key for one in client.unknown()}
+    try:
+        return await client.submit(document, confirm=True, force=force, i_accept_duplicate=force, on_progress=heard)
+    except asyncio.CancelledError:
+        # Ctrl-C. If bytes had left, the client has kept what is known.
+        left = [one for one in client.unknown() if one.intent.key not in before]
+        if not left:
+            raise
+        return left[-1]
+
+
+def code_of(outcome: Outcome) -> ExitCode:
+    """The exit code of one outcome."""
+    if isinstance(outcome, Unknown):
+        return ExitCode.UNKNOWN
+    return ExitCode.REJECTED if isinstance(outcome, Rejected) else ExitCode.DONE
+
+
+def report(name: str, outcome: Outcome, words: Words) -> None:
+    """Say what became of one document."""
+    match outcome:
+        case Accepted(order=order):
+            job = order.id if order is not None else "?"
+            out(clean(words("queued_as", file=name, job=job, ref=outcome.intent.key)))
+        case Rejected():
+            tell(
+                f"{words('not_there', file=name)} {reasons.refusal(outcome, words)}",
+                label=words("rejected"),
+                style="red",
+            )
+        case Unknown():
+            ref = outcome.intent.key
+            tell(
+                f"{words('may_be_there', file=name, ref=ref)} ({reasons.doubt(outcome, words)})",
+                label=words("unknown"),
+                style="yellow",
+            )
+
+
+def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
+    """An outcome for programs."""
+    facts: dict[str, Any] = {
+        "outcome": type(outcome).__name__.lower(),
+        "ref": outcome.intent.key if outcome.intent is not None else None,
+        "job_id": outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None,
+    }
+    match outcome:
+        case Rejected():
+            names = ("origin", "code", "reason", "repeatable", "retry_after_s")
+            return facts | {name: getattr(outcome, name) for name in names}
+        case Unknown():
+            return facts | {"cause": outcome.cause, "reason": outcome.reason}
+        case _:
+            return facts
+
+
+def as_dict(sheet: Sheet) -> dict[str, Any]:
+    """A checked file for programs."""
+    item, document = sheet.item, sheet.document
+    facts: dict[str, Any] = {
+        "file": str(item.path), "form": item.form, "object": item.object_key, "period": item.period, "error": sheet.error,
+    }  # fmt: skip
+    if document is not None:
+        known = document.document
+        facts |= {
+            "size_bytes": known.size_bytes,
+            "sha256": known.exact_sha256,
+            "canonical_sha256": known.canonical_sha256,
+            "validated": document.validated,
+            "blocked": document.warning,
+        }
+    return facts

@@ -1,0 +1,59 @@
+"""What arrived at the simulator and what it did, for assertions such as "exactly one upload"."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCall:
+    """One request. Holds no password, no token and no document."""
+
+    at: float
+    """Arrival of the request's head, in seconds of the loop's clock."""
+    operation: str
+    wire: str
+    user: str | None = None
+    """The account behind it, where the request showed one."""
+    form: str | None = None
+    sha256: str | None = None
+    """Of the document's bytes as they arrived."""
+    code: str | None = None
+    """What the venue decided, also where a fault kept the answer from arriving; None if it was never asked."""
+    executed: bool = False
+    """Whether it did what was asked: of a send, whether the document is in the queue."""
+    job_id: str | None = None
+    fault: str | None = None
+    """Kind of the scripted fault that struck this call."""
+
+
+class CallLog:
+    """The requests in the order in which they were decided; the last 100,000."""
+
+    def __init__(self) -> None:
+        self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
+
+    def __iter__(self) -> Iterator[LoggedCall]:
+        return iter(self._calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __getitem__(self, index: int) -> LoggedCall:
+        return self._calls[index]
+
+    def append(self, call: LoggedCall) -> None:
+        """Write a call down."""
+        self._calls.append(call)
+
+    def calls(self, operation: str | None = None) -> list[LoggedCall]:
+        """Every request of one operation, whatever became of it."""
+        return [call for call in self._calls if operation in (None, call.operation)]
+
+    def uploads(self) -> list[LoggedCall]:
+        """Every document that was put into the queue."""
+        return [call for call in self._calls if call.operation == "send" and call.executed]

@@ -1,0 +1,98 @@
+"""A document before it is sent: read, held against its form's schema, hashed. Off the loop, and no byte leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from gridwire.errors import InvalidInput
+from gridwire.intents.upload_records import Document
+from gridwire.siooi.profile import Profile
+from gridwire.transport import xml
+
+
+class Checker:
+    """Checks the documents of one client. ``schemas`` is the folder with ``{form_code}.xsd``, or None."""
+
+    def __init__(self, profile: Profile, account: str, schemas: Path | None) -> None:
+        self._profile = profile
+        self._account = account
+        self._folder = schemas
+        self._schemas = None if schemas is None else xml.Schemas(schemas)
+
+    async def check(
+        self,
+        source: bytes | str | Path | xml.Element,
+        *,
+        form_code: str,
+        object_key: str,
+        period: str,
+        venue: str,
+        allow_unvalidated: bool,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> tuple[Document, bytes, bool]:
+        """What the journal will know of the document, its bytes, and whether it was held against a schema.
+
+        Raises `InvalidInput` (with faults as `gridwire.transport.xml.DocumentRefused`) for what cannot be right.
+        """
+        for name, value in (("form_code", form_code), ("object_key", object_key), ("period", period)):
+            if not isinstance(value, str):
+                raise InvalidInput(f"{name} must be text, not {type(value).__name__}. Nothing was sent.")
+        return await asyncio.to_thread(
+            self._check, source, form_code, object_key, period, venue, allow_unvalidated, on_progress
+        )
+
+    def _check(
+        self,
+        source: bytes | str | Path | xml.Element,
+        form_code: str,
+        object_key: str,
+        period: str,
+        venue: str,
+        allow_unvalidated: bool,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> tuple[Document, bytes, bool]:
+        most = self._profile.limits.max_file_bytes
+        content = _content(source, most)
+        schema = self._schema(form_code, allow_unvalidated)
+        found = xml.inspect(content, schema=schema, max_bytes=most, progress=on_progress)
+        document = Document(
+            venue=venue,
+            account=self._account,
+            form=form_code,
+            object_key=object_key,
+            period=period,
+            exact_sha256=found.exact_sha256,
+            canonical_sha256=found.canonical_sha256,
+            size_bytes=found.size_bytes,
+        )
+        return document, content, schema is not None
+
+    def _schema(self, form_code: str, allow_unvalidated: bool) -> xml.Schema | None:
+        if self._schemas is not None and self._folder is not None and (self._folder / f"{form_code}.xsd").exists():
+            return self._schemas.get(form_code)
+        if not allow_unvalidated:
+            where = (
+                "no folder of schemas was given"
+                if self._folder is None
+                else f"the folder {self._folder} does not hold it"
+            )
+            raise InvalidInput(
+                f"There is no schema {form_code}.xsd to hold the document against: {where}. Ask the venue's support for it. "
+                "Nothing was sent. allow_unvalidated=True sends without, at the risk of loading a wrong document that only "
+                "support can delete."
+            )
+        return None
+
+
+def _content(source: bytes | str | Path | xml.Element, most: int) -> bytes:
+    if isinstance(source, (bytes, bytearray)):
+        return bytes(source)
+    if isinstance(source, (str, Path)):
+        try:
+            with Path(source).open("rb") as file:
+                return file.read(most + 1)
+        except OSError as error:
+            raise InvalidInput(f"{source} cannot be read ({error.strerror or error}). Nothing was sent.") from None
+    return xml.serialise(source)

@@ -1,0 +1,263 @@
+"""Following a job: 2 seconds after the upload, then ever more slowly up to half a minute, until it has ended.
+
+The venue keeps a finished job for two hours at most. A job it no longer knows is `Expired`, not failed: the document may
+be loaded. Questions change nothing at the venue, so they are repeated through lost answers and ended sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+from gridwire import clock
+from gridwire.auth.login_session import LoginSession
+from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, TransportError
+from gridwire.intents.records import JournalError
+from gridwire.intents.upload_records import StepRefused, Upload
+from gridwire.intents.uploads import Uploads
+from gridwire.observe.events import Events
+from gridwire.siooi import rules, wire
+from gridwire.siooi.enums import JobState, ResultCode
+from gridwire.siooi.errors import (
+    JobNotSettled,
+    SiooiFailure,
+    SiooiProtocolError,
+    SiooiRateLimited,
+    SiooiSecurityError,
+)
+from gridwire.siooi.ledger import Ledger
+from gridwire.siooi.models import Expired, Failed, JobRef, JobStatus, Result, Succeeded
+from gridwire.siooi.profile import Profile
+from gridwire.siooi.wire import Session, StatusAnswer
+from gridwire.transport.classify import retry_after_s
+from gridwire.transport.exchange import Response
+from gridwire.transport.http import HttpTransport
+
+OnStatus: TypeAlias = Callable[[JobStatus], None]
+
+_ASK_AGAIN = (TransportError, SiooiFailure, SiooiRateLimited, SiooiProtocolError, AuthUnavailable, AuthThrottled)
+"""What a wait goes on through."""
+_PAUSE_AFTER_429_S = 60.0
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one wait has warned of already."""
+
+    states: set[str] = field(default_factory=set)
+    troubles: set[str] = field(default_factory=set)
+    silence: float = 0.0
+
+
+class Poller:
+    """Asks about the jobs of one client."""
+
+    def __init__(
+        self, profile: Profile, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
+    ) -> None:
+        self._profile = profile
+        self._http = http
+        self._sessions = sessions
+        self._ledger = ledger
+        self._events = events
+        self._written: dict[str, JobState] = {}
+
+    async def ask(self, job: JobRef) -> JobStatus:
+        """Where the job stands; the journal is told.
+
+        Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`, `AuthError` and `TransportError`.
+        """
+        response, answer, state = await self._answer(job)
+        status = JobStatus(
+            job=job,
+            state=state,
+            raw_state=answer.raw_state,
+            code=answer.said.code,
+            raw_code=answer.said.raw_code,
+            document_status=answer.document_status,
+            errors=answer.errors,
+            text=answer.said.text,
+            asked=clock.now(),
+        )
+        await self._note(status, response)
+        return status
+
+    async def wait(self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None) -> Result:
+        """Ask until the job has ended. ``heard_s`` is how long ago the venue last said something about it.
+
+        Raises `JobNotSettled` at the deadline, and what only a person can mend: refused credentials, missing rights.
+        """
+        loop = asyncio.get_running_loop()
+        end, heard_at, told, poll = loop.time() + deadline_s, loop.time() - heard_s, _Told(), 0
+        while True:
+            pause = rules.pause_s(poll, random.random())  # noqa: S311 - jitter is no secret
+            if loop.time() + pause > end:
+                raise JobNotSettled(
+                    f"Job {job.job_id} (upload {job.ref}) had not ended after {deadline_s:g} s. It stays in the journal and is "
+                    "still the venue's: wait again, or start again with resume()."
+                )
+            await asyncio.sleep(pause)
+            poll += 1
+            try:
+                status = await self.ask(job)
+            except _ASK_AGAIN as error:
+                self._trouble(job, error, told)
+                self._silent(job, loop.time() - heard_at, told)
+                await asyncio.sleep(min(_wish_s(error), max(end - loop.time(), 0.0)))
+                continue
+            silence, heard_at = loop.time() - heard_at, loop.time()
+            if on_status is not None:
+                on_status(status)
+            result = self._result(status, silence)
+            if result is not None:
+                return result
+            self._unmapped(status, told)
+
+    async def _answer(self, job: JobRef) -> tuple[Response, StatusAnswer, JobState]:
+        first = True
+        while True:
+            session = await self._sessions.get()
+            request = wire.status_request(self._profile, session, job_id=job.job_id, form_code=job.form_code)
+            response = await self._http.send(request)
+            if response.status == 429:
+                pause_s = retry_after_s(response, now=clock.now(), default_s=_PAUSE_AFTER_429_S)
+                raise SiooiRateLimited(
+                    f"The venue wants no questions for {pause_s:.0f} s (HTTP 429). The job goes on.",
+                    retry_after_s=pause_s,
+                )
+            answer = wire.read_status(self._profile, response, session)
+            state = rules.state_of(self._profile, answer)
+            if isinstance(state, JobState):
+                return response, answer, state
+            if state == "session":
+                self._sessions.invalidate(session)
+            if state != "session" or not first:
+                raise _error(job, answer, state)
+            first = False  # once more, with the session of a new login
+
+    async def _note(self, status: JobStatus, response: Response) -> None:
+        state, ref = rules.journal_state(status), status.job.ref
+        if state is None or self._written.get(ref) is status.state:
+            return
+        session = self._sessions.peek()
+        hidden = list(session.values.values()) if session is not None else []
+        note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
+        record = partial(
+            Uploads.record,
+            ref=ref,
+            job_id=status.job.job_id,
+            answer=response.content,
+            note=note,
+            secrets=hidden,
+            at=status.asked,
+        )
+
+        def tell(uploads: Uploads) -> None:
+            try:
+                record(uploads, state=state)
+            except StepRefused as refused:
+                if refused.upload.state != "sending":
+                    raise
+                record(uploads, state="queued")  # the journal could not be told so when the upload was answered
+                record(uploads, state=state)
+
+        try:
+            await self._ledger.ask(tell)
+        except JournalError as error:
+            self._events.emit("journal.trouble", f"{error} Upload {ref}.", level=logging.ERROR, ref=ref)
+        else:
+            self._written[ref] = status.state
+            self._ledger.unknown.pop(ref, None)
+
+    def _result(self, status: JobStatus, silence_s: float) -> Result | None:
+        job = status.job
+        if status.state is JobState.SUCCEEDED:
+            self._events.emit(
+                "job.succeeded",
+                f"Job {job.job_id}: the document is loaded. It cannot be corrected by its user; a wrong one has to be deleted "
+                "by the venue's support first.",
+                ref=job.ref,
+            )
+            return Succeeded(job, status.document_status)
+        if status.state is JobState.FAILED:
+            return Failed(job, status.errors, status.text)
+        if status.state is JobState.NOT_FOUND:
+            late = "longer ago than the venue keeps jobs" if silence_s > rules.KEPT_S else "not long ago"
+            since = f"it was last heard of {silence_s / 60:.0f} minutes ago, {late}"
+            return Expired(
+                job,
+                f"The venue no longer knows job {job.job_id}; {since}. The document may be loaded or not: look for it in the "
+                f"venue's own screens, then settle upload {job.ref} as absent or present. No second one is sent until then.",
+            )
+        return None
+
+    def _unmapped(self, status: JobStatus, told: _Told) -> None:
+        raw = status.raw_state or ""
+        if status.state is JobState.UNKNOWN_STATE and raw not in told.states:
+            told.states.add(raw)
+            self._events.emit(
+                "job.unmapped_state",
+                f"Job {status.job.job_id} is in the state {raw!r}, which the profile does not map. It is followed on; add the "
+                "state to job_states.",
+                level=logging.WARNING,
+                ref=status.job.ref,
+            )
+
+    def _trouble(self, job: JobRef, error: GridwireError, told: _Told) -> None:
+        kind = type(error).__name__
+        if kind not in told.troubles:
+            told.troubles.add(kind)
+            self._events.emit(
+                "job.trouble", f"Job {job.job_id} is asked about again: {error}", level=logging.WARNING, ref=job.ref
+            )
+
+    def _silent(self, job: JobRef, silence_s: float, told: _Told) -> None:
+        for limit_s, name, what in (
+            (rules.SILENT_S, "job.silent", "and the venue forgets it soon"),
+            (rules.KEPT_S, "job.expired_possible", "so the venue may have forgotten it"),
+        ):
+            if told.silence <= limit_s < silence_s:
+                self._events.emit(
+                    name,
+                    f"Nothing was heard of job {job.job_id} for {silence_s / 60:.0f} minutes, {what}: finished jobs are kept "
+                    "for two hours. It is asked about on.",
+                    level=logging.WARNING,
+                    ref=job.ref,
+                )
+        told.silence = silence_s
+
+
+def heard_s(row: Upload) -> float:
+    """Seconds since the venue last said something about an upload."""
+    heard = row.answered or row.started or row.created
+    return max((clock.now() - heard).total_seconds(), 0.0)
+
+
+def _wish_s(error: GridwireError) -> float:
+    return error.retry_after_s if isinstance(error, (SiooiRateLimited, AuthThrottled)) else 0.0
+
+
+def _error(job: JobRef, answer: StatusAnswer, trouble: rules.Trouble) -> GridwireError:
+    said = answer.said
+    what = f"HTTP {said.status}" + (f", code {said.raw_code}" if said.raw_code is not None else "")
+    words = f" It says: {said.text}." if said.text else ""
+    about = f"The venue does not say where job {job.job_id} stands ({what}).{words}"
+    if trouble == "session":
+        code = said.code or ResultCode.SESSION_EXPIRED
+        text = f"{about} It does not take the session of a new login. The document is not affected."
+        return SiooiSecurityError(text, code=code, raw_code=said.raw_code)
+    if trouble == "denied":
+        code = said.code or ResultCode.NO_ROLE
+        text = f"{about} The account lacks a right for it. The document is not affected; have the right granted and ask again."
+        return SiooiSecurityError(text, code=code, raw_code=said.raw_code)
+    if trouble == "failed":
+        return SiooiFailure(f"{about} The venue failed inside or is under maintenance; ask again later.")
+    return SiooiProtocolError(
+        f"{about} The profile does not describe such an answer: compare its status section with the letter from support. The "
+        "document is not affected."
+    )

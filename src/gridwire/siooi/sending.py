@@ -1,0 +1,262 @@
+"""How a document is sent: login by age, journal, one request on a fresh connection, an outcome. Nothing is ever sent again.
+
+::
+
+    guard → session → request → journal `sending` → bytes → answer → journal → outcome
+
+Before `sending` every failure is `Rejected`. After the first byte only a rule of the profile makes anything else of it
+than `Unknown`, and the journal is told before the caller is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from typing import TypeAlias
+
+from gridwire import clock
+from gridwire.auth.login_session import LoginSession
+from gridwire.errors import (
+    AuthError,
+    AuthThrottled,
+    AuthUnavailable,
+    ConfigurationError,
+    CredentialsRefused,
+    InvalidInput,
+    NoAnswer,
+    NotSent,
+)
+from gridwire.intents.records import JournalError
+from gridwire.intents.upload_records import AlreadySent, Upload
+from gridwire.intents.uploads import Uploads
+from gridwire.observe.events import Events
+from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
+from gridwire.siooi import rules, wire
+from gridwire.siooi.enums import ResultCode
+from gridwire.siooi.ledger import Ledger, to_its_end
+from gridwire.siooi.models import Prepared, intent_of
+from gridwire.siooi.profile import Profile
+from gridwire.siooi.wire import SendAnswer, Session
+from gridwire.transport.exchange import Request
+from gridwire.transport.http import HttpTransport, Progress
+
+SLOWEST_BYTES_PER_S = 64 * 1024
+"""An upload may take a second longer for each of these, beyond the client's time-out."""
+LARGE_BYTES = 256 * 1024
+"""A document over this is encoded in a thread."""
+
+OnProgress: TypeAlias = Callable[[int, int], None]
+"""Called with the bytes handed to the connection so far, and their number in all."""
+
+
+class Sender:
+    """Sends the documents of one client."""
+
+    def __init__(
+        self, profile: Profile, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
+    ) -> None:
+        self._profile = profile
+        self._http = http
+        self._sessions = sessions
+        self._ledger = ledger
+        self._events = events
+        self._next_at = 0.0
+
+    async def submit(self, prepared: Prepared, *, force: bool, on_progress: OnProgress | None) -> Outcome:
+        """Send a document once. Raises only for what is certain before anything is sent."""
+        try:
+            uploads = await self._ledger.open()
+            obstacle = None if force else await to_its_end(lambda: uploads.check(prepared.document))
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard")
+        if obstacle is not None:
+            return _already(AlreadySent(obstacle))
+        await self._my_turn()
+        try:
+            session = await self._sessions.get()
+            request = await self._request(prepared, session)
+        except AuthError as error:
+            return _no_session(error)
+        except (ConfigurationError, InvalidInput) as error:
+            return Rejected("profile", str(error), "guard")
+        started, now = list[Upload](), clock.now()
+        try:
+            await to_its_end(lambda: started.append(_start(uploads, prepared, force, now)))
+        except asyncio.CancelledError:
+            for row in started:
+                await self._note(row, Rejected("cancelled", "Called off before a byte left.", "wire", intent_of(row)))
+            raise
+        except AlreadySent as error:
+            return _already(error)
+        except JournalError as error:
+            return Rejected("journal", str(error), "guard")
+        return await self._send(request, started[0], session, on_progress)
+
+    async def _my_turn(self) -> None:
+        """Keep the pause between two uploads."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_at)
+        self._next_at = at + self._profile.limits.min_send_interval_s
+        await asyncio.sleep(at - now)
+
+    async def _request(self, prepared: Prepared, session: Session) -> Request:
+        document = prepared.document
+
+        def build() -> Request:
+            if sha256(prepared.content).hexdigest() != document.exact_sha256:
+                raise InvalidInput(
+                    "The document is not the one that prepare() hashed. Prepare it again. Nothing was sent."
+                )
+            return wire.send_request(
+                self._profile,
+                session,
+                form_code=document.form,
+                object_key=document.object_key,
+                period=document.period,
+                content=prepared.content,
+            )
+
+        return await asyncio.to_thread(build) if document.size_bytes > LARGE_BYTES else build()
+
+    async def _send(self, request: Request, row: Upload, session: Session, on_progress: OnProgress | None) -> Outcome:
+        progress, intent = Progress(), intent_of(row)
+        raw: list[bytes] = []
+        try:
+            outcome = await self._exchange(request, intent, session, progress, raw, on_progress)
+        except asyncio.CancelledError:
+            if progress.written:
+                outcome = rules.doubt(intent, "cancelled", "the call was cancelled after bytes had left")
+                self._remember(outcome)
+            else:
+                outcome = Rejected("cancelled", "Called off before a byte left.", "wire", intent)
+            await self._note(row, outcome, raw, session)
+            raise
+        self._remember(outcome)
+        await self._note(row, outcome, raw, session)
+        return outcome
+
+    async def _exchange(
+        self,
+        request: Request,
+        intent: Intent,
+        session: Session,
+        progress: Progress,
+        raw: list[bytes],
+        on_progress: OnProgress | None,
+    ) -> Outcome:
+        """One request, judged. Raises nothing that the venue or the network did."""
+        limit_s = self._http.network.timeout_s + len(request.content) / SLOWEST_BYTES_PER_S
+        try:
+            response = await self._http.send(
+                request,
+                alone=True,
+                progress=progress,
+                timeout_s=limit_s,
+                start_within_s=self._http.network.timeout_s,
+                on_progress=self._listener(on_progress),
+            )
+            raw.append(response.content)
+            answer = wire.read_send(self._profile, response, session)
+            outcome = rules.outcome_of(self._profile, answer, intent)
+            if answer.said.code is ResultCode.SESSION_EXPIRED:
+                self._sessions.invalidate(session)
+        except NotSent as error:
+            return Rejected(error.reason, str(error), "wire", intent, repeatable=True)
+        except NoAnswer as error:
+            return rules.lost(error, intent)
+        except Exception as error:  # noqa: BLE001 - a surprise of ours must not lose a document that has left
+            if not progress.written:
+                return Rejected("failed", f"Nothing was sent ({type(error).__name__}): {error}", "wire", intent)
+            return rules.doubt(intent, "unreadable", f"the answer could not be judged ({type(error).__name__})")
+        return outcome
+
+    def _listener(self, on_progress: OnProgress | None) -> OnProgress:
+        """``on_progress``, which must not lose an upload that has left: it is the caller's code, and may raise anything."""
+
+        def heard(sent: int, total: int) -> None:
+            if on_progress is None:
+                return
+            try:
+                on_progress(sent, total)
+            except Exception as error:  # noqa: BLE001
+                self._events.emit(
+                    "listener.failed",
+                    f"on_progress failed ({type(error).__name__}); the upload goes on.",
+                    level=logging.ERROR,
+                )
+
+        return heard
+
+    def _remember(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Unknown):
+            self._ledger.unknown[outcome.intent.key] = outcome
+            self._events.emit(
+                "outcome.unknown", outcome.reason, level=logging.WARNING, cause=outcome.cause, ref=outcome.intent.key
+            )
+
+    async def _note(
+        self, row: Upload, outcome: Outcome, raw: list[bytes] | None = None, session: Session | None = None
+    ) -> None:
+        """Write an outcome down. A row that cannot be told stays in `sending`, in the way of a second upload."""
+        answer = raw[0] if raw else None
+        hidden = list(session.values.values()) if session is not None else []
+        job_id, now = _job_id(outcome), clock.now()
+
+        def tell(uploads: Uploads) -> None:
+            if isinstance(outcome, Accepted):
+                uploads.record(row.ref, "queued", job_id=job_id, answer=answer, secrets=hidden, at=now)
+            elif isinstance(outcome, Unknown):
+                uploads.record(
+                    row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden, at=now
+                )
+            else:
+                note = f"{outcome.origin} {outcome.code}"
+                uploads.record(
+                    row.ref,
+                    "refused" if outcome.origin == "venue" else "not_sent",
+                    answer=answer,
+                    note=note,
+                    secrets=hidden,
+                    at=now,
+                )
+
+        try:
+            await self._ledger.ask(tell)
+        except JournalError as error:
+            self._events.emit("journal.trouble", f"{error} Upload {row.ref}.", level=logging.ERROR, ref=row.ref)
+
+
+def _start(uploads: Uploads, prepared: Prepared, force: bool, now: datetime) -> Upload:
+    """Put the upload into the journal as `sending`."""
+    ref = uploads.prepare(prepared.document, at=now).ref
+    try:
+        return uploads.start(ref, force=force, i_accept_duplicate=force, at=now)
+    except AlreadySent as error:
+        uploads.record(ref, "not_sent", note=f"guard {error.obstacle.reason}", at=now)
+        raise
+
+
+def _already(error: AlreadySent) -> Rejected:
+    return Rejected("duplicate", str(error), "guard", raw=error.obstacle)
+
+
+def _no_session(error: AuthError) -> Rejected:
+    later = isinstance(error, (AuthUnavailable, AuthThrottled))
+    pause_s = error.retry_after_s if isinstance(error, AuthThrottled) else None
+    return Rejected(_code(error), str(error), "security", repeatable=later, retry_after_s=pause_s)
+
+
+def _code(error: AuthError) -> str:
+    names = {CredentialsRefused: "BAD_CREDENTIALS", AuthThrottled: "429", AuthUnavailable: "login_unavailable"}
+    return next((name for kind, name in names.items() if isinstance(error, kind)), "login_unreadable")
+
+
+def _job_id(outcome: Outcome) -> str | None:
+    if isinstance(outcome, Accepted):
+        return outcome.order.id if outcome.order is not None else None
+    if isinstance(outcome, Unknown):
+        return next((one.job_id for one in outcome.raw if isinstance(one, SendAnswer)), None)
+    return None
