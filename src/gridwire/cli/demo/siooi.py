@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from gridwire.cli.demo.tally import Tally
-from gridwire.cli.output import clean, out
+from gridwire.cli.output import clean, show
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.siooi import SiooiVenue
@@ -23,7 +23,7 @@ async def play(seconds: float, seed: int, silent: bool) -> Tally:
 
     def say(text: str) -> None:
         if not silent:
-            out(clean(text))
+            show(clean(text))
 
     async with Sandbox("siooi", seed=seed) as box:
         venue = box.venue("siooi")
