@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from email.utils import format_datetime
 
 import trustme
 from aiohttp import web
+
+from gridwire import clock
 
 HOST = "127.0.0.1"
 _SHUTDOWN_S = 0.5
@@ -24,8 +28,15 @@ class Listener:
         self.port = port
 
     @classmethod
-    async def open(cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Listener:
-        """Listen on ``port`` of 127.0.0.1 (0: any free one)."""
+    async def open(
+        cls,
+        handler: Handler,
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        now: Callable[[], datetime | None] = clock.now,
+    ) -> Listener:
+        """Listen on ``port`` of 127.0.0.1 (0: any free one). ``now`` is the ``Date`` of the answers; None leaves it out."""
 
         async def handled(request: web.Request) -> web.StreamResponse:
             try:
@@ -33,7 +44,13 @@ class Listener:
             except ConnectionResetError:  # the client left in the middle of an answer, which is no error of a venue
                 return web.Response()
 
+        async def stamp(request: web.Request, response: web.StreamResponse) -> None:
+            response.headers.popall("Date", None)  # the library's, which knows no virtual time
+            if (moment := now()) is not None:
+                response.headers["Date"] = format_datetime(moment, usegmt=True)
+
         application = web.Application()
+        application.on_response_prepare.append(stamp)
         application.router.add_route("*", "/{path:.*}", handled)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
