@@ -32,6 +32,7 @@ from gridwire.observe.events import Events
 from gridwire.orders.desk import Effect, outcome_lines, plain, ref_used
 from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
+from gridwire.transport.classify import http_date
 from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
 from gridwire.transport.retry import Again, RetryQuota, retrying
@@ -92,6 +93,8 @@ class _Write:
     attempts: list[Attempt] = field(default_factory=list)
     sent: datetime | None = None
     """When the row was written, just before the first byte of the first attempt."""
+    sent_s: float | None = None
+    """When the last attempt left, by the loop's clock."""
     claimed: list[str] = field(default_factory=list)
     """The caller's own references that are reserved for this intent."""
 
@@ -106,6 +109,7 @@ class _Write:
             fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
             self.journal.record("sending", self.intent.key, **fields, f=plain(self.intent.restated))
             self.sent = clock.now()
+        self.sent_s = asyncio.get_running_loop().time()
 
 
 class Caller:
@@ -139,17 +143,21 @@ class Caller:
 
         Raises the error of the last attempt: `StpError` leaves, `TransportError`, or `AuthError`.
         """
+        return (await self.read_dated(name, body, model))[0]
+
+    async def read_dated(self, name: str, body: StpRequest, model: type[M]) -> tuple[M, datetime | None]:
+        """The same with the venue's time of the answer, to the second; None if it named none."""
         operation = OPERATIONS[name]
         transaction_id = rules.transaction_id()
         payload = self._encode(operation, body, transaction_id)
         attempt: Attempt | None = None
 
-        async def once() -> M:
+        async def once() -> tuple[M, datetime | None]:
             nonlocal attempt
             attempt = await self._attempt(operation, payload, transaction_id, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
-            return cast("M", attempt.envelope.model())
+            return cast("M", attempt.envelope.model()), http_date(attempt.date)
 
         def tell(error: BaseException, pause_s: float) -> None:
             self._events.emit("call.retried", f"{name} is tried again in {pause_s:.1f} s: {error}", operation=name)
@@ -262,7 +270,7 @@ class Caller:
                 )
             except JournalError as error:
                 self._events.emit("journal.trouble", str(error), level=logging.ERROR)
-        self.remember(outcome)
+        self.remember(outcome, writing.sent_s)
         return restated_order(outcome, of, writing.intent.restated)
 
     def _claim(self, writing: _Write, reference: str) -> bool:
@@ -394,10 +402,10 @@ class Caller:
             use=f"call {operation}",
         )
 
-    def remember(self, outcome: Outcome) -> None:
-        """Keep and tell an outcome that is not known."""
+    def remember(self, outcome: Outcome, sent_s: float | None = None) -> None:
+        """Keep and tell an outcome that is not known; ``sent_s`` as in `Ledger.remember`."""
         if isinstance(outcome, Unknown):
-            self._ledger.remember(outcome)
+            self._ledger.remember(outcome, sent_s)
             self._events.emit(
                 "outcome.unknown",
                 outcome.reason,

@@ -219,7 +219,7 @@ class EpiasStp:
             caller=self._caller,
             tickets=self._tickets,
             ledger=self._ledger,
-            resolver=Resolver(self._ledger, self.contracts, self.matches, late_until_s=2 * self.profile.st_ttl_s),
+            resolver=Resolver(self._ledger, self._caller, late_until_s=2 * self.profile.st_ttl_s),
             orders_over=self._http if chosen == "httpx" else Lanes(self.profile.stp_url, self._network, lanes),
             limits=limits or Limits(),
             contracts=names,

@@ -361,21 +361,21 @@ class StpDesk:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
         Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
-        screen quoting the transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        screen quoting the transactionId), `Rejected` with the code ``absent``, for a cancellation that came too late with
+        ``filled``, or `Unknown` again with the reason. Raises what a read raises, and `InvalidInput` for anything else.
         """
+        if not isinstance(outcome, Unknown):
+            raise InvalidInput(
+                f"resolve() takes the Unknown that a call returned, not {_a(outcome)}: only what is unknown is settled."
+            )
         settled = await self._resolver.resolve(outcome)
-        operation, key = outcome.intent.operation, outcome.intent.key
-        if isinstance(settled, Unknown):
-            return settled
-        if operation == "bid_update":
-            now = settled.order.restated if isinstance(settled, Accepted) and settled.order is not None else {}
-            self._guard.settled(key, now.get("price"), now.get("quantity", 0))
-        elif isinstance(settled, Rejected):
-            if operation == "bid_save":
-                self._guard.closed(key)
-        elif settled.order is not None and (operation == "bid_cancel" or settled.raw.finding == "done"):
-            self._guard.closed(settled.order.intent.key)
-        return settled
+        if settled.closed is not None:
+            self._guard.closed(settled.closed)
+        elif outcome.intent.operation == "bid_update" and not isinstance(settled.outcome, Unknown):
+            order = settled.outcome.order if isinstance(settled.outcome, Accepted) else None
+            now = order.restated if order is not None else {}
+            self._guard.settled(outcome.intent.key, now.get("price"), now.get("quantity", 0))
+        return settled.outcome
 
     # what can be seen and switched
 
@@ -486,6 +486,10 @@ class StpDesk:
 _TIMED = BidType.MATCH_WITH_TIME_LIMIT
 _IMMEDIATE = BidType.MATCH_AND_DESTROY_REST
 _NO_ID = "The bid is live, but STP has no call that would tell its id. Cancel it on the STP screen, quoting the transactionId {key}."
+
+
+def _a(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _age(ticket: Ticket) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gridwire import clock
+from gridwire.epias_stp.evidence import Ages
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.errors import WrongLoop
 from gridwire.intents.journal import Journal, default_directory
@@ -39,6 +40,8 @@ class Ledger:
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
         self._remove: Callable[[], object] | None = None
+        self._sent: dict[str, float] = {}
+        self._opened: tuple[datetime, float] | None = None
         self.unknown: dict[str, Unknown] = {}
         """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
 
@@ -46,6 +49,7 @@ class Ledger:
         """The journal; opened in a thread the first time. Raises `JournalError`."""
         async with self._opening:
             if self._journal is None:
+                self._opened = clock.now(), asyncio.get_running_loop().time()
                 self._journal = await asyncio.to_thread(self._open)
                 self._report(self._journal)
         return self._journal
@@ -86,16 +90,42 @@ class Ledger:
         if self._remove is not None:
             await asyncio.to_thread(self._remove)
 
-    def remember(self, outcome: Unknown) -> None:
-        """Keep an outcome that is not known."""
+    def remember(self, outcome: Unknown, sent_s: float | None = None) -> None:
+        """Keep an outcome that is not known. ``sent_s`` is when the request left last, by the loop's clock."""
         self.unknown[outcome.intent.key] = outcome
+        if sent_s is not None:
+            self._sent[outcome.intent.key] = sent_s
+
+    def forget(self, key: str) -> None:
+        """Let go of an outcome that is known now."""
+        self.unknown.pop(key, None)
+        self._sent.pop(key, None)
+
+    def ages(self, row: Row) -> Ages:
+        """How long ago a row's request was sent. The loop's clock counts too, for what this run has sent: it never jumps."""
+        wall_s = (clock.now() - row.created).total_seconds()
+        possible = [wall_s]
+        loop_s = asyncio.get_running_loop().time()
+        if row.key in self._sent:
+            possible.append(loop_s - self._sent[row.key])
+        elif self._opened is not None and row.run == self.journal.run:
+            jumped_s = (clock.now() - self._opened[0]).total_seconds() - (loop_s - self._opened[1])
+            possible.append(wall_s - jumped_s)
+        return Ages(min(possible), max(possible))
 
     async def rows(self, since: datetime | None = None) -> list[Row]:
         """Rows of this account in the whole directory, oldest first; with ``since`` see `Journal.rows`."""
+        return [row for row in await self._rows(since) if row.account == self.account]
+
+    async def rows_of_all_accounts(self) -> list[Row]:
+        """Rows of every account of this account's environment, oldest first."""
+        environment = self.account.partition("/")[0]
+        return [row for row in await self._rows(None) if row.account.partition("/")[0] == environment]
+
+    async def _rows(self, since: datetime | None) -> list[Row]:
         journal = await self.open()
         journal.flush()
-        found = await asyncio.to_thread(journal.rows, since)
-        return [row for row in found if row.venue == VENUE and row.account == self.account]
+        return [row for row in await asyncio.to_thread(journal.rows, since) if row.venue == VENUE]
 
     async def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first."""

@@ -152,7 +152,8 @@ class Draft(Generic[A, C]):
     before: tuple[Decimal | None, int] = (None, 0)
     """Price and quantity of that order as last stated."""
     client_ref: str | None = None
-    key: str | None = None
+    left_s: float | None = None
+    """When it left, by the loop's clock; None before."""
 
 
 class OrderPath(Generic[A, C]):
@@ -167,7 +168,7 @@ class OrderPath(Generic[A, C]):
         age_of: Callable[[C], float],
         journal: Journal,
         guard: Guard,
-        on_unknown: Callable[[Unknown], None],
+        on_unknown: Callable[[Unknown, float | None], None],
         on_trouble: Callable[[str], None],
     ) -> None:
         self._venue = venue
@@ -190,7 +191,7 @@ class OrderPath(Generic[A, C]):
     async def send(self, draft: Draft[A, C]) -> Outcome:
         """Send one order. Returns its outcome; raises only `CancelledError`."""
         started = perf_counter_ns()
-        key = draft.key or self._keys.pop()
+        key = self._keys.pop()
         refused = self._checked(draft, key)
         if refused is not None:
             return refused
@@ -246,7 +247,12 @@ class OrderPath(Generic[A, C]):
             self._ended(draft, form.cancelled(intent or self._intent(draft, key, clock.moment(at_us))), key)
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose an order that may have left
-            lost = NoAnswer(f"The order had left, and then {type(error).__name__} happened here.", reason="garbage")
+            if draft.left_s is None:  # it happened in the write: part of the message may have left
+                future.cancel()
+                self._leave(draft, key)
+            lost = NoAnswer(
+                f"{type(error).__name__} happened here when the order was leaving or had left.", reason="garbage"
+            )
             return self._ended(draft, form.failed(lost, intent or self._intent(draft, key, clock.moment(at_us))), key)
         outcome = self._ended(draft, judged, key)
         self.timings.add((*marks, journalled, rendered, written, came, perf_counter_ns()), waited)
@@ -316,7 +322,8 @@ class OrderPath(Generic[A, C]):
     # after it
 
     def _leave(self, draft: Draft[A, C], key: str) -> None:
-        self._guard.sent(self._loop.time())
+        draft.left_s = now = self._loop.time()
+        self._guard.sent(now)
         if draft.kind == "new":
             self._guard.opened(key, draft.price, draft.quantity)
         elif draft.kind == "change" and draft.of is not None and draft.price is not None:
@@ -325,7 +332,7 @@ class OrderPath(Generic[A, C]):
     def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
         guard, of = self._guard, draft.of
         if isinstance(outcome, Unknown):
-            self._on_unknown(outcome)
+            self._on_unknown(outcome, draft.left_s)
         elif draft.kind == "new":
             if isinstance(outcome, Rejected) or not draft.rests:
                 guard.closed(key)
