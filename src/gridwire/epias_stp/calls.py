@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -26,10 +27,10 @@ from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
 from gridwire.epias_stp.profile import Profile
 from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
-from gridwire.intents.journal import Journal
+from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
-from gridwire.orders.desk import Effect, outcome_lines, plain, ref_used
+from gridwire.orders.desk import Effect, not_written, outcome_lines, plain, ref_used
 from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
 from gridwire.transport.classify import http_date
@@ -107,7 +108,8 @@ class _Write:
         """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
         if self.sent is None or self.left:
             fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
-            self.journal.record("sending", self.intent.key, **fields, f=plain(self.intent.restated))
+            self.journal.flush()
+            self.journal.append(line("sending", self.intent.key, **fields, f=plain(self.intent.restated)))
             self.sent = clock.now()
         self.sent_s = asyncio.get_running_loop().time()
 
@@ -192,7 +194,7 @@ class Caller:
         intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
         self._http.check_open()
         writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
-        if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
+        if transaction_id is not None and not await self._first_with(writing, key):
             return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
         if client_ref is not None and not self._claim(writing, client_ref):
             return Rejected("client_ref", ref_used(client_ref), "guard", intent)
@@ -264,14 +266,20 @@ class Caller:
             intent = replace(writing.intent, attempts=max(len(left), 1))
             outcome = outcome_of(left or writing.attempts[-1:], intent)
         if writing.sent is not None:
-            try:
-                writing.journal.tell(
-                    *outcome_lines(outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
-                )
-            except JournalError as error:
-                self._events.emit("journal.trouble", str(error), level=logging.ERROR)
+            told = outcome_lines(outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
+            writing.journal.soon(lambda: told, partial(self._not_written, writing.intent.key))
+            writing.journal.flush()
         self.remember(outcome, writing.sent_s)
         return restated_order(outcome, of, writing.intent.restated)
+
+    async def _first_with(self, writing: _Write, key: str) -> bool:
+        """Reserve a key that the caller chose; False if an intent has it already, whoever chose it then."""
+        if not self._claim(writing, f"transactionId {key}"):
+            return False
+        if await asyncio.to_thread(writing.journal.has, key):
+            self._release(writing)
+            return False
+        return True
 
     def _claim(self, writing: _Write, reference: str) -> bool:
         claimed = writing.journal.claim(reference, writing.intent.key)
@@ -280,6 +288,9 @@ class Caller:
         else:
             self._release(writing)
         return claimed
+
+    def _not_written(self, key: str, error: JournalError) -> None:
+        self._events.emit("journal.trouble", not_written(key, error), level=logging.ERROR)
 
     def _release(self, writing: _Write) -> None:
         for reference in writing.claimed:

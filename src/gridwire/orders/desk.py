@@ -350,11 +350,16 @@ class OrderPath(Generic[A, C]):
         return outcome
 
     def _not_written(self, key: str, error: JournalError) -> None:
-        # The row stays in sending, and is unknown at the next start: honest, not wrong.
-        self._on_trouble(f"The outcome of {key} could not be written down: {error}")
+        self._on_trouble(not_written(key, error))
 
     def _intent(self, draft: Draft[A, C], key: str, now: datetime) -> Intent:
         return Intent(self._venue, draft.form.operation, key, now, draft.client_ref, draft.restated)
+
+
+def not_written(key: str, error: JournalError) -> str:
+    """The sentence about an outcome that is not in the journal yet."""
+    # Should the process end before, the row is unknown at the next start: honest, not wrong.
+    return f"The outcome of {key} could not be written down yet: {error} It is written before the next call is."
 
 
 def ref_used(client_ref: str) -> str:
