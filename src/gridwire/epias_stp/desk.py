@@ -25,7 +25,7 @@ from gridwire.epias_stp.forms import StpForm
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.outcomes import VENUE, restated_order
 from gridwire.epias_stp.resolve import Resolver
-from gridwire.errors import InvalidInput, NoAnswer, NotSent, WrongLoop
+from gridwire.errors import GridwireError, InvalidInput, NoAnswer, NotSent, WrongLoop
 from gridwire.intents.guard import Guard, Limits
 from gridwire.observe.events import Events
 from gridwire.observe.redact import mask
@@ -40,6 +40,9 @@ from gridwire.units import count
 from gridwire.units import price as exact_price
 
 Side = Literal["BUY", "SELL"]
+
+LOOK_WITHIN_S = 10.0
+"""How long opening a desk may look for bids that rest no more."""
 
 START_WITHIN_S = 5.0
 """How long an order over httpx waits for its connection, so that its ticket does not grow too old meanwhile."""
@@ -204,6 +207,7 @@ class StpDesk:
             else:
                 wire = HttpxWire(self._orders_over, self._caller.profile.stp_url)
                 stack.push_async_callback(wire.aclose)
+            await self._close_what_is_gone()
             await self._count_open()
             self._path = OrderPath(
                 venue=VENUE,
@@ -223,6 +227,19 @@ class StpDesk:
     ) -> None:
         self._path = None
         await self._stack.aclose()
+
+    async def _close_what_is_gone(self) -> None:
+        """Before anything is counted; where the venue does not answer, what was believed to rest goes on counting."""
+        try:
+            async with asyncio.timeout(LOOK_WITHIN_S):
+                await self._resolver.refresh(lambda bid: None)  # they are counted next
+        except (GridwireError, TimeoutError) as error:
+            why = str(error) or f"STP did not answer within {LOOK_WITHIN_S:g} s."
+            self._events.emit(
+                "desk.not_refreshed",
+                f"Bids that were filled or have expired may still count as open, until refresh() succeeds: {why}",
+                level=logging.WARNING,
+            )
 
     async def _count_open(self) -> None:
         """Take what may be resting from the journal, where each bid stands as it was last restated."""
@@ -376,6 +393,21 @@ class StpDesk:
             now = order.restated if order is not None else {}
             self._guard.settled(outcome.intent.key, now.get("price"), now.get("quantity", 0))
         return settled.outcome
+
+    async def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, and count them no more; returns them.
+
+        STP tells nobody that a bid was filled or has expired. This looks at own marks and own matches, as opening a desk
+        does; "How an order travels" says when a bid is closed. Sends nothing that changes anything; raises what a read does.
+        """
+        closed: list[OrderRef] = []
+
+        def count_no_more(bid: OrderRef) -> None:
+            self._guard.closed(bid.intent.key)
+            closed.append(bid)
+
+        await self._resolver.refresh(count_no_more)
+        return closed
 
     # what can be seen and switched
 

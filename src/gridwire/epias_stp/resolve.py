@@ -10,16 +10,18 @@ What this cannot see: bids of the same organisation that were entered elsewhere 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gridwire import clock
 from gridwire.epias_stp import rules
 from gridwire.epias_stp.book import Book, may_have_acted, meant, wanted
 from gridwire.epias_stp.calls import Caller
+from gridwire.epias_stp.errors import StpError
 from gridwire.epias_stp.evidence import Seen, seen
+from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide
 from gridwire.epias_stp.ledger import Ledger, order_of, restated_of
-from gridwire.epias_stp.models import ContractDepth, Matchings
+from gridwire.epias_stp.models import ContractDepth, ContractDetails, Matchings
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.intents import reconcile
 from gridwire.intents.journal import line
@@ -30,6 +32,11 @@ from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 ARRIVES_WITHIN_S = 60.0
 """A request counts as one that may still be executed for this long, however short tickets are believed to live: the ticket
 is looked at when a request arrives, and nobody says how long it then waits."""
+
+
+CLOSED = "CLOSED"
+"""The state of a contract that is traded no more. Inferred: STP's document shows ACTIVE alone. Under another name, bids that
+are shown in the book are closed all the same, and passive ones stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,8 @@ class Resolver:
     async def _resolve(self, outcome: Unknown) -> Settled:
         key, book = outcome.intent.key, await self._book()
         row = book.rows.get(key)
-        if row is not None and row.state == "sending":
-            await self._not_sending(row)
+        if row is not None and row.state == "sending" and row.run != self._ledger.journal.run:
+            await asyncio.to_thread(self._ledger.journal.recover)  # should its writer be dead
             book = await self._book()
             row = book.rows.get(key)
         if row is None or row.state != "unknown":
@@ -93,16 +100,39 @@ class Resolver:
             return _still(outcome, f"its intent is {_standing(row)}")
         return self._settle(outcome, row, target, self._judge(row, target, book, shown, age_s))
 
+    async def refresh(self, on_closed: Callable[[OrderRef], None]) -> None:
+        """Close the bids that certainly rest no more; see `gridwire.epias_stp.gone`. ``on_closed`` is told of each.
+
+        A contract that STP does not show does not keep the others from being looked at; its error is raised at the end.
+        """
+        async with self._one_at_a_time:
+            trouble: StpError | None = None
+            for name, bids in live(await self._book(), self._ledger.account).items():
+                try:
+                    found = await self._gone(name, bids)
+                except StpError as error:
+                    trouble = error
+                    continue
+                for one in found:
+                    self._ledger.journal.tell(line("closed", one.bid.key, n=one.why))
+                    on_closed(order_of(one.bid))
+            if trouble is not None:
+                raise trouble
+
+    async def _gone(self, name: str, bids: tuple[Row, ...]) -> list[Gone]:
+        before = await self._book()
+        shown = await self.look(name)
+        closed = may_hide(before, bids) and await self._is_closed(name)
+        after = await self._book()
+        ages = {bid.key: self._ledger.ages(bid) for bid in bids}
+        return gone(before, after, Contract(name, shown, closed, bids), clock.now(), ages)
+
+    async def _is_closed(self, contract: str) -> bool:
+        details = await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails)
+        return details.contract_status is not None and details.contract_status.name == CLOSED
+
     async def _book(self) -> Book:
         return Book(await self._ledger.rows_of_all_accounts())
-
-    async def _not_sending(self, row: Row) -> None:
-        """A row in ``sending`` whose writer cannot be waiting any more is made unknown."""
-        journal = self._ledger.journal
-        if row.run == journal.run:  # its outcome could not be written down when it came
-            journal.record("unknown", row.key, n="crashed")
-        else:
-            await asyncio.to_thread(journal.recover)
 
     async def look(self, contract: str) -> Seen:
         """What STP shows of own orders on the contract."""
@@ -163,7 +193,7 @@ def _standing(row: Row | None) -> str:
     if row is None:
         return "not in this journal"
     if row.state == "sending":
-        return "under way: the process that sent it is alive and waits for the answer"
+        return "under way: the process that sent it is alive, and waits for the answer or could not write it down yet"
     return f"{row.state} already ({row.note})"
 
 

@@ -308,9 +308,8 @@ def _may_live(directory: Path, run: str) -> bool:
 
 def _read(directory: Path, since: datetime | None) -> Reading:
     """The same as it stands in the files; ``since`` leaves rows of the archive out that have ended before."""
-    found = []
-    for path in sorted((directory / "runs").glob("*.log")):
-        found.append((path.stem, *entries(_content(path), path.stem)))
+    paths = sorted((directory / "runs").glob("*.log"))
+    found = [(path.stem, *entries(_content(path), path.stem)) for path in paths]
     # The archive after the logs: what is moved between the two is then seen twice, and not never.
     held = Archive(directory / "archive.sqlite").read(since)
     logs = [(log, damaged) for run, log, damaged in found if run not in held.runs]
