@@ -177,7 +177,6 @@ async def test_a_bid_that_is_changed_during_the_look_is_left_alone(tmp_path: Pat
         t.venue.knobs.latency_s = 0.5
         looking = asyncio.create_task(t.desk.refresh())
         await asyncio.sleep(0.1)
-        market = t.venue.market
         assert bid.id is not None
         t.venue.knobs.latency_s = 0.0
         assert isinstance(await t.desk.modify(bid, price="90.00", quantity=10), Accepted)
