@@ -346,11 +346,12 @@ async def test_outcome_that_cannot_be_written_down_is_told(tmp_path: Path, monke
         outcome = await at_.send()
         assert isinstance(outcome, Accepted)
         with monkeypatch.context() as patched:
-            patched.setattr(at_.journal, "append", full)
-            patched.setattr(at_.journal, "record", full)
+            patched.setattr(at_.journal, "_write", full)
             await asyncio.sleep(0.01)
         assert [outcome.intent.key in text for text in at_.troubles] == [True]
         assert await at_.states() == ["sending"]
+        at_.journal.flush()
+        assert await at_.states() == ["accepted"]
 
 
 async def test_ids_are_made_ahead_and_never_repeat(tmp_path: Path) -> None:

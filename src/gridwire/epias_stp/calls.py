@@ -27,10 +27,11 @@ from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
 from gridwire.epias_stp.profile import Profile
 from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
+from gridwire.intents.guard import Guard
 from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
-from gridwire.orders.desk import Effect, not_written, outcome_lines, plain, ref_used
+from gridwire.orders.desk import Effect, count_ended, count_leaving, not_written, outcome_lines, plain, ref_used
 from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
 from gridwire.transport.classify import http_date
@@ -91,6 +92,8 @@ class _Write:
     intent: Intent
     journal: Journal
     account: str
+    effect: Effect
+    on_leaving: Callable[[], None]
     attempts: list[Attempt] = field(default_factory=list)
     sent: datetime | None = None
     """When the row was written, just before the first byte of the first attempt."""
@@ -110,6 +113,8 @@ class _Write:
             fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
             self.journal.flush()
             self.journal.append(line("sending", self.intent.key, **fields, f=plain(self.intent.restated)))
+            if self.sent is None:
+                self.on_leaving()
             self.sent = clock.now()
         self.sent_s = asyncio.get_running_loop().time()
 
@@ -132,6 +137,10 @@ class Caller:
         self._policy = policy
         self._ledger = ledger
         self._events = events
+        self.guard: Guard | None = None
+        """The open desk's: bids that are entered past the desk count there too."""
+        self.counted: int = 0
+        """How often something was counted there, or would have been."""
         self._quota = RetryQuota()
         self._under_way: set[asyncio.Future[None]] = set()
 
@@ -193,7 +202,11 @@ class Caller:
         payload = self._encode(operation, body, key)
         intent = Intent(VENUE, name, key, clock.now(), client_ref, dict(restated or {}))
         self._http.check_open()
-        writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
+        effect = _effect(intent, of, rests)
+        journal = await self._ledger.open()
+        writing = _Write(
+            operation, payload, intent, journal, self._ledger.account, effect, partial(self._count, effect, key)
+        )
         if transaction_id is not None and not await self._first_with(writing, key):
             return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
         if client_ref is not None and not self._claim(writing, client_ref):
@@ -201,13 +214,13 @@ class Caller:
         try:
             await self._send(writing)
         except asyncio.CancelledError:
-            self._end(writing, of, rests)
+            self._end(writing, of)
             raise
         except JournalError as error:
             if not writing.attempts:
                 self._release(writing)
                 return Rejected("journal", str(error), "guard", intent)
-        return self._end(writing, of, rests)
+        return self._end(writing, of)
 
     async def _send(self, writing: _Write) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
@@ -254,7 +267,7 @@ class Caller:
             if not attempts:
                 raise
 
-    def _end(self, writing: _Write, of: OrderRef | None, rests: bool) -> Outcome:
+    def _end(self, writing: _Write, of: OrderRef | None) -> Outcome:
         """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
         left = writing.left
         if not left:
@@ -266,9 +279,10 @@ class Caller:
             intent = replace(writing.intent, attempts=max(len(left), 1))
             outcome = outcome_of(left or writing.attempts[-1:], intent)
         if writing.sent is not None:
-            told = outcome_lines(outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
+            told = outcome_lines(outcome, writing.intent.key, writing.effect, writing.sent)
             writing.journal.soon(lambda: told, partial(self._not_written, writing.intent.key))
             writing.journal.flush()
+            self._count(writing.effect, writing.intent.key, outcome)
         self.remember(outcome, writing.sent_s)
         return restated_order(outcome, of, writing.intent.restated)
 
@@ -288,6 +302,13 @@ class Caller:
         else:
             self._release(writing)
         return claimed
+
+    def _count(self, effect: Effect, key: str, outcome: Outcome | None = None) -> None:
+        self.counted += 1
+        if self.guard is not None and outcome is None:
+            count_leaving(self.guard, effect, key)
+        elif self.guard is not None and outcome is not None:
+            count_ended(self.guard, effect, outcome, key)
 
     def _not_written(self, key: str, error: JournalError) -> None:
         self._events.emit("journal.trouble", not_written(key, error), level=logging.ERROR)
@@ -427,9 +448,17 @@ class Caller:
             )
 
 
-def _effect(writing: _Write, of: OrderRef | None, rests: bool) -> Effect:
-    kind: Literal["new", "change", "cancel", "other"] = _KINDS.get(writing.operation.name, "other")
-    return Effect(kind, writing.intent.restated, rests=rests, of=None if of is None else of.intent.key)
+def _effect(intent: Intent, of: OrderRef | None, rests: bool) -> Effect:
+    price, quantity = intent.restated.get("price"), intent.restated.get("quantity", 0)
+    return Effect(
+        _KINDS.get(intent.operation, "other"),
+        intent.restated,
+        rests=rests,
+        of=None if of is None else of.intent.key,
+        price=price,
+        quantity=quantity,
+        before=(None, 0) if of is None else (of.restated.get("price"), of.restated.get("quantity", quantity)),
+    )
 
 
 _ID_USED = (

@@ -209,6 +209,8 @@ class StpDesk:
                 stack.push_async_callback(wire.aclose)
             await self._close_what_is_gone()
             await self._count_open()
+            self._caller.guard = self._guard
+            stack.callback(setattr, self._caller, "guard", None)
             self._path = OrderPath(
                 venue=VENUE,
                 wire=wire,
@@ -232,7 +234,7 @@ class StpDesk:
         """Before anything is counted; where the venue does not answer, what was believed to rest goes on counting."""
         try:
             async with asyncio.timeout(LOOK_WITHIN_S):
-                await self._resolver.refresh(lambda bid: None)  # they are counted next
+                await self._resolver.refresh()
         except (GridwireError, TimeoutError) as error:
             why = str(error) or f"STP did not answer within {LOOK_WITHIN_S:g} s."
             self._events.emit(
@@ -243,7 +245,11 @@ class StpDesk:
 
     async def _count_open(self) -> None:
         """Take what may be resting from the journal, where each bid stands as it was last restated."""
-        bids, changes = await self._resolver.open_orders(), await self._resolver.open_changes()
+        for _ in range(_COUNTS):
+            counted = self._caller.counted
+            bids, changes = await self._resolver.open_orders(), await self._resolver.open_changes()
+            if counted == self._caller.counted:  # nothing of this client has left or was answered meanwhile
+                break
         self._guard.reset()
         for bid in bids:
             self._guard.opened(bid.intent.key, bid.restated.get("price"), bid.restated.get("quantity", 0))
@@ -317,6 +323,9 @@ class StpDesk:
         STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest.
         """
         bid_id, known = _addressed(bid)
+        if "contract" not in known:
+            bid = await self._ledger.filled(bid)
+            known = {**bid.restated, **known}
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
         status = rules.status(bid_status if bid_status is not None else known.get("bid_status", "ACTIVE"))
@@ -364,7 +373,8 @@ class StpDesk:
     async def cancel_all(self) -> list[Outcome]:
         """Cancel every bid of this account that the journal believes to be live, those of other processes too.
 
-        One whose id is not known is `Rejected` with the code ``no_id``; one entered elsewhere is not touched.
+        One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
+        `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is not touched.
         """
         outcomes: list[Outcome] = []
         for bid in await self._resolver.known():
@@ -372,7 +382,7 @@ class StpDesk:
                 outcomes.append(Rejected("no_id", _NO_ID.format(key=bid.intent.key), "guard", bid.intent))
             else:
                 outcomes.append(await self.cancel(bid))
-        return outcomes
+        return [*outcomes, *await self._resolver.open_questions()]
 
     async def resolve(self, outcome: Unknown) -> Outcome:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
@@ -400,14 +410,7 @@ class StpDesk:
         STP tells nobody that a bid was filled or has expired. This looks at own marks and own matches, as opening a desk
         does; "How an order travels" says when a bid is closed. Sends nothing that changes anything; raises what a read does.
         """
-        closed: list[OrderRef] = []
-
-        def count_no_more(bid: OrderRef) -> None:
-            self._guard.closed(bid.intent.key)
-            closed.append(bid)
-
-        await self._resolver.refresh(count_no_more)
-        return closed
+        return await self._resolver.refresh()
 
     # what can be seen and switched
 
@@ -441,7 +444,10 @@ class StpDesk:
         return self._guard.open_notional
 
     def halt(self, reason: str = "") -> None:
-        """Throw the kill switch: from now on no bid or change leaves; cancellations still do."""
+        """Throw the kill switch: from now on no bid or change leaves this desk; cancellations still do.
+
+        It is the desk's: what ``stp.bids`` or another program enters is not held back.
+        """
         self._guard.halt(reason)
         self._events.emit("desk.halted", f"The desk is halted: {reason or 'halt() was called'}.")
 
@@ -514,6 +520,9 @@ class StpDesk:
             self._forms[("cancel",)] = forms.bid_cancel(self._context)
         return self._forms[("cancel",)]
 
+
+_COUNTS = 10
+"""How often open bids are read again because others were entered meanwhile."""
 
 _TIMED = BidType.MATCH_WITH_TIME_LIMIT
 _IMMEDIATE = BidType.MATCH_AND_DESTROY_REST

@@ -133,6 +133,13 @@ class Ledger:
             order_of(row) for row in await self.rows(clock.now()) if row.operation == "bid_save" and row.state in LIVE
         ]
 
+    async def filled(self, bid: OrderRef) -> OrderRef:
+        """The same with what the journal knows of the bid with that id, where it knows it."""
+        for one in await self.known():
+            if one.id == bid.id:
+                return OrderRef(VENUE, bid.id, one.intent, {**one.restated, **bid.restated})
+        return bid
+
 
 def order_of(row: Row) -> OrderRef:
     """A bid's reference from its row."""

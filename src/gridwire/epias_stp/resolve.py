@@ -10,7 +10,7 @@ What this cannot see: bids of the same organisation that were entered elsewhere 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gridwire import clock
@@ -20,7 +20,7 @@ from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.errors import StpError
 from gridwire.epias_stp.evidence import Seen, seen
 from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide
-from gridwire.epias_stp.ledger import Ledger, order_of, restated_of
+from gridwire.epias_stp.ledger import Ledger, order_of, restated_of, unknown_of
 from gridwire.epias_stp.models import ContractDepth, ContractDetails, Matchings
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.intents import reconcile
@@ -71,6 +71,11 @@ class Resolver:
             if (target := book.target(row)) is not None
         ]
 
+    async def open_questions(self) -> list[Unknown]:
+        """New bids of this account of which it is not known whether they rest."""
+        rows = await self._ledger.rows(clock.now())
+        return [unknown_of(row) for row in rows if row.operation == "bid_save" and row.state == "unknown"]
+
     async def known(self) -> list[OrderRef]:
         """Bids that may be resting as far as the journal knows."""
         return await self._ledger.known()
@@ -100,12 +105,13 @@ class Resolver:
             return _still(outcome, f"its intent is {_standing(row)}")
         return self._settle(outcome, row, target, self._judge(row, target, book, shown, age_s))
 
-    async def refresh(self, on_closed: Callable[[OrderRef], None]) -> None:
-        """Close the bids that certainly rest no more; see `gridwire.epias_stp.gone`. ``on_closed`` is told of each.
+    async def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, and count them no more; see `gridwire.epias_stp.gone`.
 
         A contract that STP does not show does not keep the others from being looked at; its error is raised at the end.
         """
         async with self._one_at_a_time:
+            closed: list[OrderRef] = []
             trouble: StpError | None = None
             for name, bids in live(await self._book(), self._ledger.account).items():
                 try:
@@ -115,9 +121,12 @@ class Resolver:
                     continue
                 for one in found:
                     self._ledger.journal.tell(line("closed", one.bid.key, n=one.why))
-                    on_closed(order_of(one.bid))
+                    if self._caller.guard is not None:
+                        self._caller.guard.closed(one.bid.key)
+                    closed.append(order_of(one.bid))
             if trouble is not None:
                 raise trouble
+            return closed
 
     async def _gone(self, name: str, bids: tuple[Row, ...]) -> list[Gone]:
         before = await self._book()

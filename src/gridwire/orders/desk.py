@@ -123,7 +123,7 @@ Kind: TypeAlias = Literal["new", "change", "cancel", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an intent means for the orders in the journal once it is settled."""
+    """What an intent means for the orders in the journal once it is settled, and for what counts as open."""
 
     kind: Kind
     restated: Mapping[str, Any]
@@ -131,6 +131,10 @@ class Effect:
     """Whether anything of a new order can rest once it was accepted."""
     of: str | None = None
     """Key of the order that a change or a cancellation is about, where the journal knows it."""
+    price: Decimal | None = None
+    quantity: int = 0
+    before: tuple[Decimal | None, int] = (None, 0)
+    """Price and quantity of that order as last stated."""
 
 
 @dataclass(slots=True)
@@ -324,25 +328,12 @@ class OrderPath(Generic[A, C]):
     def _leave(self, draft: Draft[A, C], key: str) -> None:
         draft.left_s = now = self._loop.time()
         self._guard.sent(now)
-        if draft.kind == "new":
-            self._guard.opened(key, draft.price, draft.quantity)
-        elif draft.kind == "change" and draft.of is not None and draft.price is not None:
-            self._guard.changing(key, draft.of, draft.price, draft.quantity, before=draft.before)
+        count_leaving(self._guard, draft, key)
 
     def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
-        guard, of = self._guard, draft.of
         if isinstance(outcome, Unknown):
             self._on_unknown(outcome, draft.left_s)
-        elif draft.kind == "new":
-            if isinstance(outcome, Rejected) or not draft.rests:
-                guard.closed(key)
-        elif draft.kind == "change":
-            if isinstance(outcome, Rejected):
-                guard.settled(key)
-            else:
-                guard.settled(key, draft.price, draft.quantity)
-        elif draft.kind == "cancel" and of is not None and not isinstance(outcome, Rejected):
-            guard.closed(of)
+        count_ended(self._guard, draft, outcome, key)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
         sent = outcome.intent.created if outcome.intent is not None else clock.now()
@@ -354,6 +345,31 @@ class OrderPath(Generic[A, C]):
 
     def _intent(self, draft: Draft[A, C], key: str, now: datetime) -> Intent:
         return Intent(self._venue, draft.form.operation, key, now, draft.client_ref, draft.restated)
+
+
+def count_leaving(guard: Guard, draft: Draft[Any, Any] | Effect, key: str) -> None:
+    """Count what leaves as open: it may rest from now on."""
+    if draft.kind == "new":
+        guard.opened(key, draft.price, draft.quantity)
+    elif draft.kind == "change" and draft.of is not None and draft.price is not None:
+        guard.changing(key, draft.of, draft.price, draft.quantity, before=draft.before)
+
+
+def count_ended(guard: Guard, draft: Draft[Any, Any] | Effect, outcome: Outcome, key: str) -> None:
+    """Count what became of it; what is unknown goes on counting as the most it can be."""
+    if isinstance(outcome, Unknown):
+        return
+    refused = isinstance(outcome, Rejected)
+    if draft.kind == "new":
+        if refused or not draft.rests:
+            guard.closed(key)
+    elif draft.kind == "change":
+        if refused:
+            guard.settled(key)
+        else:
+            guard.settled(key, draft.price, draft.quantity)
+    elif draft.kind == "cancel" and draft.of is not None and not refused:
+        guard.closed(draft.of)
 
 
 def not_written(key: str, error: JournalError) -> str:

@@ -115,16 +115,16 @@ class Bids:
             allow_any_status=allow_any_status,
             places=self._caller.profile.price_places,
         )
+        known = await self._reference(bid)
         restated = {
+            **(known.restated if known is not None else {}),
             **state,
             "bid_id": bid_id,
             "price": body.price,
             "quantity": body.quantity,
             "bid_status": str(body.bid_status),
         }
-        return await self._caller.write(
-            "bid_update", body, restated=restated, transaction_id=transaction_id, of=await self._reference(bid)
-        )
+        return await self._caller.write("bid_update", body, restated=restated, transaction_id=transaction_id, of=known)
 
     async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
         """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
