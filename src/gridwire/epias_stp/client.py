@@ -12,6 +12,7 @@ from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
 from gridwire.auth.tickets import TicketManager, TicketStats
 from gridwire.epias_stp import models, rules
+from gridwire.epias_stp.armed import Armed
 from gridwire.epias_stp.broadcast import BroadcastSession, Message
 from gridwire.epias_stp.calls import Caller, Policy
 from gridwire.epias_stp.desk import StpDesk
@@ -105,6 +106,7 @@ class EpiasStp:
         )
         self._http = HttpTransport(self._network)
         self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
+        self._armed = Armed(self._tickets)
         policy = Policy(
             application=application,
             language=language,
@@ -120,7 +122,8 @@ class EpiasStp:
         self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, self._ledger, self._events)
         self._desk_open = False
         self._streams: list[Stream[Message]] = []
-        self.bids: Bids = Bids(caller, self._ledger)
+        self._resolver = Resolver(self._ledger, caller, late_until_s=2 * account.profile.st_ttl_s)
+        self.bids: Bids = Bids(caller, self._ledger, self._resolver)
         self.contracts: Contracts = Contracts(caller)
         self.contract_configuration: ContractConfigurations = ContractConfigurations(caller)
         self.contract_gates: ContractGates = ContractGates(caller)
@@ -160,9 +163,18 @@ class EpiasStp:
                 await self._ledger.aclose()
 
     async def warm_up(self) -> None:
-        """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
+        """Do now what the first call would otherwise wait for: open the journal, log in, build the readers of answers.
+
+        Tickets are kept ready from then on, until `cool_down` or the client's end.
+        """
         await asyncio.to_thread(models.build)
-        await self._tickets.arm()
+        if not self._policy.read_only:
+            await self._ledger.open()
+        await self._armed.want()
+
+    async def cool_down(self) -> None:
+        """Take one `warm_up` back: no tickets are kept ready any more, unless an open desk needs them."""
+        await self._armed.release()
 
     def ticket_stats(self) -> TicketStats:
         """Counts and state of the service tickets: logins, tickets fetched and wasted, tickets ready now."""
@@ -174,7 +186,7 @@ class EpiasStp:
         Tickets not yet used die with it, also those of other programs that share the session. The next call logs in again,
         which gridwire allows a minute after the last login.
         """
-        await self._tickets.disarm()
+        await self._armed.end()
         await self._caller.finished()
         await self._tickets.logout()
 
@@ -218,8 +230,9 @@ class EpiasStp:
         return StpDesk(
             caller=self._caller,
             tickets=self._tickets,
+            armed=self._armed,
             ledger=self._ledger,
-            resolver=Resolver(self._ledger, self._caller, late_until_s=2 * self.profile.st_ttl_s),
+            resolver=self._resolver,
             orders_over=self._http if chosen == "httpx" else Lanes(self.profile.stp_url, self._network, lanes),
             limits=limits or Limits(),
             contracts=names,

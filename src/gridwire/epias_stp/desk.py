@@ -19,6 +19,7 @@ from typing import Any, Literal, Self
 from gridwire.auth.ticket_pool import Ticket
 from gridwire.auth.tickets import TicketManager
 from gridwire.epias_stp import forms, rules
+from gridwire.epias_stp.armed import Armed
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.forms import StpForm
@@ -168,6 +169,7 @@ class StpDesk:
         *,
         caller: Caller,
         tickets: TicketManager,
+        armed: Armed,
         ledger: Ledger,
         resolver: Resolver,
         orders_over: Lanes | HttpTransport,
@@ -179,6 +181,8 @@ class StpDesk:
     ) -> None:
         self._caller = caller
         self._tickets = tickets
+        self._armed = armed
+        self._warmed = False
         self._ledger = ledger
         self._resolver = resolver
         self._orders_over = orders_over
@@ -199,8 +203,8 @@ class StpDesk:
             stack.callback(self._on_open, False)
             journal = await self._ledger.open()
             await asyncio.to_thread(self._compile)
-            await self._tickets.arm(replacements_per_s=self._guard.limits.orders_per_second)
-            stack.push_async_callback(self._tickets.disarm)
+            await self._armed.want(replacements_per_s=self._guard.limits.orders_per_second)
+            stack.push_async_callback(self._armed.release)
             wire: LaneWire | HttpxWire
             if isinstance(self._orders_over, Lanes):
                 wire = LaneWire(await stack.enter_async_context(self._orders_over))
@@ -229,6 +233,18 @@ class StpDesk:
     ) -> None:
         self._path = None
         await self._stack.aclose()
+
+    async def warm_up(self) -> None:
+        """Open the desk, unless it is open; for `trading_mode`."""
+        if self._path is None:
+            await self.__aenter__()
+            self._warmed = True
+
+    async def cool_down(self) -> None:
+        """Close the desk, if `warm_up` opened it."""
+        if self._warmed:
+            self._warmed = False
+            await self.__aexit__(None, None, None)
 
     async def _close_what_is_gone(self) -> None:
         """Before anything is counted; where the venue does not answer, what was believed to rest goes on counting."""
@@ -405,11 +421,7 @@ class StpDesk:
         return settled.outcome
 
     async def refresh(self) -> list[OrderRef]:
-        """Close the bids that certainly rest no more, and count them no more; returns them.
-
-        STP tells nobody that a bid was filled or has expired. This looks at own marks and own matches, as opening a desk
-        does; "How an order travels" says when a bid is closed. Sends nothing that changes anything; raises what a read does.
-        """
+        """Close the bids that certainly rest no more, and count them no more; see `Bids.refresh`. Opening a desk does it too."""
         return await self._resolver.refresh()
 
     # what can be seen and switched

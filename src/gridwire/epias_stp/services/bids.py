@@ -11,6 +11,7 @@ from gridwire.epias_stp import rules
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.ledger import Ledger
+from gridwire.epias_stp.resolve import Resolver
 from gridwire.errors import InvalidInput
 from gridwire.outcome import OrderRef, Outcome
 
@@ -22,9 +23,10 @@ class Bids:
     then. ``raw`` of an `Accepted` is the answer's `Envelope`.
     """
 
-    def __init__(self, caller: Caller, ledger: Ledger) -> None:
+    def __init__(self, caller: Caller, ledger: Ledger, resolver: Resolver) -> None:
         self._caller = caller
         self._ledger = ledger
+        self._resolver = resolver
 
     async def save(
         self,
@@ -144,6 +146,14 @@ class Bids:
         Bids entered elsewhere are not among them. An ``id`` of None is a bid found live after its answer got lost.
         """
         return await self._ledger.known()
+
+    async def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, so that `known` names them no more; returns them.
+
+        STP tells nobody that a bid was filled or has expired. This looks at own marks and own matches; "How an order
+        travels" says when a bid is closed. Sends nothing that changes anything; raises what a read does.
+        """
+        return await self._resolver.refresh()
 
     async def _reference(self, bid: OrderRef | str) -> OrderRef | None:
         if isinstance(bid, OrderRef):
