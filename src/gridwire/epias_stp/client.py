@@ -46,7 +46,7 @@ SILENCE_S = 60.0
 
 _OPTIONS = (
     "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout", "read_only", "confirmed",
-    "ticket_file", "journal",
+    "ticket_file", "journal", "journal_durability",
 )  # fmt: skip
 """The settings that are arguments of the client; the others say where and who."""
 
@@ -66,7 +66,9 @@ class EpiasStp:
     ``retry_cancel`` a cancellation once after a lost answer: both are off, and nothing else is ever sent twice.
     ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
     ``journal`` is the directory in which every call that changes something is written down before it leaves: the
-    usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens.
+    usual place if None; a sandbox's own folder lives as long as the client. With ``journal_durability="power"`` each line is
+    on the disk before its call leaves, so that it survives a power cut too: an order then waits for the disk.
+    ``on_event`` is told what happens.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class EpiasStp:
         retry_cancel: bool = False,
         ticket_file: bool | str | Path = False,
         journal: str | Path | None = None,
+        journal_durability: Literal["process", "power"] = "process",
         on_event: Listener | None = None,
     ) -> None:
         if not isinstance(account, Account):
@@ -97,13 +100,9 @@ class EpiasStp:
         check_profile(account.profile)
         self.profile: Profile = account.profile
         self._network = Network(
-            proxy=proxy,
-            ca_bundle=ca_bundle,
-            ca_pem=account.ca_pem,
-            client_cert=client_cert,
-            timeout_s=timeout,
+            proxy=proxy, ca_bundle=ca_bundle, ca_pem=account.ca_pem, client_cert=client_cert, timeout_s=timeout,
             trust_env=trust_env,
-        )
+        )  # fmt: skip
         self._http = HttpTransport(self._network)
         self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
         self._armed = Armed(self._tickets)
@@ -118,7 +117,7 @@ class EpiasStp:
         )
         self._events = Events(on_event)
         self._policy = policy
-        self._ledger = _ledger(account, journal, self._events)
+        self._ledger = _ledger(account, journal, journal_durability, self._events)
         self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, self._ledger, self._events)
         self._desk_open = False
         self._streams: list[Stream[Message]] = []
@@ -283,12 +282,17 @@ def _tickets(
     )
 
 
-def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
+def _ledger(
+    account: Account, journal: str | Path | None, durability: Literal["process", "power"], events: Events
+) -> Ledger:
+    if durability not in ("process", "power"):
+        raise ConfigurationError(f'journal_durability is "process" or "power", not {durability!r}.')
     environment = account.profile.environment
     return Ledger(
         None if journal is None else Path(journal),
         account=f"{environment}/{account.username}",
         throw_away=environment == "sandbox",
+        durability=durability,
         events=events,
     )
 

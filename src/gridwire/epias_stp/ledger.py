@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from gridwire import clock
 from gridwire.epias_stp.evidence import Ages
@@ -32,10 +32,19 @@ class Ledger:
     ``directory`` None is the usual place; the sandbox's orders go to a folder of their own that is removed at the end.
     """
 
-    def __init__(self, directory: Path | None, *, account: str, throw_away: bool, events: Events) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        *,
+        account: str,
+        throw_away: bool,
+        events: Events,
+        durability: Literal["process", "power"] = "process",
+    ) -> None:
         self.account = account
         self._directory = directory
         self._throw_away = throw_away and directory is None
+        self._durability = durability
         self._events = events
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
@@ -59,8 +68,8 @@ class Ledger:
             folder = tempfile.mkdtemp(prefix="gridwire-sandbox-journal-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            return Journal.open(Path(folder))
-        return Journal.open(self._directory or default_directory())
+            return Journal.open(Path(folder), durability=self._durability)
+        return Journal.open(self._directory or default_directory(), durability=self._durability)
 
     def _report(self, journal: Journal) -> None:
         for row in journal.recovered:

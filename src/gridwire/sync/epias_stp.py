@@ -510,7 +510,9 @@ class EpiasStp(Blocking):
     ``retry_cancel`` a cancellation once after a lost answer: both are off, and nothing else is ever sent twice.
     ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
     ``journal`` is the directory in which every call that changes something is written down before it leaves: the
-    usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens, on the client's own thread.
+    usual place if None; a sandbox's own folder lives as long as the client. With ``journal_durability="power"`` each line is
+    on the disk before its call leaves, so that it survives a power cut too: an order then waits for the disk.
+    ``on_event`` is told what happens, on the client's own thread.
     """
 
     def __init__(
@@ -531,6 +533,7 @@ class EpiasStp(Blocking):
         retry_cancel: bool = False,
         ticket_file: bool | str | Path = False,
         journal: str | Path | None = None,
+        journal_durability: Literal["process", "power"] = "process",
         on_event: Listener | None = None,
     ) -> None:
         self._wrap(
@@ -550,6 +553,7 @@ class EpiasStp(Blocking):
                 retry_cancel=retry_cancel,
                 ticket_file=ticket_file,
                 journal=journal,
+                journal_durability=journal_durability,
                 on_event=on_event,
             )
         )
