@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,7 +151,7 @@ async def test_orders_sent_while_something_is_resolved_are_counted() -> None:
 async def test_what_goes_past_the_desk_counts_as_well() -> None:
     async with trading(Limits(max_open_notional="1500")) as t:
         bids, desk = t.stp.bids, t.desk
-        own = {"direction": "BUY", "quantity": 10}
+        own: dict[str, Any] = {"direction": "BUY", "quantity": 10}
         first = accepted(await bids.save(CONTRACT, price="100.00", **own))
         assert desk.open_notional == 1000
         refused(await buy(desk, price="60.00"), "max_open_notional")

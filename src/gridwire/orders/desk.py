@@ -193,7 +193,10 @@ class OrderPath(Generic[A, C]):
         self._keys += [str(UUID(bytes=entropy[at : at + 16], version=4)) for at in range(0, len(entropy), 16)]
 
     async def send(self, draft: Draft[A, C]) -> Outcome:
-        """Send one order. Returns its outcome; raises only `CancelledError`."""
+        """Send one order. Returns its outcome.
+
+        Raises `CancelledError`, and `WrongLoop` where the client was closed before the order left.
+        """
         started = perf_counter_ns()
         key = self._keys.pop()
         refused = self._checked(draft, key)
