@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,14 @@ def test_rounds_shrink_to_what_fits() -> None:
 
 def test_the_responder_goes_to_a_processor_it_may_use(monkeypatch: pytest.MonkeyPatch, affinity: set[int]) -> None:
     started: list[list[str]] = []
-    popen = orders.subprocess.Popen
+    popen = subprocess.Popen
 
     def noted(command: list[str], **options: Any) -> Any:
         started.append(command)
         return popen(command, **options)
 
-    monkeypatch.setattr(orders.subprocess, "Popen", noted)
-    monkeypatch.setattr(orders.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
     with orders._pinned() as cores:
         assert cores == sorted(affinity)
         with orders._responder(tls=False, core=cores[-1]) as target:

@@ -261,11 +261,12 @@ class StpDesk:
 
     async def _count_open(self) -> None:
         """Take what may be resting from the journal, where each bid stands as it was last restated."""
-        for _ in range(_COUNTS):
-            counted = self._caller.counted
+        left, counted = _COUNTS, -1
+        bids: list[OrderRef] = []
+        changes: list[tuple[str, OrderRef]] = []
+        while left and counted != self._caller.counted:  # again if something of this client has left or was answered
+            left, counted = left - 1, self._caller.counted
             bids, changes = await self._resolver.open_orders(), await self._resolver.open_changes()
-            if counted == self._caller.counted:  # nothing of this client has left or was answered meanwhile
-                break
         self._guard.reset()
         for bid in bids:
             self._guard.opened(bid.intent.key, bid.restated.get("price"), bid.restated.get("quantity", 0))

@@ -44,7 +44,7 @@ class Ledger:
         self.account = account
         self._directory = directory
         self._throw_away = throw_away and directory is None
-        self._durability = durability
+        self._durability: Literal["process", "power"] = durability
         self._events = events
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
