@@ -367,6 +367,14 @@ class TestReading:
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
         live.close()
 
+    def test_a_log_that_has_gone_meanwhile_is_none(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        (tmp_path / "runs" / "gone.log").symlink_to(tmp_path / "moved into the archive")
+        assert state_in(tmp_path) == {"K": "sending"}
+        assert not journal.has("L")
+        journal.close()
+
     def test_where_the_lock_cannot_be_had_nobody_is_declared_dead(self, tmp_path: Path) -> None:
         dead = Journal.open(tmp_path)
         sending(dead, "K")
