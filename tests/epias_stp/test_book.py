@@ -59,7 +59,7 @@ def test_a_bid_that_a_change_may_have_moved_counts_at_both_places() -> None:
 
 @pytest.mark.parametrize("age_s", [600.0, 1.0])
 def test_a_bid_entered_elsewhere_counts_where_a_change_has_put_it_until_it_is_cancelled(age_s: float) -> None:
-    bare = {"contract": None, "direction": None, "bid_id": "7"}
+    bare: dict[str, Any] = {"contract": None, "direction": None, "bid_id": "7"}
     change = row("U", "done", "bid_update", age_s=age_s, **bare)
     recent = [("", None, False)] if age_s == 1.0 else []
     assert places(change) == [("", Decimal(100), True), *recent]

@@ -59,6 +59,11 @@ def may_hide(book: Book, bids: Iterable[Row]) -> bool:
     return any(not place.shows for bid in bids for place in _places(book, bid))
 
 
+def needs_matches(book: Book, bids: Iterable[Row], shown: Seen) -> bool:
+    """Whether the marks alone do not say what became of a bid that is not seen any more."""
+    return any(_is_unseen(book, bid, shown) and _unexplained(book, bid, shown) for bid in bids)
+
+
 def gone(before: Book, after: Book, contract: Contract, now: datetime, ages: dict[str, Ages]) -> list[Gone]:
     """The bids of the contract that certainly rest no more. ``after`` is the journal as it was read after the look."""
     quiet = [
@@ -77,7 +82,7 @@ def gone(before: Book, after: Book, contract: Contract, now: datetime, ages: dic
             found.append(Gone(bid, f"the contract {contract.name} is closed"))
         elif bid in unseen:
             filled = _filled(bid, unseen, contract.shown, ages[bid.key])
-            if filled or not _unexplained(after, bid, contract):
+            if filled or not _unexplained(after, bid, contract.shown):
                 why = "own trades fill it" if filled else "it was filled, or ended elsewhere"
                 found.append(Gone(bid, f"no own order rests at {bid.fields.get('price')} any more: {why}"))
     return found
@@ -103,14 +108,14 @@ def _has_expired(bid: Row, venue_now: datetime | None) -> bool:
     return (venue_now - datetime.fromisoformat(str(text))).total_seconds() > TOLERANCE_S
 
 
-def _unexplained(book: Book, bid: Row, contract: Contract) -> bool:
+def _unexplained(book: Book, bid: Row, shown: Seen) -> bool:
     """Whether an own mark on the bid's side stands where nothing that the journal knows of can have put it."""
     side = wanted(bid).side
     explained: set[Decimal | None] = set()
     for other in book.others(bid, bid):
         if other.side in ("", side) and other.can_rest:
             explained.add(other.price)
-    return bool(contract.shown.marked.get(side, frozenset()) - explained)
+    return bool(shown.marked.get(side, frozenset()) - explained)
 
 
 def _filled(bid: Row, unseen: Iterable[Row], shown: Seen, sent: Ages) -> bool:
@@ -118,4 +123,4 @@ def _filled(bid: Row, unseen: Iterable[Row], shown: Seen, sent: Ages) -> bool:
     order = replace(wanted(bid), can_rest=True)
     trades, _ = shown.trades(sent)
     fitting = sum(trade.quantity for trade in trades if could_fill(order, trade.price))
-    return fitting >= sum(wanted(one).quantity for one in unseen)
+    return 0 < sum(wanted(one).quantity for one in unseen) <= fitting

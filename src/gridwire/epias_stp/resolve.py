@@ -19,7 +19,7 @@ from gridwire.epias_stp.book import Book, may_have_acted, meant, wanted
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.errors import StpError
 from gridwire.epias_stp.evidence import Seen, seen
-from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide
+from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide, needs_matches
 from gridwire.epias_stp.ledger import Ledger, order_of, restated_of, unknown_of
 from gridwire.epias_stp.models import ContractDepth, ContractDetails, Matchings
 from gridwire.epias_stp.outcomes import VENUE
@@ -113,9 +113,10 @@ class Resolver:
         async with self._one_at_a_time:
             closed: list[OrderRef] = []
             trouble: StpError | None = None
-            for name, bids in live(await self._book(), self._ledger.account).items():
+            before = await self._book()
+            for name, bids in live(before, self._ledger.account).items():
                 try:
-                    found = await self._gone(name, bids)
+                    found = await self._gone(before, name, bids)
                 except StpError as error:
                     trouble = error
                     continue
@@ -128,13 +129,20 @@ class Resolver:
                 raise trouble
             return closed
 
-    async def _gone(self, name: str, bids: tuple[Row, ...]) -> list[Gone]:
-        before = await self._book()
-        shown = await self.look(name)
+    async def _gone(self, before: Book, name: str, bids: tuple[Row, ...]) -> list[Gone]:
+        shown = await self._marks(name)
+        if needs_matches(before, bids, shown):
+            shown = await self.look(name)
         closed = may_hide(before, bids) and await self._is_closed(name)
         after = await self._book()
         ages = {bid.key: self._ledger.ages(bid) for bid in bids}
         return gone(before, after, Contract(name, shown, closed, bids), clock.now(), ages)
+
+    async def _marks(self, contract: str) -> Seen:
+        """What STP shows of own orders on the contract, without matches: each question costs a ticket."""
+        body = rules.contract_name(contract)
+        depth, date = await self._caller.read_dated("activecontracts_depth", body, ContractDepth)
+        return seen(depth, (), date, clock.now(), 0.0)
 
     async def _is_closed(self, contract: str) -> bool:
         details = await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails)
