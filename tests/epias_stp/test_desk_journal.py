@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -243,3 +244,17 @@ async def test_transaction_id_of_ones_own_is_sent_once(tmp_path: Path) -> None:
             assert outcome.intent is not None
             assert outcome.intent.key == key
             assert t.saves() == expected
+
+
+async def test_caller_who_leaves_before_anything_was_sent_leaves_his_transaction_id_free(tmp_path: Path) -> None:
+    key = "11111111-2222-4333-8444-555555555555"
+    async with trading(journal=tmp_path) as t:
+        order: dict[str, Any] = {"direction": "BUY", "price": "1.00", "quantity": 1, "transaction_id": key}
+        caller = asyncio.create_task(t.stp.bids.save(CONTRACT, **order))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert t.saves() == 0
+        accepted(await t.stp.bids.save(CONTRACT, **order))

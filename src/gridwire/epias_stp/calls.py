@@ -290,10 +290,13 @@ class Caller:
         """Reserve a key that the caller chose; False if an intent has it already, whoever chose it then."""
         if not self._claim(writing, f"transactionId {key}"):
             return False
-        if await asyncio.to_thread(writing.journal.has, key):
-            self._release(writing)
-            return False
-        return True
+        known = True
+        try:
+            known = await asyncio.to_thread(writing.journal.has, key)
+        finally:
+            if known:  # or nobody waits for the answer any more
+                self._release(writing)
+        return not known
 
     def _claim(self, writing: _Write, reference: str) -> bool:
         claimed = writing.journal.claim(reference, writing.intent.key)
