@@ -562,6 +562,18 @@ class TestJournal:
             assert still(found[1], "resolved_live already")
             assert read(tmp_path).damaged == 0
 
+    async def test_what_another_program_settles_during_the_look_is_settled_once(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid()
+            t.venue.knobs.latency_s = 0.5
+            looking = asyncio.create_task(t.desk.resolve(lost))
+            await asyncio.sleep(0.1)
+            other = await asyncio.to_thread(Journal.open, tmp_path)
+            other.record("resolved_live", lost.intent.key)
+            other.close()
+            assert still(await looking, "resolved_live already")
+            assert read(tmp_path).damaged == 0
+
     @pytest.mark.parametrize("wrong", [None, "K", Rejected("x", "x", "venue")])
     async def test_what_is_not_unknown_is_refused_in_a_sentence(self, tmp_path: Path, wrong: Any) -> None:
         async with trading(tmp_path) as t:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from gridwire.epias_stp.book import Book, wanted
 from gridwire.epias_stp.evidence import TOLERANCE_S, Ages, Seen
@@ -111,10 +110,7 @@ def _has_expired(bid: Row, venue_now: datetime | None) -> bool:
 def _unexplained(book: Book, bid: Row, shown: Seen) -> bool:
     """Whether an own mark on the bid's side stands where nothing that the journal knows of can have put it."""
     side = wanted(bid).side
-    explained: set[Decimal | None] = set()
-    for other in book.others(bid, bid):
-        if other.side in ("", side) and other.can_rest:
-            explained.add(other.price)
+    explained = {one.price for one in book.others(bid, bid) if one.side in ("", side) and one.can_rest}
     return bool(shown.marked.get(side, frozenset()) - explained)
 
 
