@@ -46,7 +46,10 @@ PURE = (
     *(
         f"*/epias_stp/{name}.py"
         for name in (
+            "book",
             "dates",
+            "evidence",
+            "gone",
             "judgement",
             "operations",
             "operator_rules",

@@ -14,6 +14,7 @@ from gridwire.epias_stp import TEST, Account, EpiasStp, Profile, client
 from gridwire.epias_stp.profile import StpSettings
 from gridwire.errors import ConfigurationError, ProtocolError, WrongLoop
 from gridwire.outcome import Unknown
+from gridwire.sandbox import Sandbox
 from gridwire.transport.websocket import Connection
 from tests.acceptance.epias_stp.floor import BID, TODAY, floor, until
 from tests.support.planted import PASSWORD
@@ -139,6 +140,8 @@ def test_every_setting_reaches_the_account_or_the_client(tmp_path: Path, monkeyp
     monkeypatch.setenv("GRIDWIRE_EPIAS_STP_JOURNAL", str(tmp_path / "of-the-environment"))
     options: dict[str, Any] = {"environment": "test", "username": "TRADER1", "password": PASSWORD}
     assert EpiasStp.from_env(**options)._ledger._directory == tmp_path / "of-the-environment"
+    monkeypatch.setenv("GRIDWIRE_EPIAS_STP_JOURNAL_DURABILITY", "power")
+    assert EpiasStp.from_env(**options)._ledger._durability == "power"
     assert EpiasStp.from_env(journal=str(tmp_path / "mine"), **options)._ledger._directory == tmp_path / "mine"
 
 
@@ -165,3 +168,23 @@ async def test_a_client_is_opened_once() -> None:
             pass
         with pytest.raises(WrongLoop, match="Make a new one"):
             await closed.__aenter__()
+
+
+@pytest.mark.parametrize(("durability", "synced"), [("process", False), ("power", True)])
+async def test_durability_of_the_journal_can_be_chosen(
+    tmp_path: Path, durability: Any, synced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr("gridwire.intents.journal._sync", calls.append)
+    async with (
+        Sandbox("epias_stp") as box,
+        EpiasStp(box.epias_stp, journal=tmp_path, journal_durability=durability) as stp,
+    ):
+        await stp.bids.save("GG20261201", direction="BUY", price="1.00", quantity=1)
+    assert bool(calls) == synced
+
+
+def test_a_durability_nobody_knows_is_refused() -> None:
+    wrong: Any = "some"
+    with pytest.raises(ConfigurationError, match='journal_durability is "process" or "power"'):
+        EpiasStp(Account(TEST, "TRADER1", SecretStr(PASSWORD)), journal_durability=wrong)

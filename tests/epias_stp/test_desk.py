@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from gridwire import clock
 from gridwire.epias_stp import BidType, EpiasStp, Limits
 from gridwire.errors import InvalidInput
-from gridwire.outcome import Accepted, Rejected, Unknown
+from gridwire.outcome import Accepted, OrderRef, Rejected, Unknown
 from tests.epias_stp.trading import CONTRACT, OTHER, Trading, accepted, buy, refused, trading
 
 # entering, changing, cancelling
@@ -78,6 +79,38 @@ async def test_cancel_all_cancels_what_the_journal_believes_live() -> None:
         assert [type(one) for one in outcomes] == [Accepted] * 3
         assert {bid.status for bid in t.venue.market.bids.values()} == {"CANCEL"}
         assert await t.desk.cancel_all() == []
+
+
+async def test_cancel_all_names_the_bids_of_which_nobody_knows_whether_they_rest(tmp_path: Path) -> None:
+    async with trading(journal=tmp_path) as t:
+        accepted(await buy(t.desk))
+        t.venue.faults.add("drop_after_execute", operation="bid_save")
+        lost = await buy(t.desk, price="12345.00")
+        assert isinstance(lost, Unknown)
+        first, second = await t.desk.cancel_all()
+        assert isinstance(first, Accepted)
+        assert isinstance(second, Unknown)
+        assert second.intent.key == lost.intent.key
+        assert len(t.venue.log.executed("bid_cancel")) == 1
+
+
+async def test_change_by_a_bare_reference_does_not_slip_past_the_limits(tmp_path: Path) -> None:
+    async with trading(Limits(sides=["BUY"]), journal=tmp_path, contracts=[CONTRACT]) as t:
+        market = t.venue.market
+        foreign = market.save_bid(
+            market.users["TRADER1"], market.contract(OTHER), "SELL", 2000000, 5, "STANDART_MATCH", "ACTIVE", clock.now()
+        )
+        changed = accepted(await t.stp.bids.update(foreign.id, price="20000.00", quantity=5, bid_status="ACTIVE"))
+        assert "contract" not in changed.restated
+        refused(await t.desk.modify(changed, price="20001.00", quantity=6), "contract_not_allowed")
+        own = accepted(await buy(t.desk))
+        bare = OrderRef(own.venue, own.id, own.intent, {"bid_status": "ACTIVE"})
+        again = accepted(await t.desk.modify(bare, price="12001.00", quantity=5))
+        assert again.restated["contract"] == CONTRACT
+        assert t.desk.open_notional == 12001 * 5
+    async with trading(Limits(sides=["BUY"]), contracts=None) as t:
+        stranger = OrderRef(own.venue, "77", own.intent, {})
+        refused(await t.desk.modify(stranger, price="1.00", quantity=1), "side_not_allowed")
 
 
 async def test_bid_without_an_id_is_named_and_not_cancelled() -> None:

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,14 +81,43 @@ async def test_place_of_references_that_cannot_be_written_stops_orders_that_have
         accepted(await buy(t.desk))
 
 
-async def test_outcome_that_cannot_be_written_down_is_told_and_recovered_as_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("over_the_desk", [True, False])
+async def test_outcome_that_cannot_be_written_down_is_told_and_written_later(
+    tmp_path: Path, over_the_desk: bool
+) -> None:
+    async with trading(journal=tmp_path) as t:
+        journal = t.stp._ledger.journal
+        with full_disk() as full:
+            append, before = journal.append, journal._descriptor
+
+            def then_full(body: bytes, *more: bytes) -> None:
+                append(body, *more)
+                journal._descriptor = full
+
+            journal.append = then_full  # type: ignore[method-assign]
+            if over_the_desk:
+                outcome = await buy(t.desk)
+            else:
+                outcome = await t.stp.bids.save(CONTRACT, direction="BUY", price="12000.50", quantity=10)
+            await asyncio.sleep(0.1)
+            journal.append, journal._descriptor = append, before  # type: ignore[method-assign]
+        assert isinstance(outcome, Accepted)
+        (trouble,) = [event.text for event in t.events if event.name == "journal.trouble"]
+        assert "written before the next call" in trouble
+        assert "Nothing was sent" not in trouble
+        assert read(tmp_path).rows[outcome.intent.key].state == "sending"
+        accepted(await buy(t.desk))
+        assert read(tmp_path).rows[outcome.intent.key].state == "accepted"
+
+
+async def test_outcome_that_can_never_be_written_down_is_recovered_as_unknown(tmp_path: Path) -> None:
     async with trading(journal=tmp_path) as t:
         outcome = await buy(t.desk)
         journal = t.stp._ledger.journal
         with full_disk() as full:
             before, journal._descriptor = journal._descriptor, full
             await asyncio.sleep(0.1)
-            journal._descriptor = before
+            journal._descriptor, journal._first = before, b""
         assert isinstance(outcome, Accepted)
         assert "journal.trouble" in t.codes()
         await t.desk.__aexit__(None, None, None)
@@ -169,3 +199,62 @@ async def test_prices_have_as_many_decimals_as_the_profile_says() -> None:
             odd = replace(account, profile=replace(account.profile, price_places=places))
             async with EpiasStp(odd) as stp, stp.desk(contracts=[CONTRACT]) as desk:
                 assert written in desk.preview("SELL", CONTRACT, price=price, quantity=1)
+
+
+@pytest.mark.parametrize("how", ["desk", "save", "lost", "dead run", "archive"])
+async def test_transaction_id_of_an_earlier_call_is_refused_and_nothing_is_sent(tmp_path: Path, how: str) -> None:
+    """Whoever chose it: the second call would have no row of its own, and its answer could not be told from the first's."""
+    async with trading(journal=tmp_path) as t:
+        if how == "save":
+            first = await t.stp.bids.save(CONTRACT, direction="BUY", price="100.00", quantity=10)
+        else:
+            if how == "lost":
+                t.venue.faults.add("drop_after_execute", operation="bid_save")
+            first = await buy(t.desk)
+        assert first.intent is not None
+        journal = t.stp._ledger.journal
+        journal.flush()
+        if how in ("dead run", "archive"):
+            journal._abandon()
+            await t.desk.__aexit__(None, None, None)
+            t.stp._ledger._journal = None
+            if how == "archive":
+                await asyncio.to_thread((await t.stp._ledger.open()).recover)
+        sent = t.saves()
+        for client in (t.stp, EpiasStp(t.box.epias_stp, journal=tmp_path)):
+            if client is not t.stp:
+                await client.__aenter__()
+            again = await client.bids.save(
+                CONTRACT, direction="SELL", price="200.00", quantity=10, transaction_id=first.intent.key
+            )
+            refused(again, "transaction_id")
+            if client is not t.stp:
+                await client.__aexit__(None, None, None)
+        assert t.saves() == sent
+        assert read(tmp_path).damaged == 0
+        if how in ("dead run", "archive"):
+            await t.desk.__aenter__()
+
+
+async def test_transaction_id_of_ones_own_is_sent_once(tmp_path: Path) -> None:
+    key = "11111111-2222-4333-8444-555555555555"
+    async with trading(journal=tmp_path) as t:
+        for expected in (1, 1):
+            outcome = await t.stp.bids.save(CONTRACT, direction="BUY", price="1.00", quantity=1, transaction_id=key)
+            assert outcome.intent is not None
+            assert outcome.intent.key == key
+            assert t.saves() == expected
+
+
+async def test_caller_who_leaves_before_anything_was_sent_leaves_his_transaction_id_free(tmp_path: Path) -> None:
+    key = "11111111-2222-4333-8444-555555555555"
+    async with trading(journal=tmp_path) as t:
+        order: dict[str, Any] = {"direction": "BUY", "price": "1.00", "quantity": 1, "transaction_id": key}
+        caller = asyncio.create_task(t.stp.bids.save(CONTRACT, **order))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert t.saves() == 0
+        accepted(await t.stp.bids.save(CONTRACT, **order))

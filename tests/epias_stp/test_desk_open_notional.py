@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,3 +146,49 @@ async def test_orders_sent_while_something_is_resolved_are_counted() -> None:
             sent.append(await buy(t.desk, price="100.00", quantity=100))
             assert t.desk.open_notional >= 10_000 * sum(isinstance(one, Accepted) for one in sent)
         assert t.desk.open_notional == 10_000 * len(sent)
+
+
+async def test_what_goes_past_the_desk_counts_as_well() -> None:
+    async with trading(Limits(max_open_notional="1500")) as t:
+        bids, desk = t.stp.bids, t.desk
+        own: dict[str, Any] = {"direction": "BUY", "quantity": 10}
+        first = accepted(await bids.save(CONTRACT, price="100.00", **own))
+        assert desk.open_notional == 1000
+        refused(await buy(desk, price="60.00"), "max_open_notional")
+        first = accepted(await bids.update(first, price="50.00", quantity=10))
+        assert desk.open_notional == 500
+        t.venue.faults.add("drop_after_execute", operation="bid_update")
+        assert isinstance(await bids.update(first, price="90.00", quantity=10), Unknown)
+        assert desk.open_notional == 900
+        t.venue.faults.add("result", operation="bid_save", result_type="BUSINESSERROR", result_code="X")
+        assert isinstance(await bids.save(CONTRACT, price="1.00", **own), Rejected)
+        assert desk.open_notional == 900
+        accepted(await bids.cancel(first))
+        assert desk.open_notional == 0
+        t.venue.faults.add("drop_before_execute", operation="bid_save")
+        assert isinstance(await bids.save(CONTRACT, price="10.00", **own), Unknown)
+        assert desk.open_notional == 100
+        accepted(await bids.save(CONTRACT, price="10.00", bid_type="MATCH_AND_DESTROY_REST", **own))
+        assert desk.open_notional == 100
+
+
+async def test_what_leaves_or_is_answered_while_a_desk_opens_is_counted_once() -> None:
+    async with trading() as t:
+        await t.desk.__aexit__(None, None, None)
+        for pause_s in (0.0, 0.01, 0.02, 0.05):
+            entering = asyncio.create_task(t.stp.bids.save(CONTRACT, direction="BUY", price="1.00", quantity=1))
+            refusing = asyncio.create_task(t.stp.bids.save(CONTRACT, direction="BUY", price="99999.00", quantity=1))
+            await asyncio.sleep(pause_s)
+            await t.desk.__aenter__()
+            accepted(await entering)
+            assert isinstance(await refusing, Rejected)
+            assert t.desk.open_notional == len(await t.stp.bids.known())
+            await t.desk.__aexit__(None, None, None)
+        await t.desk.__aenter__()
+
+
+async def test_halt_is_the_desk_s() -> None:
+    async with trading() as t:
+        t.desk.halt("enough")
+        refused(await buy(t.desk), "halted")
+        accepted(await t.stp.bids.save(CONTRACT, direction="BUY", price="1.00", quantity=1))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from gridwire import clock
 from gridwire.epias_stp import EpiasStp
 from gridwire.epias_stp.desk import StpDesk
 from gridwire.errors import InvalidInput
-from gridwire.intents.journal import Journal
+from gridwire.intents.journal import Journal, read
 from gridwire.intents.records import JournalError
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.sandbox.epias_stp.records import User
 from gridwire.sandbox.matching import Side
 
 CONTRACT = "GG20261201"
@@ -49,12 +51,12 @@ class Trading:
     async def lost_bid(self, fault: str = EXECUTED, price: str = "100.00", quantity: int = 10, **more: Any) -> Unknown:
         return await self.lost(self.desk.buy(CONTRACT, price=price, quantity=quantity, **more), "bid_save", fault)
 
-    def other(self, side: Side, price: int, quantity: int) -> None:
-        """Another participant's bid, ``price`` in kuruş."""
-        market = self.venue.market
+    def other(self, side: Side, price: int, quantity: int, offset_s: float = 0.0, user: str = "TRADER2") -> None:
+        """A bid entered elsewhere, by another participant unless told otherwise. ``price`` is in kuruş."""
+        market, now = self.venue.market, clock.now() + timedelta(seconds=offset_s)
         market.save_bid(
-            market.users["TRADER2"], market.contract(CONTRACT), side, price, quantity, "STANDART_MATCH", "ACTIVE", clock.now()
-        )  # fmt: skip
+            market.users[user], market.contract(CONTRACT), side, price, quantity, "STANDART_MATCH", "ACTIVE", now
+        )
 
     async def states(self) -> list[str]:
         """States of all rows, oldest first."""
@@ -233,7 +235,166 @@ class TestNewBid:
                 assert stp.unknown() == []
 
 
+OFFSETS = [0, -40, 40, -120, 120, -600, 600]
+
+
+class TestClocks:
+    """The venue's clock is not ours: ages are compared, and never moments."""
+
+    @pytest.mark.parametrize("offset_s", OFFSETS)
+    async def test_a_filled_one_is_done_wherever_the_venues_clock_stands(self, tmp_path: Path, offset_s: float) -> None:
+        async with trading(tmp_path) as t:
+            t.venue.knobs.clock_offset_s = offset_s
+            t.other("SELL", 9990, 10, offset_s)
+            lost = await t.lost_bid()
+            for _ in range(2):  # at once, and when nothing could arrive any more
+                twin = await t.desk.resolve(replace(lost))
+                await asyncio.sleep(61.0)
+                assert isinstance(twin, Accepted) or still(twin, "resolved_done already")
+            assert await t.states() == ["resolved_done"]
+
+    @pytest.mark.parametrize("offset_s", OFFSETS)
+    async def test_an_older_trade_is_none_of_it_wherever_the_venues_clock_stands(
+        self, tmp_path: Path, offset_s: float
+    ) -> None:
+        async with trading(tmp_path) as t:
+            t.venue.knobs.clock_offset_s = offset_s
+            t.other("SELL", 9990, 10, offset_s)
+            await t.bid(bid_type="MATCH_AND_DESTROY_REST")
+            await asyncio.sleep(45.0)
+            lost = await t.lost_bid(NOT_EXECUTED)
+            assert still(await t.desk.resolve(lost), "could still arrive")
+            await asyncio.sleep(61.0)
+            assert absent(await t.desk.resolve(lost))
+
+    @pytest.mark.parametrize("fault", [EXECUTED, NOT_EXECUTED])
+    @pytest.mark.parametrize("date", ["none", "absurd", "of another clock"])
+    async def test_where_the_venues_time_is_not_known_a_trade_settles_nothing(
+        self, tmp_path: Path, date: str, fault: str
+    ) -> None:
+        async with trading(tmp_path) as t:
+            t.venue.knobs.sends_date = date != "none"
+            if fault == NOT_EXECUTED:  # an older trade, then
+                t.other("SELL", 9990, 10)
+                await t.bid(bid_type="MATCH_AND_DESTROY_REST")
+                await asyncio.sleep(45.0)
+            else:
+                t.other("SELL", 9990, 10)
+            lost = await t.lost_bid(fault)
+            await asyncio.sleep(61.0)
+            t.venue.knobs.clock_offset_s = {"none": 0.0, "absurd": 7200.0, "of another clock": -600.0}[date]
+            assert still(await t.desk.resolve(lost), "the venue's clock is not known well enough")
+            assert await t.states() == ["unknown"] if fault == EXECUTED else ["done", "unknown"]
+
+    async def test_without_a_trade_that_fits_the_venues_time_is_not_needed(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            t.venue.knobs.sends_date = False
+            live = await t.lost_bid(price="90.00")
+            lost = await t.lost_bid(NOT_EXECUTED)
+            await asyncio.sleep(61.0)
+            assert isinstance(await t.desk.resolve(live), Accepted)
+            assert absent(await t.desk.resolve(lost))
+
+    @pytest.mark.parametrize("jump_s", [70.0, -70.0])
+    async def test_a_jump_of_our_own_clock_makes_nothing_absent_too_early(self, tmp_path: Path, jump_s: float) -> None:
+        async with trading(tmp_path) as t:
+            t.venue.knobs.latency_s = 15.0
+            lost = await t.desk.buy(CONTRACT, price="100.00", quantity=10)
+            assert isinstance(lost, Unknown)
+            t.venue.knobs.latency_s = 0.0
+            source = clock._source
+            with clock.use(lambda: source() + timedelta(seconds=jump_s)):
+                assert still(await t.desk.resolve(lost), "could still arrive")
+                await asyncio.sleep(61.0)
+                assert isinstance(await t.desk.resolve(lost), Accepted)
+
+    async def test_tickets_believed_to_die_young_make_nothing_absent_within_a_minute(self, tmp_path: Path) -> None:
+        async with Sandbox("epias_stp") as box:
+            account = replace(box.epias_stp, profile=replace(box.epias_stp.profile, st_ttl_s=10.0))
+            venue = box.venue("epias_stp")
+            async with EpiasStp(account, journal=tmp_path) as stp, stp.desk(contracts=[CONTRACT]) as desk:
+                venue.knobs.latency_s = 40.0
+                lost = await desk.buy(CONTRACT, price="100.00", quantity=10)
+                assert isinstance(lost, Unknown)
+                venue.knobs.latency_s = 0.0
+                await asyncio.sleep(11.0)
+                assert still(await desk.resolve(lost), "could still arrive")
+                await asyncio.sleep(30.0)
+                assert isinstance(await desk.resolve(lost), Accepted)
+
+
+class TestRivals:
+    """What else can have left a mark: whatever any account's journal knows to have been put there."""
+
+    async def test_a_bid_entered_elsewhere_that_a_change_of_ours_moved_there(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            t.other("BUY", 9000, 10, user="TRADER1")
+            (bid_id,) = t.venue.market.bids
+            moved = await t.stp.bids.update(bid_id, price="100.00", quantity=10, bid_status="ACTIVE")
+            assert isinstance(moved, Accepted)
+            await asyncio.sleep(600.0)
+            lost = await t.lost_bid(NOT_EXECUTED)
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "1 other own order(s) could be that one")
+            assert isinstance(await t.stp.bids.cancel(bid_id), Accepted)
+            await asyncio.sleep(61.0)
+            lost = await t.lost_bid(EXECUTED, price="101.00")
+            assert isinstance(await t.desk.resolve(lost), Accepted)  # and is none when it is gone
+
+    async def test_a_bid_of_another_account_of_the_same_environment(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            users = t.venue.market.users
+            users["TRADER3"] = User("TRADER3", users["TRADER1"].organisation, "participant")
+            t.venue.cas.passwords["TRADER3"] = "x" * 20
+            async with EpiasStp(t.venue.account("TRADER3"), journal=tmp_path) as colleague:
+                await colleague.bids.save(CONTRACT, direction="BUY", price="100.00", quantity=10)
+            lost = await t.lost_bid(NOT_EXECUTED)
+            await asyncio.sleep(61.0)
+            assert still(await t.desk.resolve(lost), "1 other own order(s) could be that one")
+
+
 class TestCancellation:
+    @pytest.mark.parametrize("before", [True, False])
+    async def test_one_of_a_bid_that_was_filled_is_refused_as_filled(self, tmp_path: Path, before: bool) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            await asyncio.sleep(100.0)
+            if before:
+                t.other("SELL", 10000, 10)
+                await asyncio.sleep(100.0)
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
+            t.other("SELL", 10000, 10)
+            found = await t.desk.resolve(lost)
+            assert isinstance(found, Rejected)
+            assert (found.code, found.origin, found.repeatable) == ("filled", "venue", False)
+            assert "was filled" in found.reason
+            assert await t.states() == ["closed", "resolved_absent"]
+            assert t.desk.open_notional == 0
+
+    async def test_one_of_a_bid_that_was_filled_in_part_stays_unknown(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            t.other("SELL", 10000, 4)
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel")
+            assert still(await t.desk.resolve(lost), "what of it was cancelled is not seen")
+
+    async def test_without_the_venues_time_a_trade_leaves_it_unknown(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            t.other("SELL", 10000, 10)
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
+            t.venue.knobs.sends_date = False
+            assert still(await t.desk.resolve(lost), "the venue's clock is not known well enough")
+
+    async def test_one_of_a_bid_that_another_cancellation_ended_is_settled_without_damage(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            lost = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
+            assert isinstance(await t.desk.cancel(bid), Accepted)
+            assert isinstance(await t.desk.resolve(lost), Accepted)
+            assert sorted(await t.states()) == ["closed", "done", "resolved_done"]
+            assert read(tmp_path).damaged == 0
+
     async def test_one_that_acted_closes_the_bid(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
@@ -286,7 +447,7 @@ class TestCancellation:
             change = await t.lost(t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update")
             cancel = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
             await asyncio.sleep(61.0)
-            assert still(await t.desk.resolve(cancel), "a change of the bid is unknown too")
+            assert still(await t.desk.resolve(cancel), "a change of the order is unknown too")
             assert isinstance(await t.desk.resolve(change), Accepted)
             assert absent(await t.desk.resolve(cancel))
             assert await t.states() == ["accepted", "resolved_done", "resolved_absent"]
@@ -297,7 +458,7 @@ class TestCancellation:
             await t.lost(t.desk.deactivate(bid, quantity=bid.restated["quantity"]), "bid_update")
             cancel = await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED)
             await asyncio.sleep(61.0)
-            assert still(await t.desk.resolve(cancel), "a change of the bid is unknown too")
+            assert still(await t.desk.resolve(cancel), "a change of the order is unknown too")
 
     async def test_of_a_bid_seen_nowhere_it_acted_whatever_became_of_a_lost_change(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
@@ -378,23 +539,46 @@ class TestJournal:
 
     async def test_an_outcome_that_could_not_be_written_down_can_be_settled(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
-            journal, told = t.stp._ledger.journal, []
-            append = journal.append
+            journal = t.stp._ledger.journal
+            write = journal._write
 
-            def full(body: bytes, *more: bytes) -> None:
-                if b'"sending"' not in body:
-                    told.append(body)
+            def full(lines: bytes) -> None:
+                if b'"sending"' not in lines:
                     raise JournalError("The disk is full.")
-                append(body, *more)
+                write(lines)
 
-            journal.append = full  # type: ignore[method-assign]
+            journal._write = full  # type: ignore[method-assign]
             lost = await t.lost_bid()
-            journal.flush()
-            journal.append = append  # type: ignore[method-assign]
-            assert told
-            assert await t.states() == ["sending"]
+            assert still(await t.desk.resolve(lost), "could not write it down yet")
+            journal._write = write  # type: ignore[method-assign]
             assert isinstance(await t.desk.resolve(lost), Accepted)
             assert await t.states() == ["resolved_live"]
+
+    async def test_two_that_settle_the_same_write_it_down_once(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid()
+            found = await asyncio.gather(t.desk.resolve(lost), t.desk.resolve(lost))
+            assert isinstance(found[0], Accepted)
+            assert still(found[1], "resolved_live already")
+            assert read(tmp_path).damaged == 0
+
+    async def test_what_another_program_settles_during_the_look_is_settled_once(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            lost = await t.lost_bid()
+            t.venue.knobs.latency_s = 0.5
+            looking = asyncio.create_task(t.desk.resolve(lost))
+            await asyncio.sleep(0.1)
+            other = await asyncio.to_thread(Journal.open, tmp_path)
+            other.record("resolved_live", lost.intent.key)
+            other.close()
+            assert still(await looking, "resolved_live already")
+            assert read(tmp_path).damaged == 0
+
+    @pytest.mark.parametrize("wrong", [None, "K", Rejected("x", "x", "venue")])
+    async def test_what_is_not_unknown_is_refused_in_a_sentence(self, tmp_path: Path, wrong: Any) -> None:
+        async with trading(tmp_path) as t:
+            with pytest.raises(InvalidInput, match=r"takes the Unknown that a call returned, not (None|a )"):
+                await t.desk.resolve(wrong)
 
     async def test_what_is_not_in_this_journal_cannot_be_looked_for(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:

@@ -80,6 +80,10 @@ async def test_bare_id_needs_the_whole_state() -> None:
             "price": Decimal("12000.00"),
             "quantity": 5,
             "bid_status": "ACTIVE",
+            # what the journal knows of the bid, so that a desk can hold its limits against the next change
+            "contract": TODAY,
+            "direction": "BUY",
+            "bid_type": "STANDART_MATCH",
         }
         accepted(await f.stp.bids.update(order.id, quantity=5, bid_status="PASSIVE", allow_no_price=True))
         accepted(await f.stp.bids.cancel(order.id))

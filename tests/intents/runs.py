@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gridwire.intents.journal import Journal, read
+from gridwire.intents.journal import Journal, line, read
 
 
 def killed(journal: Journal) -> None:
@@ -32,7 +32,8 @@ def logs(directory: Path) -> list[Path]:
 
 
 def sending(journal: Journal, key: str, **more: Any) -> None:
-    journal.record("sending", key, v="stp", a="test/X", o="bid_save", **more)
+    journal.flush()
+    journal.append(line("sending", key, v="stp", a="test/X", o="bid_save", **more))
 
 
 def left_by_a_dead_run(directory: Path, *records: tuple[str, str]) -> str:

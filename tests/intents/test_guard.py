@@ -47,6 +47,8 @@ class TestLimits:
             {"max_open_notional": True}, {"orders_per_second": 0}, {"orders_per_second": 1.5},
             {"orders_per_second": True}, {"orders_per_second": None}, {"sides": ()}, {"sides": ("BUY", "HOLD")},
             {"sides": "B"}, {"min_price": "10.01", "max_price": Decimal(10)},
+            {"sides": 5}, {"sides": "BUY"}, {"sides": None}, {"sides": [["BUY"]]}, {"halt_file": 5}, {"halt_file": ""},
+            {"halt_file": " "},
         ],
     )  # fmt: skip
     def test_what_cannot_be_meant_is_refused_when_they_are_made(self, wrong: dict[str, Any]) -> None:
@@ -73,14 +75,16 @@ class TestRules:
         guarded = guard(["GG20261201"])
         assert rule(guarded) is None
         assert rule(guarded, contract="GG20261202") == "contract_not_allowed"
-        assert rule(guarded, contract=None) is None  # a change of a bid that does not say which contract it is on
+        assert rule(guarded, contract=None) == "contract_not_allowed"  # it could be on any
+        assert rule(guard(None), contract=None) is None
         assert rule(guard([]), contract="GG20261201") == "contract_not_allowed"
 
     def test_side(self) -> None:
         guarded = guard(sides=["SELL"])
         assert rule(guarded, side="SELL") is None
         assert rule(guarded, side="BUY") == "side_not_allowed"
-        assert rule(guarded, side=None) is None
+        assert rule(guarded, side=None) == "side_not_allowed"
+        assert rule(guard(), side=None) is None
 
     def test_quantity(self) -> None:
         guarded = guard(max_quantity=10)

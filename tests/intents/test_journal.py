@@ -172,6 +172,51 @@ class TestTrouble:
         assert read(tmp_path).damaged == 0
         again.close()
 
+    @pytest.mark.parametrize("room", [None, 0, 1, 30, 60, 90, 200])
+    def test_an_outcome_that_could_not_be_written_is_written_before_what_comes_next(
+        self, tmp_path: Path, room: int | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal, told = Journal.open(tmp_path), list[str]()
+        sending(journal, "K")
+        sending(journal, "L")
+        size, write = logs(tmp_path)[0].stat().st_size, os.write
+
+        def full(descriptor: int, data: bytes) -> int:
+            """A disk with so much room left, or with an error."""
+            left = -1 if room is None else size + room - logs(tmp_path)[0].stat().st_size
+            if left <= 0:
+                raise OSError(errno.ENOSPC, "no space left")
+            return write(descriptor, data[:left])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full)
+            for key in ("K", "L"):
+                journal._later.append((lambda key=key: [line("done", key)], lambda error: told.append(str(error))))  # type: ignore[misc]
+                journal.flush()
+            assert bool(told) == (room != 200)
+            assert not any("sent" in text for text in told)  # an outcome is no sending
+        sending(journal, "M")
+        assert states(journal) == {"K": "done", "L": "done", "M": "sending"}
+        assert read(tmp_path).damaged <= 1  # the half line
+        journal.close()
+
+    def test_an_outcome_that_could_not_be_written_is_written_at_the_end(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        with files_no_longer_than(logs(tmp_path)[0].stat().st_size):
+            journal._later.append((lambda: [line("done", "K")], lambda error: None))
+            journal.flush()
+        journal.close()
+        assert state_in(tmp_path) == {"K": "done"}
+
+    def test_what_a_person_finds_out_is_no_sending_either(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        with files_no_longer_than(logs(tmp_path)[0].stat().st_size), pytest.raises(JournalError) as raised:
+            journal.record("unknown", "K")
+        assert "sent" not in str(raised.value)
+        journal.close()
+
     def test_a_torn_last_line_is_nothing(self, tmp_path: Path) -> None:
         journal = Journal.open(tmp_path)
         sending(journal, "K")
@@ -272,6 +317,47 @@ class TestPower:
         sending(journal, "K")
         assert states(journal) == {"K": "sending"}
         journal.close()
+
+
+class TestReading:
+    def test_what_a_dead_run_left_in_sending_is_shown_as_unknown_and_nothing_is_changed(self, tmp_path: Path) -> None:
+        dead, live = Journal.open(tmp_path), Journal.open(tmp_path)
+        sending(dead, "K")
+        sending(live, "L")
+        assert state_in(tmp_path) == {"K": "sending", "L": "sending"}
+        killed(dead)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        assert state_in(tmp_path) == {"K": "unknown", "L": "sending"}
+        assert read(tmp_path).rows["K"].note == CRASHED
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+        live.close()
+
+    def test_a_log_that_has_gone_meanwhile_is_none(self, tmp_path: Path) -> None:
+        journal = Journal.open(tmp_path)
+        sending(journal, "K")
+        (tmp_path / "runs" / "gone.log").symlink_to(tmp_path / "moved into the archive")
+        assert state_in(tmp_path) == {"K": "sending"}
+        assert not journal.has("L")
+        journal.close()
+
+    def test_where_the_lock_cannot_be_had_nobody_is_declared_dead(self, tmp_path: Path) -> None:
+        dead = Journal.open(tmp_path)
+        sending(dead, "K")
+        killed(dead)
+        (tmp_path / "lock").unlink()
+        (tmp_path / "lock").mkdir()
+        assert state_in(tmp_path) == {"K": "sending"}
+
+    def test_a_key_is_found_in_live_and_dead_runs_and_in_the_archive(self, tmp_path: Path) -> None:
+        first, second = Journal.open(tmp_path), Journal.open(tmp_path)
+        sending(first, "K")
+        assert [second.has(key) for key in ("K", "L")] == [True, False]
+        killed(first)
+        assert second.has("K")
+        second.recover()
+        assert logs(tmp_path) == [second._log(second.run)]
+        assert [second.has(key) for key in ("K", "L")] == [True, False]
+        second.close()
 
 
 class TestDeadRuns:

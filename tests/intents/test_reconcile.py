@@ -19,10 +19,12 @@ OTHER_SIDE = replace(ORDER, side="SELL")
 IMMEDIATE = replace(ORDER, can_rest=False)
 
 
-def seen(*marked: str, trades: tuple[tuple[str, int], ...] = (), age_s: float = LATE_S) -> Evidence:
-    return Evidence(
-        frozenset(map(Decimal, marked)), [OwnTrade(Decimal(price), quantity) for price, quantity in trades], age_s
-    )
+Trades = tuple[tuple[str, int], ...]
+
+
+def seen(*marked: str, trades: Trades = (), age_s: float = LATE_S, doubtful: Trades = ()) -> Evidence:
+    since, perhaps = ([OwnTrade(Decimal(price), quantity) for price, quantity in told] for told in (trades, doubtful))
+    return Evidence(frozenset(map(Decimal, marked)), since, age_s, perhaps)
 
 
 def new(order: Wanted, evidence: Evidence, *others: Wanted) -> Judgement:
@@ -72,6 +74,18 @@ class TestNewOrder:
         assert new(ORDER, seen(age_s=59.9)).finding == "unknown"
         assert new(ORDER, seen(age_s=60.0)).finding == "absent"
 
+    def test_a_trade_of_which_nobody_knows_when_settles_nothing(self) -> None:
+        for more in ((), (("100.00", 10),)):
+            judged = new(ORDER, seen(doubtful=(("100.00", 10),), trades=more))
+            assert judged.finding == "unknown"
+            assert "clock" in judged.text
+        assert new(ORDER, seen("100.00", doubtful=(("100.00", 10),))).finding == "live"
+        assert new(ORDER, seen(doubtful=(("100.01", 10),))).finding == "absent"
+
+    def test_an_order_of_unknown_side_could_be_anywhere(self) -> None:
+        assert new(ORDER, seen("100.00"), replace(ORDER, side="")).finding == "unknown"
+        assert new(ORDER, seen(trades=(("100.00", 10),)), replace(ELSEWHERE, side="")).finding == "unknown"
+
     def test_one_that_cannot_rest_is_not_what_rests_there(self) -> None:
         assert "nothing of it can rest" in new(IMMEDIATE, seen("100.00")).text
         assert "no own order rests" in new(ORDER, seen()).text
@@ -84,14 +98,28 @@ class TestNewOrder:
                 assert new(order, evidence).finding == "unknown"
 
 
-def cancel(order: Wanted, evidence: Evidence, *others: Wanted) -> Judgement:
-    return cancellation(order, others, evidence, late_until_s=LATE_S)
+def cancel(order: Wanted, evidence: Evidence, *others: Wanted, moved: tuple[Wanted, ...] = ()) -> Judgement:
+    return cancellation(order, moved, others, evidence, late_until_s=LATE_S)
 
 
 class TestCancellation:
     def test_a_price_without_own_mark_means_it_is_gone(self) -> None:
         assert cancel(ORDER, seen("99.00", age_s=0.0)).finding == "done"
         assert cancel(ORDER, seen(), ORDER).finding == "done"
+
+    def test_a_fill_is_never_called_a_cancellation(self) -> None:
+        assert cancel(ORDER, seen(trades=(("100.00", 4), ("99.50", 6)))).finding == "filled"
+        assert cancel(ORDER, seen(trades=(("100.01", 10),))).finding == "done"  # no trade of it
+        assert cancel(ORDER, seen(trades=(("100.00", 9),))).finding == "unknown"
+        assert cancel(ORDER, seen(trades=(("100.00", 10),)), IMMEDIATE).finding == "unknown"
+        assert cancel(ORDER, seen(trades=(("100.00", 10),)), moved=(ELSEWHERE,)).finding == "unknown"
+        assert cancel(ORDER, seen(doubtful=(("100.00", 1),))).finding == "unknown"
+        assert cancel(ORDER, seen(doubtful=(("100.01", 1),))).finding == "done"
+
+    def test_a_change_that_may_have_moved_or_hidden_it_leaves_it_unknown(self) -> None:
+        assert cancel(ORDER, seen("99.00"), moved=(ELSEWHERE,)).finding == "unknown"
+        assert cancel(ORDER, seen(), moved=(replace(ORDER, shows=False),)).finding == "unknown"
+        assert cancel(ORDER, seen(), moved=(ELSEWHERE,)).finding == "done"
 
     def test_still_there_is_absent_only_when_it_can_no_longer_act(self) -> None:
         judged = cancel(ORDER, seen("100.00", age_s=20.0))

@@ -33,26 +33,18 @@ def test_message_is_filled_byte_for_byte_in_whatever_order_its_slots_stand() -> 
     for slots in ((A, B), (B, A)):
         envelope = Envelope(render, slots)
         for a, b in ((0, ""), (1, "x"), (10**30, 'quo"te\n'), (89, "first-sample"), (5, "ş")):
-            values = {"a": a, "b": b}
-            filled = envelope.fill(envelope.encode([values[slot.name] for slot in slots]))
+            values: dict[str, Any] = {"a": a, "b": b}
+            filled = envelope.fill([slot.encode(values[slot.name]) for slot in slots])
             assert filled == render(values)
-        assert envelope.fixed_size == len(render({"a": 1, "b": "x"})) - 2
 
 
 def test_message_without_slots_is_itself() -> None:
     envelope = Envelope(lambda _: b"fixed", ())
-    assert (envelope.fill([]), envelope.fixed_size) == (b"fixed", 5)
+    assert envelope.fill([]) == b"fixed"
 
 
-def test_value_that_cannot_be_right_is_refused() -> None:
-    with pytest.raises(InvalidInput):
-        Envelope(render, (A, B)).encode((-1, "x"))
-
-
-def test_values_and_slots_must_be_as_many() -> None:
+def test_fewer_values_than_slots_make_no_message() -> None:
     envelope = Envelope(render, (A, B))
-    with pytest.raises(ValueError, match="zip"):
-        envelope.encode((1,))
     with pytest.raises(IndexError):
         envelope.fill([b"1"])
 

@@ -15,13 +15,16 @@ from gridwire.orders.trading_mode import GENERATION_THRESHOLDS, KEEP, Lag, Tradi
 
 class Client:
     def __init__(self, failure: Exception | None = None) -> None:
-        self.warmed = 0
+        self.warmed = self.cooled = 0
         self._failure = failure
 
     async def warm_up(self) -> None:
         self.warmed += 1
         if self._failure is not None:
             raise self._failure
+
+    async def cool_down(self) -> None:
+        self.cooled += 1
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +40,12 @@ async def test_clients_are_warmed_and_the_collector_is_put_aside() -> None:
     first, second = Client(), Client()
     async with trading_mode(first, second) as lag:
         assert (first.warmed, second.warmed) == (1, 1)
+        assert (first.cooled, second.cooled) == (0, 0)
         assert gc.get_threshold() == GENERATION_THRESHOLDS
         assert gc.get_freeze_count() > 1000
         assert (lag.worst_loop_ms, lag.worst_gc_ms) == (0.0, 0.0)
         assert [task.get_name() for task in asyncio.all_tasks()].count("gridwire-lag") == 1
+    assert (first.cooled, second.cooled) == (1, 1)
     await asyncio.sleep(0)
     assert "gridwire-lag" not in [task.get_name() for task in asyncio.all_tasks()]
 
@@ -98,9 +103,11 @@ async def test_measurements_are_bounded() -> None:
 
 
 async def test_client_that_cannot_be_warmed_leaves_everything_as_it_was() -> None:
+    first, second = Client(), Client(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
-        async with trading_mode(Client(), Client(ZeroDivisionError())):
+        async with trading_mode(first, second):
             pass
+    assert (first.cooled, second.cooled) == (1, 0)
     assert "gridwire-lag" not in [task.get_name() for task in asyncio.all_tasks()]
 
 

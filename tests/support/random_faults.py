@@ -1,7 +1,7 @@
 """One trading session against the sandbox in which a seed decides what is done and what goes wrong.
 
-`play` returns what has to be held against the invariants. Prices never cross, so whatever the venue took rests until it is
-cancelled. Everything is virtual time; the same seed does the same again.
+`play` returns what has to be held against the invariants. Our own prices never cross; another participant's bids do cross
+ours now and then, and fill them in part or in whole. Everything is virtual time; the same seed does the same again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from gridwire import clock
 from gridwire.epias_stp import EpiasStp
 from gridwire.epias_stp.desk import StpDesk
 from gridwire.epias_stp.errors import StpError
@@ -28,6 +29,7 @@ from gridwire.observe.events import Event
 from gridwire.outcome import Accepted, OrderRef, Outcome, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.epias_stp import EpiasStpVenue
+from gridwire.sandbox.matching import Side
 from gridwire.transport.exchange import Request, Response
 from gridwire.transport.http import HttpTransport
 
@@ -183,6 +185,8 @@ class Player:
         if chance.random() < 0.05:
             for ticket in list(self.session.venue.cas._tgts):
                 self.session.venue.cas.logout(ticket, asyncio.get_running_loop().time())
+        if chance.random() < 0.25:
+            self._cross()
         self.session.deeds += 1
         task = asyncio.create_task(self._do(self._choose()))
         self._tasks.add(task)
@@ -192,6 +196,18 @@ class Player:
         if chance.random() < 0.6:
             await asyncio.wait([task])
         await asyncio.sleep(chance.choice((0.0, 0.0, 0.01, 1.0, 7.0, 14.0, 31.0)))
+
+    def _cross(self) -> None:
+        """Let another participant sell into our bids, or buy from them; what finds no match waits for us."""
+        chance, market = self._random, self.session.venue.market
+        side: Side = "SELL" if chance.random() < 0.5 else "BUY"
+        cents = chance.choice((1000, 1100, chance.randint(1, 4999))) + (0 if side == "SELL" else 2_000_000)
+        now = clock.now()
+        market.advance(now)
+        market.save_bid(
+            market.users["TRADER2"], market.contract(CONTRACT), side, cents, chance.randint(1, 150), "STANDART_MATCH",
+            "ACTIVE", now,
+        )  # fmt: skip
 
     def _choose(self) -> Callable[[], Awaitable[Outcome]]:
         chance, desk, bids = self._random, self._desk, self._stp.bids
@@ -259,6 +275,7 @@ class Player:
                     settled = await self._desk.resolve(outcome)
                     self.session.heard.append(repr(settled))
                     assert not isinstance(settled, Unknown) or "Still unknown" in settled.reason
+            await self._desk.refresh()
         self.session.known = await self._stp.bids.known()
         self.session.resolved = read(self._directory).rows
         await self.close()

@@ -505,6 +505,20 @@ async def test_write_needs_a_lane_taken_before() -> None:
             lanes.write(REQUEST)
 
 
+async def test_lane_of_which_nobody_knows_what_left_is_used_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def surprised(*_: object) -> None:
+        raise ValueError("half of it")
+
+    async with raw_server(faithful) as server, watched(Lanes(server.url, network())) as lanes:
+        monkeypatch.setattr("gridwire.transport.lane.Lane._hand_over", surprised)
+        taken = lanes._free[-1]
+        lanes.expect().cancel()
+        with pytest.raises(ValueError, match="half of it"):
+            lanes.write(REQUEST)
+        assert taken.dead
+        assert taken not in lanes._all
+
+
 async def test_closing_settles_the_orders_under_way() -> None:
     async with raw_server(slow) as server:
         async with watched(Lanes(server.url, network())) as lanes:

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,15 @@ from gridwire.errors import MissingExtra
 from gridwire.observe.timings import STAGES
 
 Tell = Callable[[str], None]
+
+WITHIN_S = 90.0
+"""Rounds are made smaller, or left out, where all would take longer: a slow machine ends too."""
+
+FIRST_ROUND = 60
+"""Orders of the first round, which shows how fast the machine is."""
+
+LEAST = 20
+"""A round with fewer orders would not be worth its connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +90,39 @@ class OrdersReport:
 
 
 def measure(*, orders: int = 3000, rounds: int = 6, tell: Tell = lambda _: None) -> OrdersReport:
-    """Measure. ``orders`` per contender in all, spread over ``rounds``. Raises `MissingExtra` without trustme."""
+    """Measure. ``orders`` per contender in all, spread over ``rounds``; fewer where that would take over `WITHIN_S`.
+
+    Raises `MissingExtra` without trustme.
+    """
     samples: dict[tuple[str, bool, str], Sample] = {}
-    with _pinned(), contextlib.ExitStack() as stack:
-        targets = [stack.enter_context(_responder(tls=tls)) for tls in (False, True)]
+    with _pinned() as cores, contextlib.ExitStack() as stack:
+        core = cores[-1] if len(cores) > 1 else None
+        targets = [stack.enter_context(_responder(tls=tls, core=core)) for tls in (False, True)]
         payloads = [contenders.order_bytes(target) for target in targets]
+        started, pace_s, wanted = time.perf_counter(), 0.0, orders
         for number in range(rounds):
+            count = min(-(-wanted // (rounds - number)), orders if number or rounds == 1 else FIRST_ROUND)
+            if number:
+                left_s = WITHIN_S - (time.perf_counter() - started)
+                count = min(count, fitting(left_s / (rounds - number), pace_s))
+                if count < min(LEAST, wanted):
+                    tell(f"This machine is slow: measured {number} of {rounds} rounds, {orders - wanted} orders each.")
+                    break
             tell(f"round {number + 1} of {rounds}")
+            began, wanted = time.perf_counter(), wanted - count
             for target, payload in zip(targets, payloads, strict=True):
-                for key, sample in _round(target, payload, max(orders // rounds, 1)):
+                for key, sample in _round(target, payload, count):
                     kept = samples.setdefault(key, Sample())
                     kept.wall_ns += sample.wall_ns
                     kept.cpu_ns += sample.cpu_ns
                     kept.stages_ns += sample.stages_ns
+            pace_s = (time.perf_counter() - began) / (count + contenders.WARM_UP)
     return _report(samples)
+
+
+def fitting(left_s: float, pace_s: float) -> int:
+    """How many orders per contender fit into the time left for a round, where one took ``pace_s`` in the round before."""
+    return max(int(left_s / pace_s) - contenders.WARM_UP, 0)
 
 
 def _round(target: Target, payload: bytes, count: int) -> Iterator[tuple[tuple[str, bool, str], Sample]]:
@@ -151,24 +180,24 @@ def _row(key: tuple[str, bool, str], sample: Sample) -> Row:
 
 
 @contextlib.contextmanager
-def _pinned() -> Iterator[None]:
-    """Keep this process on the first processor it may use; the responder goes to the last."""
+def _pinned() -> Iterator[list[int]]:
+    """Keep this process on the first processor it may use; yields all it might, the responder goes to the last."""
     if not hasattr(os, "sched_setaffinity"):
-        yield
+        yield []
         return
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        yield
+        yield sorted(before)
     finally:
         os.sched_setaffinity(0, before)
 
 
 @contextlib.contextmanager
-def _responder(*, tls: bool) -> Iterator[Target]:
+def _responder(*, tls: bool, core: int | None) -> Iterator[Target]:
     command = [sys.executable, "-m", "gridwire.bench.responder"]
-    if (cores := os.cpu_count() or 1) > 1:
-        command += ["--core", str(cores - 1)]
+    if core is not None:
+        command += ["--core", str(core)]
     with tempfile.TemporaryDirectory(prefix="gridwire-bench-") as folder:
         ca_pem = None
         if tls:

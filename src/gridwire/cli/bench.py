@@ -25,7 +25,10 @@ def orders(
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Interleaved rounds they are spread over.")] = 6,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG histogram of the times.")] = None,
 ) -> None:
-    """Time an order's way: the desk beside a bare socket and beside httpx with pydantic. Under a minute."""
+    """Time an order's way: the desk beside a bare socket and beside httpx with pydantic.
+
+    Ends within two minutes: on a slow machine with fewer orders, and says so.
+    """
     from gridwire.bench.__main__ import main
 
     words = ["orders", "--orders", str(count), "--rounds", str(rounds), *(["--json"] if json else [])]

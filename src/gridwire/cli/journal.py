@@ -24,7 +24,7 @@ Directory = Annotated[
     Path | None, typer.Option("--directory", metavar="DIR", help="The journal's folder; the usual place unless set.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-FINDINGS = ("live", "done", "absent")
+FINDINGS = ("live", "done", "absent", "closed")
 COLUMNS = (
     Column("sent"), Column("account", spare=2), Column("call"), Column("state"), Column("what", spare=1), Column("key"),
     Column("note", spare=3),
@@ -37,7 +37,7 @@ def list_(
     directory: Directory = None,
     json: Json = False,
 ) -> None:
-    """List intents, oldest first. A row in `sending` belongs to a process that still waits for its answer."""
+    """List intents, oldest first. A row in `sending` belongs to a process that is alive and waits for its answer."""
     from gridwire.intents.records import STATES
 
     if state is not None and state not in STATES:
@@ -58,7 +58,7 @@ def list_(
 @app.command()
 def show(key: str, directory: Directory = None, json: Json = False) -> None:
     """Show one intent by its key (STP: the transactionId)."""
-    row = _find(key, directory)
+    row = _find(key, _read(directory)[0])
     if json:
         out_json(_plain(row))
         return
@@ -75,42 +75,94 @@ def resolve(
     key: str,
     finding: Annotated[
         str,
-        typer.Option("--as", metavar="FINDING", help="live (it rests), done (it was executed), absent (never there)."),
+        typer.Option(
+            "--as",
+            metavar="FINDING",
+            help="Of an unknown bid: live (it rests), done (it was filled), absent (it never arrived). Of an unknown change, "
+            "cancellation or other call: done (it acted), absent (it never did). Of a bid believed to rest: closed (it was "
+            "filled, cancelled elsewhere, or has expired).",
+        ),
     ],
     note: Annotated[str, typer.Option(metavar="TEXT", help="How you know: who said so, where you looked.")],
     directory: Directory = None,
 ) -> None:
-    """Settle an unknown intent by what a person found out. It sends nothing and cannot be taken back."""
+    """Settle an intent by what a person found out. It sends nothing and cannot be taken back.
+
+    A change that is done restates the bid it was about, and a cancellation that is done closes it.
+    """
     from gridwire.intents.journal import Journal, default_directory
 
     if finding not in FINDINGS:
-        raise InvalidInput(f"--as {finding} is no finding; write live, done or absent. Nothing was changed.")
+        raise InvalidInput(f"--as {finding} is no finding; write {_or(FINDINGS)}. Nothing was changed.")
     if not note.strip():
         raise InvalidInput("--note is empty; write how you know. Nothing was changed.")
-    row = _find(key, directory)
-    if row.state != "unknown":
-        why = "its process still waits for the answer" if row.state == "sending" else f"it is {row.state} already"
-        raise InvalidInput(f"{key} cannot be settled by hand: {why}. Nothing was changed.")
-    journal = Journal.open(directory or default_directory())
+    _check_directory(directory)
+    journal = Journal.open(directory or default_directory())  # what dead processes left is unknown from now on
     try:
-        journal.record(f"resolved_{finding}", key, n=f"by a person: {clean(note)}")
+        rows = journal.rows()
+        row = _find(key, rows)
+        _refuse(row, finding)
+        journal.tell(*_told(row, rows, finding, f"by a person: {clean(note)}"))
     finally:
         journal.close()
-    tell(f"{key} is settled as {finding}.")
+    tell(f"{row.key} is settled as {finding}.")
+
+
+def _refuse(row: Row, finding: str) -> None:
+    from gridwire.intents.records import LIVE
+
+    allowed: tuple[str, ...] = ()
+    if row.state == "unknown":
+        allowed = ("live", "done", "absent") if row.operation == "bid_save" else ("done", "absent")
+    elif row.state in LIVE:
+        allowed = ("closed",)
+    if finding in allowed:
+        return
+    if row.state == "sending":
+        why = "its process still waits for the answer"
+    elif allowed:
+        why = f"it is {row.state}, so --as can be {_or(allowed)} and not {finding}"
+        if row.state == "unknown" and finding == "live":
+            why = f"a {row.operation} cannot rest; write {_or(allowed)}"
+    else:
+        why = f"it is {row.state} already"
+    raise InvalidInput(f"{row.key} cannot be settled by hand: {why}. Nothing was changed.")
+
+
+def _told(row: Row, rows: list[Row], finding: str, note: str) -> list[bytes]:
+    from gridwire.epias_stp.book import settled_by_a_person
+    from gridwire.epias_stp.outcomes import VENUE
+    from gridwire.intents.journal import line
+
+    if finding == "closed":
+        return [line("closed", row.key, n=note)]
+    if row.venue != VENUE:
+        return [line(f"resolved_{finding}", row.key, n=note)]
+    environment = row.account.partition("/")[0]
+    beside = [one for one in rows if one.venue == VENUE and one.account.partition("/")[0] == environment]
+    return settled_by_a_person(row, beside, finding, note)
+
+
+def _or(words: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _check_directory(directory: Path | None) -> None:
+    if directory is not None and not directory.is_dir():
+        raise InvalidInput(f"--directory names {directory}, which is not a folder.")
 
 
 def _read(directory: Path | None) -> tuple[list[Row], int]:
     from gridwire.intents.journal import default_directory, read
 
-    place = directory or default_directory()
-    if directory is not None and not place.is_dir():
-        raise InvalidInput(f"--directory names {place}, which is not a folder.")
-    reading = read(place)
+    _check_directory(directory)
+    reading = read(directory or default_directory())
     return sorted(reading.rows.values(), key=lambda row: row.created), reading.damaged
 
 
-def _find(key: str, directory: Path | None) -> Row:
-    rows, _ = _read(directory)
+def _find(key: str, rows: list[Row]) -> Row:
+    if not key:
+        raise InvalidInput("KEY is empty; `gridwire journal list` shows all. Nothing was changed.")
     found = [row for row in rows if row.key == key] or [row for row in rows if row.key.startswith(key)]
     if len(found) != 1:
         many = f"{len(found)} intents begin with" if found else "No intent has the key"

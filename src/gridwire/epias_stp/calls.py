@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -26,12 +27,14 @@ from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
 from gridwire.epias_stp.profile import Profile
 from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
-from gridwire.intents.journal import Journal
+from gridwire.intents.guard import Guard
+from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
-from gridwire.orders.desk import Effect, outcome_lines, plain, ref_used
+from gridwire.orders.desk import Effect, count_ended, count_leaving, not_written, outcome_lines, plain, ref_used
 from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
+from gridwire.transport.classify import http_date
 from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
 from gridwire.transport.retry import Again, RetryQuota, retrying
@@ -89,9 +92,13 @@ class _Write:
     intent: Intent
     journal: Journal
     account: str
+    effect: Effect
+    on_leaving: Callable[[], None]
     attempts: list[Attempt] = field(default_factory=list)
     sent: datetime | None = None
     """When the row was written, just before the first byte of the first attempt."""
+    sent_s: float | None = None
+    """When the last attempt left, by the loop's clock."""
     claimed: list[str] = field(default_factory=list)
     """The caller's own references that are reserved for this intent."""
 
@@ -104,8 +111,12 @@ class _Write:
         """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
         if self.sent is None or self.left:
             fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
-            self.journal.record("sending", self.intent.key, **fields, f=plain(self.intent.restated))
+            self.journal.flush()
+            self.journal.append(line("sending", self.intent.key, **fields, f=plain(self.intent.restated)))
+            if self.sent is None:
+                self.on_leaving()
             self.sent = clock.now()
+        self.sent_s = asyncio.get_running_loop().time()
 
 
 class Caller:
@@ -126,6 +137,10 @@ class Caller:
         self._policy = policy
         self._ledger = ledger
         self._events = events
+        self.guard: Guard | None = None
+        """The open desk's: bids that are entered past the desk count there too."""
+        self.counted: int = 0
+        """How often something was counted there, or would have been."""
         self._quota = RetryQuota()
         self._under_way: set[asyncio.Future[None]] = set()
 
@@ -139,17 +154,21 @@ class Caller:
 
         Raises the error of the last attempt: `StpError` leaves, `TransportError`, or `AuthError`.
         """
+        return (await self.read_dated(name, body, model))[0]
+
+    async def read_dated(self, name: str, body: StpRequest, model: type[M]) -> tuple[M, datetime | None]:
+        """The same with the venue's time of the answer, to the second; None if it named none."""
         operation = OPERATIONS[name]
         transaction_id = rules.transaction_id()
         payload = self._encode(operation, body, transaction_id)
         attempt: Attempt | None = None
 
-        async def once() -> M:
+        async def once() -> tuple[M, datetime | None]:
             nonlocal attempt
             attempt = await self._attempt(operation, payload, transaction_id, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
-            return cast("M", attempt.envelope.model())
+            return cast("M", attempt.envelope.model()), http_date(attempt.date)
 
         def tell(error: BaseException, pause_s: float) -> None:
             self._events.emit("call.retried", f"{name} is tried again in {pause_s:.1f} s: {error}", operation=name)
@@ -184,18 +203,21 @@ class Caller:
         reference = rules.optional_text(client_ref, "client_ref")
         intent = Intent(VENUE, name, key, clock.now(), reference, dict(restated or {}))
         self._http.check_open()
+        effect = _effect(intent, of, rests)
         try:
-            writing = _Write(operation, payload, intent, await self._ledger.open(), self._ledger.account)
+            journal = await self._ledger.open()
         except JournalError as error:
             return Rejected("journal", str(error), "guard", intent)
+        counted = partial(self._count, effect, key)
+        writing = _Write(operation, payload, intent, journal, self._ledger.account, effect, counted)
         try:
-            if transaction_id is not None and not self._claim(writing, f"transactionId {key}"):
+            if transaction_id is not None and not await self._first_with(writing, key):
                 return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
             if reference is not None and not self._claim(writing, reference):
                 return Rejected("client_ref", ref_used(reference), "guard", intent)
             await self._send(writing)
         except asyncio.CancelledError:
-            self._end(writing, of, rests)
+            self._end(writing, of)
             raise
         except JournalError as error:
             if not writing.attempts:
@@ -203,7 +225,7 @@ class Caller:
         finally:
             if not writing.left:
                 self._release(writing)
-        return self._end(writing, of, rests)
+        return self._end(writing, of)
 
     async def _send(self, writing: _Write) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
@@ -257,7 +279,7 @@ class Caller:
             if not attempts:
                 raise
 
-    def _end(self, writing: _Write, of: OrderRef | None, rests: bool) -> Outcome:
+    def _end(self, writing: _Write, of: OrderRef | None) -> Outcome:
         """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
         left = writing.left
         if not writing.attempts:  # cancelled before a byte had left
@@ -267,20 +289,34 @@ class Caller:
             intent = replace(writing.intent, attempts=max(len(left), 1))
             outcome = outcome_of(left or writing.attempts[-1:], intent)
         if writing.sent is not None:
-            try:
-                writing.journal.tell(
-                    *outcome_lines(outcome, writing.intent.key, _effect(writing, of, rests), writing.sent)
-                )
-            except JournalError as error:
-                self._events.emit("journal.trouble", str(error), level=logging.ERROR)
-        self.remember(outcome)
+            told = outcome_lines(outcome, writing.intent.key, writing.effect, writing.sent)
+            writing.journal.soon(lambda: told, partial(self._not_written, writing.intent.key))
+            writing.journal.flush()
+            self._count(writing.effect, writing.intent.key, outcome)
+        self.remember(outcome, writing.sent_s)
         return restated_order(outcome, of, writing.intent.restated)
+
+    async def _first_with(self, writing: _Write, key: str) -> bool:
+        """Reserve a key that the caller chose; False if an intent has it already, whoever chose it then."""
+        if not self._claim(writing, f"transactionId {key}"):
+            return False
+        return not await asyncio.to_thread(writing.journal.has, key)
 
     def _claim(self, writing: _Write, reference: str) -> bool:
         claimed = writing.journal.claim(reference, writing.intent.key)
         if claimed:
             writing.claimed.append(reference)
         return claimed
+
+    def _count(self, effect: Effect, key: str, outcome: Outcome | None = None) -> None:
+        self.counted += 1
+        if self.guard is not None and outcome is None:
+            count_leaving(self.guard, effect, key)
+        elif self.guard is not None and outcome is not None:
+            count_ended(self.guard, effect, outcome, key)
+
+    def _not_written(self, key: str, error: JournalError) -> None:
+        self._events.emit("journal.trouble", not_written(key, error), level=logging.ERROR)
 
     def _release(self, writing: _Write) -> None:
         for reference in writing.claimed:
@@ -418,10 +454,10 @@ class Caller:
             use=f"call {operation}",
         )
 
-    def remember(self, outcome: Outcome) -> None:
-        """Keep and tell an outcome that is not known."""
+    def remember(self, outcome: Outcome, sent_s: float | None = None) -> None:
+        """Keep and tell an outcome that is not known; ``sent_s`` as in `Ledger.remember`."""
         if isinstance(outcome, Unknown):
-            self._ledger.remember(outcome)
+            self._ledger.remember(outcome, sent_s)
             self._events.emit(
                 "outcome.unknown",
                 outcome.reason,
@@ -432,9 +468,17 @@ class Caller:
             )
 
 
-def _effect(writing: _Write, of: OrderRef | None, rests: bool) -> Effect:
-    kind: Literal["new", "change", "cancel", "other"] = _KINDS.get(writing.operation.name, "other")
-    return Effect(kind, writing.intent.restated, rests=rests, of=None if of is None else of.intent.key)
+def _effect(intent: Intent, of: OrderRef | None, rests: bool) -> Effect:
+    price, quantity = intent.restated.get("price"), intent.restated.get("quantity", 0)
+    return Effect(
+        _KINDS.get(intent.operation, "other"),
+        intent.restated,
+        rests=rests,
+        of=None if of is None else of.intent.key,
+        price=price,
+        quantity=quantity,
+        before=(None, 0) if of is None else (of.restated.get("price"), of.restated.get("quantity", quantity)),
+    )
 
 
 _ID_USED = (

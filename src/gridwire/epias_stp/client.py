@@ -12,6 +12,7 @@ from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
 from gridwire.auth.tickets import TicketManager, TicketStats
 from gridwire.epias_stp import models, rules
+from gridwire.epias_stp.armed import Armed
 from gridwire.epias_stp.broadcast import BroadcastSession, Message
 from gridwire.epias_stp.calls import Caller, Policy
 from gridwire.epias_stp.desk import StpDesk
@@ -46,7 +47,7 @@ SILENCE_S = 60.0
 
 _OPTIONS = (
     "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout", "read_only", "confirmed",
-    "ticket_file", "journal",
+    "ticket_file", "journal", "journal_durability",
 )  # fmt: skip
 """The settings that are arguments of the client; the others say where and who."""
 
@@ -67,7 +68,9 @@ class EpiasStp:
     leave: both are off, and nothing else is ever sent twice.
     ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
     ``journal`` is the directory in which every call that changes something is written down before it leaves: the
-    usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens.
+    usual place if None; a sandbox's own folder lives as long as the client. With ``journal_durability="power"`` each line is
+    on the disk before its call leaves, so that it survives a power cut too: an order then waits for the disk.
+    ``on_event`` is told what happens.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class EpiasStp:
         retry_cancel: bool = False,
         ticket_file: bool | str | Path = False,
         journal: str | Path | None = None,
+        journal_durability: Literal["process", "power"] = "process",
         on_event: Listener | None = None,
     ) -> None:
         if not isinstance(account, Account):
@@ -98,15 +102,12 @@ class EpiasStp:
         check_profile(account.profile)
         self.profile: Profile = account.profile
         self._network = Network(
-            proxy=proxy,
-            ca_bundle=ca_bundle,
-            ca_pem=account.ca_pem,
-            client_cert=client_cert,
-            timeout_s=timeout,
+            proxy=proxy, ca_bundle=ca_bundle, ca_pem=account.ca_pem, client_cert=client_cert, timeout_s=timeout,
             trust_env=trust_env,
-        )
+        )  # fmt: skip
         self._http = HttpTransport(self._network)
         self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
+        self._armed = Armed(self._tickets)
         policy = Policy(
             application=application,
             language=language,
@@ -118,11 +119,12 @@ class EpiasStp:
         )
         self._events = Events(on_event)
         self._policy = policy
-        self._ledger = _ledger(account, journal, self._events)
+        self._ledger = _ledger(account, journal, journal_durability, self._events)
         self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, self._ledger, self._events)
         self._desk_open = False
         self._streams: list[Stream[Message]] = []
-        self.bids: Bids = Bids(caller, self._ledger)
+        self._resolver = Resolver(self._ledger, caller, late_until_s=2 * account.profile.st_ttl_s)
+        self.bids: Bids = Bids(caller, self._ledger, self._resolver)
         self.contracts: Contracts = Contracts(caller)
         self.contract_configuration: ContractConfigurations = ContractConfigurations(caller)
         self.contract_gates: ContractGates = ContractGates(caller)
@@ -162,9 +164,18 @@ class EpiasStp:
                 await self._ledger.aclose()
 
     async def warm_up(self) -> None:
-        """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
+        """Do now what the first call would otherwise wait for: open the journal, log in, build the readers of answers.
+
+        Tickets are kept ready from then on, until `cool_down` or the client's end.
+        """
         await asyncio.to_thread(models.build)
-        await self._tickets.arm()
+        if not self._policy.read_only:
+            await self._ledger.open()
+        await self._armed.want()
+
+    async def cool_down(self) -> None:
+        """Take one `warm_up` back: no tickets are kept ready any more, unless an open desk needs them."""
+        await self._armed.release()
 
     def ticket_stats(self) -> TicketStats:
         """Counts and state of the service tickets: logins, tickets fetched and wasted, tickets ready now."""
@@ -176,7 +187,7 @@ class EpiasStp:
         Tickets not yet used die with it, also those of other programs that share the session. The next call logs in again,
         which gridwire allows a minute after the last login.
         """
-        await self._tickets.disarm()
+        await self._armed.end()
         await self._caller.finished()
         await self._tickets.logout()
 
@@ -220,8 +231,9 @@ class EpiasStp:
         return StpDesk(
             caller=self._caller,
             tickets=self._tickets,
+            armed=self._armed,
             ledger=self._ledger,
-            resolver=Resolver(self._ledger, self.contracts, self.matches, late_until_s=2 * self.profile.st_ttl_s),
+            resolver=self._resolver,
             orders_over=self._http if chosen == "httpx" else Lanes(self.profile.stp_url, self._network, lanes),
             limits=limits or Limits(),
             contracts=names,
@@ -273,12 +285,17 @@ def _tickets(
     )
 
 
-def _ledger(account: Account, journal: str | Path | None, events: Events) -> Ledger:
+def _ledger(
+    account: Account, journal: str | Path | None, durability: Literal["process", "power"], events: Events
+) -> Ledger:
+    if durability not in ("process", "power"):
+        raise ConfigurationError(f'journal_durability is "process" or "power", not {durability!r}.')
     environment = account.profile.environment
     return Ledger(
         None if journal is None else _path(journal, "journal"),
         account=f"{environment}/{account.username}",
         throw_away=environment == "sandbox",
+        durability=durability,
         events=events,
     )
 

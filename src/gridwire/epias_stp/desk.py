@@ -19,13 +19,14 @@ from typing import Any, Literal, Self
 from gridwire.auth.ticket_pool import Ticket
 from gridwire.auth.tickets import TicketManager
 from gridwire.epias_stp import forms, rules
+from gridwire.epias_stp.armed import Armed
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.forms import StpForm
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.outcomes import VENUE, restated_order
 from gridwire.epias_stp.resolve import Resolver
-from gridwire.errors import InvalidInput, NoAnswer, NotSent, WrongLoop
+from gridwire.errors import GridwireError, InvalidInput, NoAnswer, NotSent, WrongLoop
 from gridwire.intents.guard import Guard, Limits
 from gridwire.observe.events import Events
 from gridwire.observe.redact import mask
@@ -40,6 +41,9 @@ from gridwire.units import count
 from gridwire.units import price as exact_price
 
 Side = Literal["BUY", "SELL"]
+
+LOOK_WITHIN_S = 10.0
+"""How long opening a desk may look for bids that rest no more."""
 
 START_WITHIN_S = 5.0
 """How long an order over httpx waits for its connection, so that its ticket does not grow too old meanwhile."""
@@ -172,6 +176,7 @@ class StpDesk:
         *,
         caller: Caller,
         tickets: TicketManager,
+        armed: Armed,
         ledger: Ledger,
         resolver: Resolver,
         orders_over: Lanes | HttpTransport,
@@ -183,6 +188,8 @@ class StpDesk:
     ) -> None:
         self._caller = caller
         self._tickets = tickets
+        self._armed = armed
+        self._warmed = False
         self._ledger = ledger
         self._resolver = resolver
         self._orders_over = orders_over
@@ -203,15 +210,18 @@ class StpDesk:
             stack.callback(self._on_open, False)
             journal = await self._ledger.open()
             await asyncio.to_thread(self._compile)
-            await self._tickets.arm(replacements_per_s=self._guard.limits.orders_per_second)
-            stack.push_async_callback(self._tickets.disarm)
+            await self._armed.want(replacements_per_s=self._guard.limits.orders_per_second)
+            stack.push_async_callback(self._armed.release)
             wire: LaneWire | HttpxWire
             if isinstance(self._orders_over, Lanes):
                 wire = LaneWire(await stack.enter_async_context(self._orders_over))
             else:
                 wire = HttpxWire(self._orders_over, self._caller.profile.stp_url)
                 stack.push_async_callback(wire.aclose)
+            await self._close_what_is_gone()
             await self._count_open()
+            self._caller.guard = self._guard
+            stack.callback(setattr, self._caller, "guard", None)
             self._path = OrderPath(
                 venue=VENUE,
                 wire=wire,
@@ -231,9 +241,39 @@ class StpDesk:
         self._path = None
         await self._stack.aclose()
 
+    async def warm_up(self) -> None:
+        """Open the desk, unless it is open; for `trading_mode`."""
+        if self._path is None:
+            await self.__aenter__()
+            self._warmed = True
+
+    async def cool_down(self) -> None:
+        """Close the desk, if `warm_up` opened it."""
+        if self._warmed:
+            self._warmed = False
+            await self.__aexit__(None, None, None)
+
+    async def _close_what_is_gone(self) -> None:
+        """Before anything is counted; where the venue does not answer, what was believed to rest goes on counting."""
+        try:
+            async with asyncio.timeout(LOOK_WITHIN_S):
+                await self._resolver.refresh()
+        except (GridwireError, TimeoutError) as error:
+            why = str(error) or f"STP did not answer within {LOOK_WITHIN_S:g} s."
+            self._events.emit(
+                "desk.not_refreshed",
+                f"Bids that were filled or have expired may still count as open, until refresh() succeeds: {why}",
+                level=logging.WARNING,
+            )
+
     async def _count_open(self) -> None:
         """Take what may be resting from the journal, where each bid stands as it was last restated."""
-        bids, changes = await self._resolver.open_orders(), await self._resolver.open_changes()
+        left, counted = _COUNTS, -1
+        bids: list[OrderRef] = []
+        changes: list[tuple[str, OrderRef]] = []
+        while left and counted != self._caller.counted:  # again if something of this client has left or was answered
+            left, counted = left - 1, self._caller.counted
+            bids, changes = await self._resolver.open_orders(), await self._resolver.open_changes()
         self._guard.reset()
         for bid in bids:
             self._guard.opened(bid.intent.key, bid.restated.get("price"), bid.restated.get("quantity", 0))
@@ -307,6 +347,9 @@ class StpDesk:
         STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest.
         """
         bid_id, known = _addressed(bid)
+        if "contract" not in known:
+            bid = await self._ledger.filled(bid)
+            known = {**bid.restated, **known}
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
         status = rules.status(bid_status if bid_status is not None else known.get("bid_status", "ACTIVE"))
@@ -354,7 +397,8 @@ class StpDesk:
     async def cancel_all(self) -> list[Outcome]:
         """Cancel every bid of this account that the journal believes to be live, those of other processes too.
 
-        One whose id is not known is `Rejected` with the code ``no_id``; one entered elsewhere is not touched.
+        One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
+        `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is not touched.
         """
         outcomes: list[Outcome] = []
         for bid in await self._resolver.known():
@@ -362,27 +406,31 @@ class StpDesk:
                 outcomes.append(Rejected("no_id", _NO_ID.format(key=bid.intent.key), "guard", bid.intent))
             else:
                 outcomes.append(await self.cancel(bid))
-        return outcomes
+        return [*outcomes, *await self._resolver.open_questions()]
 
     async def resolve(self, outcome: Unknown) -> Outcome:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
         Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
-        screen quoting the transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        screen quoting the transactionId), `Rejected` with the code ``absent``, for a cancellation that came too late with
+        ``filled``, or `Unknown` again with the reason. Raises what a read raises, and `InvalidInput` for anything else.
         """
+        if not isinstance(outcome, Unknown):
+            raise InvalidInput(
+                f"resolve() takes the Unknown that a call returned, not {_a(outcome)}: only what is unknown is settled."
+            )
         settled = await self._resolver.resolve(outcome)
-        operation, key = outcome.intent.operation, outcome.intent.key
-        if isinstance(settled, Unknown):
-            return settled
-        if operation == "bid_update":
-            now = settled.order.restated if isinstance(settled, Accepted) and settled.order is not None else {}
-            self._guard.settled(key, now.get("price"), now.get("quantity", 0))
-        elif isinstance(settled, Rejected):
-            if operation == "bid_save":
-                self._guard.closed(key)
-        elif settled.order is not None and (operation == "bid_cancel" or settled.raw.finding == "done"):
-            self._guard.closed(settled.order.intent.key)
-        return settled
+        if settled.closed is not None:
+            self._guard.closed(settled.closed)
+        elif outcome.intent.operation == "bid_update" and not isinstance(settled.outcome, Unknown):
+            order = settled.outcome.order if isinstance(settled.outcome, Accepted) else None
+            now = order.restated if order is not None else {}
+            self._guard.settled(outcome.intent.key, now.get("price"), now.get("quantity", 0))
+        return settled.outcome
+
+    async def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, and count them no more; see `Bids.refresh`. Opening a desk does it too."""
+        return await self._resolver.refresh()
 
     # what can be seen and switched
 
@@ -416,7 +464,10 @@ class StpDesk:
         return self._guard.open_notional
 
     def halt(self, reason: str = "") -> None:
-        """Throw the kill switch: from now on no bid or change leaves; cancellations still do."""
+        """Throw the kill switch: from now on no bid or change leaves this desk; cancellations still do.
+
+        It is the desk's: what ``stp.bids`` or another program enters is not held back.
+        """
         self._guard.halt(reason)
         self._events.emit("desk.halted", f"The desk is halted: {reason or 'halt() was called'}.")
 
@@ -490,9 +541,16 @@ class StpDesk:
         return self._forms[("cancel",)]
 
 
+_COUNTS = 10
+"""How often open bids are read again because others were entered meanwhile."""
+
 _TIMED = BidType.MATCH_WITH_TIME_LIMIT
 _IMMEDIATE = BidType.MATCH_AND_DESTROY_REST
 _NO_ID = "The bid is live, but STP has no call that would tell its id. Cancel it on the STP screen, quoting the transactionId {key}."
+
+
+def _a(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _age(ticket: Ticket) -> float:

@@ -91,6 +91,8 @@ class Attempt:
     ticket_age_s: float | None = None
     """Age of the service ticket when the request left."""
     retry_after_s: float | None = None
+    date: str = ""
+    """The answer's ``Date`` header: the present time by the venue's clock, to the second."""
     warning: str | None = None
     """Something odd that did not change the result."""
 
@@ -146,6 +148,7 @@ def answered(
         http_status=response.status,
         ticket_age_s=ticket_age_s,
         retry_after_s=pause,
+        date=response.headers.get("date", ""),
         warning=foreign,
     )
 

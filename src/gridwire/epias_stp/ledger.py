@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from gridwire import clock
+from gridwire.epias_stp.evidence import Ages
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.errors import WrongLoop
 from gridwire.intents.journal import Journal, default_directory
@@ -34,14 +35,25 @@ class Ledger:
     ``directory`` None is the usual place; the sandbox's orders go to a folder of their own that is removed at the end.
     """
 
-    def __init__(self, directory: Path | None, *, account: str, throw_away: bool, events: Events) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        *,
+        account: str,
+        throw_away: bool,
+        events: Events,
+        durability: Literal["process", "power"] = "process",
+    ) -> None:
         self.account = account
         self._directory = directory
         self._throw_away = throw_away and directory is None
+        self._durability: Literal["process", "power"] = durability
         self._events = events
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
         self._remove: Callable[[], object] | None = None
+        self._sent: dict[str, float] = {}
+        self._opened: tuple[datetime, float] | None = None
         self.unknown: dict[str, Unknown] = {}
         """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
         self._named: dict[str, None] = {}
@@ -63,6 +75,7 @@ class Ledger:
         """The journal; opened in a thread the first time. Raises `JournalError`."""
         async with self._opening:
             if self._journal is None:
+                self._opened = clock.now(), asyncio.get_running_loop().time()
                 self._journal = await asyncio.to_thread(self._open)
                 self._report(self._journal)
         return self._journal
@@ -72,8 +85,8 @@ class Ledger:
             folder = tempfile.mkdtemp(prefix="gridwire-sandbox-journal-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            return Journal.open(Path(folder))
-        return Journal.open(self._directory or default_directory())
+            return Journal.open(Path(folder), durability=self._durability)
+        return Journal.open(self._directory or default_directory(), durability=self._durability)
 
     def _report(self, journal: Journal) -> None:
         for row in journal.recovered:
@@ -103,22 +116,55 @@ class Ledger:
         if self._remove is not None:
             await asyncio.to_thread(self._remove)
 
-    def remember(self, outcome: Unknown) -> None:
-        """Keep an outcome that is not known."""
+    def remember(self, outcome: Unknown, sent_s: float | None = None) -> None:
+        """Keep an outcome that is not known. ``sent_s`` is when the request left last, by the loop's clock."""
         self.unknown[outcome.intent.key] = outcome
+        if sent_s is not None:
+            self._sent[outcome.intent.key] = sent_s
+
+    def forget(self, key: str) -> None:
+        """Let go of an outcome that is known now."""
+        self.unknown.pop(key, None)
+        self._sent.pop(key, None)
+
+    def ages(self, row: Row) -> Ages:
+        """How long ago a row's request was sent. The loop's clock counts too, for what this run has sent: it never jumps."""
+        wall_s = (clock.now() - row.created).total_seconds()
+        possible = [wall_s]
+        loop_s = asyncio.get_running_loop().time()
+        if row.key in self._sent:
+            possible.append(loop_s - self._sent[row.key])
+        elif self._opened is not None and row.run == self.journal.run:
+            jumped_s = (clock.now() - self._opened[0]).total_seconds() - (loop_s - self._opened[1])
+            possible.append(wall_s - jumped_s)
+        return Ages(min(possible), max(possible))
 
     async def rows(self, since: datetime | None = None) -> list[Row]:
         """Rows of this account in the whole directory, oldest first; with ``since`` see `Journal.rows`."""
+        return [row for row in await self._rows(since) if row.account == self.account]
+
+    async def rows_of_all_accounts(self) -> list[Row]:
+        """Rows of every account of this account's environment, oldest first."""
+        environment = self.account.partition("/")[0]
+        return [row for row in await self._rows(None) if row.account.partition("/")[0] == environment]
+
+    async def _rows(self, since: datetime | None) -> list[Row]:
         journal = await self.open()
         journal.flush()
-        found = await asyncio.to_thread(journal.rows, since)
-        return [row for row in found if row.venue == VENUE and row.account == self.account]
+        return [row for row in await asyncio.to_thread(journal.rows, since) if row.venue == VENUE]
 
     async def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first."""
         return [
             order_of(row) for row in await self.rows(clock.now()) if row.operation == "bid_save" and row.state in LIVE
         ]
+
+    async def filled(self, bid: OrderRef) -> OrderRef:
+        """The same with what the journal knows of the bid with that id, where it knows it."""
+        for one in await self.known():
+            if one.id == bid.id:
+                return OrderRef(VENUE, bid.id, one.intent, {**one.restated, **bid.restated})
+        return bid
 
 
 def order_of(row: Row) -> OrderRef:

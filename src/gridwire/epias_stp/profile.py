@@ -126,6 +126,7 @@ class StpSettings(BaseModel):
     confirmed: list[str] = []
     ticket_file: bool | str = False
     journal: str | None = None
+    journal_durability: Literal["process", "power"] = "process"
 
 
 PREFIX = "GRIDWIRE_EPIAS_STP_"

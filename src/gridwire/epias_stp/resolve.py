@@ -11,33 +11,50 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
 from gridwire import clock
-from gridwire.epias_stp.enums import BidStatus, BidType
-from gridwire.epias_stp.ledger import Ledger, order_of, restated_of
+from gridwire.epias_stp import rules
+from gridwire.epias_stp.book import Book, may_have_acted, meant, wanted
+from gridwire.epias_stp.calls import Caller
+from gridwire.epias_stp.errors import StpError
+from gridwire.epias_stp.evidence import Seen, seen
+from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide, needs_matches
+from gridwire.epias_stp.ledger import Ledger, order_of, restated_of, unknown_of
+from gridwire.epias_stp.models import ContractDepth, ContractDetails, Matchings
 from gridwire.epias_stp.outcomes import VENUE
-from gridwire.epias_stp.services import Contracts, Matches
 from gridwire.intents import reconcile
 from gridwire.intents.journal import line
-from gridwire.intents.reconcile import Evidence, Judgement, OwnTrade, Wanted
+from gridwire.intents.reconcile import Evidence, Judgement
 from gridwire.intents.records import ENDED, Row
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 
-CLOCKS_APART = timedelta(seconds=30)
-"""How far the venue's clock and ours may differ when own matches are looked for."""
+ARRIVES_WITHIN_S = 60.0
+"""A request counts as one that may still be executed for this long, however short tickets are believed to live: the ticket
+is looked at when a request arrives, and nobody says how long it then waits."""
+
+
+CLOSED = "CLOSED"
+"""The state of a contract that is traded no more. Inferred: STP's document shows ACTIVE alone. Under another name, bids that
+are shown in the book are closed all the same, and passive ones stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an unknown call, and the key of the bid that is certainly not resting any more, if it is one."""
+
+    outcome: Outcome
+    closed: str | None = None
 
 
 class Resolver:
     """Looks for evidence and writes the finding into the journal. ``late_until_s``: see `reconcile.new_order`."""
 
-    def __init__(self, ledger: Ledger, contracts: Contracts, matches: Matches, *, late_until_s: float) -> None:
+    def __init__(self, ledger: Ledger, caller: Caller, *, late_until_s: float) -> None:
         self._ledger = ledger
-        self._contracts = contracts
-        self._matches = matches
-        self._late_until_s = late_until_s
+        self._caller = caller
+        self._late_until_s = max(late_until_s, ARRIVES_WITHIN_S)
+        self._one_at_a_time = asyncio.Lock()  # two at once would both write down what they found
 
     async def open_orders(self) -> list[OrderRef]:
         """Bids that count against the guard's limits: resting as far as we know, and unknown ones."""
@@ -46,171 +63,157 @@ class Resolver:
 
     async def open_changes(self) -> list[tuple[str, OrderRef]]:
         """Changes that are not settled, by key: each with the bid it was about, as the change restates it."""
-        rows = await self._ledger.rows()
-        changes = [row for row in rows if row.operation == "bid_update" and row.state not in ENDED]
+        book = Book(await self._ledger.rows())
+        changes = [row for row in book.rows.values() if row.operation == "bid_update" and row.state not in ENDED]
         return [
             (row.key, replace(order_of(target), restated=restated_of({**target.fields, **row.fields})))
             for row in changes
-            if (target := _target(row, rows)) is not None
+            if (target := book.target(row)) is not None
         ]
+
+    async def open_questions(self) -> list[Unknown]:
+        """New bids of this account of which it is not known whether they rest."""
+        rows = await self._ledger.rows(clock.now())
+        return [unknown_of(row) for row in rows if row.operation == "bid_save" and row.state == "unknown"]
 
     async def known(self) -> list[OrderRef]:
         """Bids that may be resting as far as the journal knows."""
         return await self._ledger.known()
 
-    async def resolve(self, outcome: Unknown) -> Outcome:
+    async def resolve(self, outcome: Unknown) -> Settled:
         """Look for evidence about ``outcome``. Sends nothing that changes anything."""
-        key, since = outcome.intent.key, outcome.intent.created - CLOCKS_APART
-        rows = await self._ledger.rows(since)
-        row = next((one for one in rows if one.key == key), None)
-        if row is not None and row.state == "sending":
-            rows = await self._not_sending(row, since)
-            row = next((one for one in rows if one.key == key), None)
+        async with self._one_at_a_time:
+            return await self._resolve(outcome)
+
+    async def _resolve(self, outcome: Unknown) -> Settled:
+        key, book = outcome.intent.key, await self._book()
+        row = book.rows.get(key)
+        if row is not None and row.state == "sending" and row.run != self._ledger.journal.run:
+            await asyncio.to_thread(self._ledger.journal.recover)  # should its writer be dead
+            book = await self._book()
+            row = book.rows.get(key)
         if row is None or row.state != "unknown":
             return _still(outcome, f"its intent is {_standing(row)}")
-        target = row if row.operation == "bid_save" else _target(row, rows)
+        target = book.target(row)
         if target is None or not target.fields.get("contract"):
             return _still(outcome, "which bid it was about is not in the journal, so nothing can be looked for")
-        evidence = await self._evidence(row, target)
-        rows = await self._ledger.rows(since)  # again: what was sent meanwhile may have left the marks just seen
-        return self._settle(outcome, row, target, self._judge(row, target, rows, evidence))
+        age_s = self._ledger.ages(row).least_s  # before the look: what arrives later is not seen in it
+        shown = await self.look(str(target.fields["contract"]))
+        book = await self._book()  # again: what was sent meanwhile may have left the marks just seen
+        row, target = book.rows[key], book.rows[target.key]
+        if row.state != "unknown":
+            return _still(outcome, f"its intent is {_standing(row)}")
+        return self._settle(outcome, row, target, self._judge(row, target, book, shown, age_s))
 
-    async def _not_sending(self, row: Row, since: datetime) -> list[Row]:
-        """The rows again, after a row in ``sending`` whose writer cannot be waiting any more was made unknown."""
-        journal = self._ledger.journal
-        if row.run == journal.run:  # its outcome could not be written down when it came
-            journal.record("unknown", row.key, n="crashed")
-        else:
-            await asyncio.to_thread(journal.recover)
-        return await self._ledger.rows(since)
+    async def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, and count them no more; see `gridwire.epias_stp.gone`.
 
-    async def _evidence(self, row: Row, target: Row) -> Evidence:
-        contract, side = str(target.fields["contract"]), str(target.fields.get("direction"))
-        since, age_s = row.created - CLOCKS_APART, (clock.now() - row.created).total_seconds()
+        A contract that STP does not show does not keep the others from being looked at; its error is raised at the end.
+        """
+        async with self._one_at_a_time:
+            closed: list[OrderRef] = []
+            trouble: StpError | None = None
+            before = await self._book()
+            for name, bids in live(before, self._ledger.account).items():
+                try:
+                    found = await self._gone(before, name, bids)
+                except StpError as error:
+                    trouble = error
+                    continue
+                for one in found:
+                    self._ledger.journal.tell(line("closed", one.bid.key, n=one.why))
+                    if self._caller.guard is not None:
+                        self._caller.guard.closed(one.bid.key)
+                    closed.append(order_of(one.bid))
+            if trouble is not None:
+                raise trouble
+            return closed
+
+    async def _gone(self, before: Book, name: str, bids: tuple[Row, ...]) -> list[Gone]:
+        shown = await self._marks(name)
+        if needs_matches(before, bids, shown):
+            shown = await self.look(name)
+        closed = may_hide(before, bids) and await self._is_closed(name)
+        after = await self._book()
+        ages = {bid.key: self._ledger.ages(bid) for bid in bids}
+        return gone(before, after, Contract(name, shown, closed, bids), clock.now(), ages)
+
+    async def _marks(self, contract: str) -> Seen:
+        """What STP shows of own orders on the contract, without matches: each question costs a ticket."""
+        body = rules.contract_name(contract)
+        depth, date = await self._caller.read_dated("activecontracts_depth", body, ContractDepth)
+        return seen(depth, (), date, clock.now(), 0.0)
+
+    async def _is_closed(self, contract: str) -> bool:
+        details = await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails)
+        return details.contract_status is not None and details.contract_status.name == CLOSED
+
+    async def _book(self) -> Book:
+        return Book(await self._ledger.rows_of_all_accounts())
+
+    async def look(self, contract: str) -> Seen:
+        """What STP shows of own orders on the contract."""
+        clock_of_loop = asyncio.get_running_loop().time
         # Matches after depth: what leaves the book in between is then seen as a match, not as nothing.
-        depth = await self._contracts.depth(contract)
-        matches = await self._matches.of(contract)
-        levels = depth.buys if side == "BUY" else depth.sells
-        return Evidence(
-            marked=frozenset(level.price for level in levels if level.owner and level.price is not None),
-            trades=[
-                OwnTrade(match.price, match.quantity or 0)
-                for match in matches
-                if match.my_own_matching
-                and match.price is not None
-                and (match.matching_time is None or match.matching_time >= since)
-            ],
-            age_s=age_s,
-        )
+        depth = await self._caller.read("activecontracts_depth", rules.contract_name(contract), ContractDepth)
+        began = clock_of_loop()
+        body = rules.matchings([contract])
+        matches, date = await self._caller.read_dated("activecontracts_matchings", body, Matchings)
+        return seen(depth, matches.matchings, date, clock.now(), clock_of_loop() - began)
 
-    def _judge(self, row: Row, target: Row, rows: Sequence[Row], evidence: Evidence) -> Judgement:
-        order, others = _wanted(target), _others(row, target, rows)
-        changes = [one for one in rows if _changes(one, target) and one.key != row.key and _may_have_acted(one, row)]
+    def _judge(self, row: Row, target: Row, book: Book, shown: Seen, age_s: float) -> Judgement:
+        order = wanted(target)
+        changes = [one for one in book.changes(target) if one.key != row.key and may_have_acted(one, row)]
+        # A bid may have been filled before its cancellation was sent.
+        since = target if row.operation == "bid_cancel" else row
+        others = book.others(since, target)
+        trades, doubtful = shown.trades(self._ledger.ages(since))
+        evidence = Evidence(shown.marked.get(order.side, frozenset()), trades, age_s, doubtful)
         if row.operation == "bid_cancel":
-            return _cancelled(order, changes, others, evidence, self._late_until_s)
+            moved = [wanted(one, of=target) for one in changes if one.state not in ENDED]
+            return reconcile.cancellation(order, moved, others, evidence, late_until_s=self._late_until_s)
         if row.operation == "bid_update":
             if changes or target.state in ENDED:
                 return Judgement(
                     "unknown", "the bid was changed or ended by another call, so what this one did is not seen"
                 )
-            after = _wanted(row, of=target)
+            after = wanted(row, of=target)
             return reconcile.change(order, after, others, evidence, late_until_s=self._late_until_s)
         return reconcile.new_order(order, others, evidence, late_until_s=self._late_until_s)
 
-    def _settle(self, outcome: Unknown, row: Row, target: Row, judged: Judgement) -> Outcome:
+    def _settle(self, outcome: Unknown, row: Row, target: Row, judged: Judgement) -> Settled:
         if judged.finding == "unknown":
             return _still(outcome, judged.text)
-        # Of a change that acted nothing rests but the bid it was about.
-        found = "done" if judged.finding == "live" and row.operation != "bid_save" else judged.finding
-        told = [line(f"resolved_{found}", row.key, n=judged.text)]
+        found = {"filled": "absent"}.get(judged.finding, judged.finding)
+        if found == "live" and row.operation != "bid_save":  # of a change that acted nothing rests but its bid
+            found = "done"
+        told: Sequence[bytes] = [line(f"resolved_{found}", row.key, n=judged.text)]
         if row.operation != "bid_save" and judged.finding != "absent":
             # In one write: a process killed in between would leave a bid in the journal as it is no more.
-            told.insert(0, _meant(row, target, judged))
+            told = [*meant(row, target, judged.text), *told]
         self._ledger.journal.tell(*told)
-        self._ledger.unknown.pop(row.key, None)
+        self._ledger.forget(row.key)
+        intent = outcome.intent
+        if judged.finding == "filled":
+            text = f"The bid was not cancelled: {judged.text}."
+            return Settled(Rejected("filled", text, "venue", intent), closed=target.key)
         if judged.finding == "absent":
-            return Rejected(
-                "absent", f"It is not at the venue: {judged.text}.", "venue", outcome.intent, repeatable=True
-            )
-        restated = restated_of({**target.fields, **row.fields})
-        order = OrderRef(VENUE, target.order_id, order_of(target).intent, restated)
-        return Accepted(outcome.intent, order, judged)
-
-
-def _meant(row: Row, target: Row, judged: Judgement) -> bytes:
-    """What a cancellation or a change that acted means for the bid it was about."""
-    if row.operation == "bid_cancel":
-        return line("closed", target.key, n=judged.text)
-    changed = {name: row.fields[name] for name in ("price", "quantity", "bid_status") if name in row.fields}
-    return line("accepted", target.key, f=changed, u=clock.microseconds(row.created))
+            text = f"It is not at the venue: {judged.text}."
+            gone = row.key if row.operation == "bid_save" else None
+            return Settled(Rejected("absent", text, "venue", intent, repeatable=True), closed=gone)
+        order = OrderRef(VENUE, target.order_id, order_of(target).intent, restated_of({**target.fields, **row.fields}))
+        ended = row.operation == "bid_cancel" or (row.operation == "bid_save" and found == "done")
+        return Settled(Accepted(intent, order, judged), closed=target.key if ended else None)
 
 
 def _standing(row: Row | None) -> str:
     if row is None:
         return "not in this journal"
     if row.state == "sending":
-        return "under way: the process that sent it is alive and waits for the answer"
+        return "under way: the process that sent it is alive, and waits for the answer or could not write it down yet"
     return f"{row.state} already ({row.note})"
 
 
-def _still(outcome: Unknown, why: str) -> Unknown:
+def _still(outcome: Unknown, why: str) -> Settled:
     text = f"Still unknown: {why}. It may be at the venue; transactionId {outcome.intent.key}."
-    return Unknown(outcome.intent, outcome.cause, text, outcome.raw)
-
-
-def _target(row: Row, rows: Sequence[Row]) -> Row | None:
-    bid_id = row.fields.get("bid_id")
-    found = [one for one in rows if one.operation == "bid_save" and one.order_id is not None and one.order_id == bid_id]
-    return found[-1] if found else None
-
-
-def _cancelled(
-    order: Wanted, changes: Sequence[Row], others: Sequence[Wanted], evidence: Evidence, late_until_s: float
-) -> Judgement:
-    """Judge a lost cancellation of a bid of which changes may be lost too: it may rest elsewhere than we believe."""
-    moved = [_wanted(one) for one in changes if one.state not in ENDED]
-    if any(not one.shows or one.price in evidence.marked for one in moved):
-        return Judgement(
-            "unknown", "a change of the bid is unknown too, and the bid may rest where that would have put it"
-        )
-    return reconcile.cancellation(order, others, evidence, late_until_s=late_until_s)
-
-
-def _others(row: Row, target: Row, rows: Sequence[Row]) -> list[Wanted]:
-    """Our other orders that can have left marks or matches since ``row`` was sent."""
-    found: list[Wanted] = []
-    bids = [one for one in rows if one.operation == "bid_save" and one.key not in (row.key, target.key)]
-    for bid in bids:
-        if bid.fields.get("contract") != target.fields.get("contract") or not _may_have_acted(bid, row):
-            continue
-        found.append(_wanted(bid))
-        for one in rows:
-            if _changes(one, bid) and _may_have_acted(one, row):
-                found.append(_wanted(one, of=bid))  # where it may stand now
-                found.append(replace(_wanted(bid), price=None))  # where it stood before, it may have been matched
-    return found
-
-
-def _changes(one: Row, bid: Row) -> bool:
-    return one.operation == "bid_update" and bid.order_id is not None and one.fields.get("bid_id") == bid.order_id
-
-
-def _may_have_acted(one: Row, row: Row) -> bool:
-    """Whether ``one`` can have done something at the venue since ``row`` was sent."""
-    if one.state in ("rejected", "resolved_absent"):
-        return False
-    return one.state not in ENDED or one.changed >= row.created - CLOCKS_APART
-
-
-def _wanted(row: Row, of: Row | None = None) -> Wanted:
-    fields = {**(of.fields if of is not None else {}), **row.fields}
-    price = fields.get("price")
-    status, kind = fields.get("bid_status", "ACTIVE"), fields.get("bid_type")
-    return Wanted(
-        contract=str(fields.get("contract", "")),
-        side=str(fields.get("direction", "")),
-        price=None if price is None else Decimal(str(price)),
-        quantity=int(fields.get("quantity", 0)),
-        can_rest=kind != BidType.MATCH_AND_DESTROY_REST.value and row.state not in ENDED,
-        shows=status == BidStatus.ACTIVE.value,
-    )
+    return Settled(Unknown(outcome.intent, outcome.cause, text, outcome.raw))

@@ -38,8 +38,8 @@ class Limits:
 
     ``max_quantity`` is per order, in the venue's unit; ``min_price`` and ``max_price`` are the collar, in the venue's
     major unit; ``max_open_notional`` bounds price times quantity of everything that may be resting: accepted orders and
-    unknown ones count until evidence closes them. ``halt_file`` is a kill switch: while that file exists, no order
-    leaves.
+    unknown ones count until evidence closes them, also those that other calls of the same client entered. ``halt_file`` is a
+    kill switch: while that file exists, no order leaves the desk.
     """
 
     max_quantity: int | None = None
@@ -68,8 +68,17 @@ class Limits:
             raise ConfigurationError(f"max_quantity={self.max_quantity!r} must be an int of at least 1.")
         if type(self.orders_per_second) is not int or self.orders_per_second < 1:
             raise ConfigurationError(f"orders_per_second={self.orders_per_second!r} must be an int of at least 1.")
-        if not self.sides or not set(self.sides) <= {"BUY", "SELL"}:
-            raise ConfigurationError(f"sides={self.sides!r} must name BUY, SELL, or both.")
+        if (
+            isinstance(self.sides, str)
+            or not isinstance(self.sides, Collection)
+            or not self.sides
+            or any(side not in ("BUY", "SELL") for side in self.sides)
+        ):
+            raise ConfigurationError(f'sides={self.sides!r} must name BUY, SELL, or both, like ("BUY",).')
+        if self.halt_file is not None and (
+            not isinstance(self.halt_file, (str, Path)) or not str(self.halt_file).strip()
+        ):
+            raise ConfigurationError(f"halt_file={self.halt_file!r} must be the path of a file, as str or Path.")
 
 
 def _is_amount(value: Decimal | str) -> bool:
@@ -86,6 +95,20 @@ class Breach:
 
     rule: Rule
     text: str
+
+
+def _contract_breach(contract: str | None) -> str:
+    if contract is None:
+        return "Which contract the order is on is not known, and this desk was opened for some contracts only."
+    return f"{contract} is not one of the contracts this desk was opened for."
+
+
+def _side_breach(side: str | None) -> str:
+    return (
+        f"This desk may not {side}."
+        if side
+        else "Whether the order buys or sells is not known; this desk may not do both."
+    )
 
 
 class Guard:
@@ -132,10 +155,10 @@ class Guard:
         limits = self.limits
         if (self._halted is not None or limits.halt_file is not None) and (why := self.halted) is not None:
             return Breach("halted", f"The desk is halted because {why}; no order was sent.")
-        if self._contracts is not None and contract is not None and contract not in self._contracts:
-            return Breach("contract_not_allowed", f"{contract} is not one of the contracts this desk was opened for.")
-        if side is not None and side not in self._sides:
-            return Breach("side_not_allowed", f"This desk may not {side}.")
+        if self._contracts is not None and contract not in self._contracts:
+            return Breach("contract_not_allowed", _contract_breach(contract))
+        if side not in self._sides and (side is not None or len(self._sides) < 2):
+            return Breach("side_not_allowed", _side_breach(side))
         if limits.max_quantity is not None and quantity > limits.max_quantity:
             return Breach("max_quantity", f"Quantity {quantity} is above the limit of {limits.max_quantity}.")
         if price is not None:

@@ -44,7 +44,7 @@ class Journal:
         self.run = run
         self._descriptor = descriptor
         self._durable = durable
-        self._torn = False
+        self._first = b""  # what the next write has to begin with: the end of a torn line, outcomes that failed before
         self._archive = Archive(directory / "archive.sqlite")
         self._later: list[tuple[Callable[[], Sequence[bytes]], Callable[[JournalError], None]]] = []
         self.recovered: list[Row] = []
@@ -102,24 +102,33 @@ class Journal:
         lines = sign(body)
         if more:
             lines += b"".join(map(sign, more))
-        if self._torn:  # what follows half a line would be lost with it
-            lines = b"\n" + lines
+        try:
+            self._write(lines)
+        except JournalError as error:
+            raise JournalError(f"{error} Nothing was sent.") from None
+
+    def _write(self, lines: bytes) -> None:
+        """Write ``lines`` after what has to come first. Says only what happened: what it means depends on the caller."""
+        if self._first:
+            lines = self._first + lines
         try:
             written = os.write(self._descriptor, lines)
-            if self._durable:
-                _sync(self._descriptor)
+            if written == len(lines):
+                self._first = b""
+                if self._durable:
+                    _sync(self._descriptor)
+                return
         except OSError as error:
-            raise JournalError(
-                f"The journal in {self.directory} cannot be written ({error.strerror}). Nothing was sent."
-            ) from None
-        self._torn = written != len(lines)
-        if self._torn:
-            raise JournalError(f"The disk under the journal in {self.directory} is full. Nothing was sent.")
+            raise JournalError(f"The journal in {self.directory} cannot be written ({error.strerror}).") from None
+        # Of what has to come first the whole lines are there now. What follows half a line would be lost with it.
+        whole = lines.rfind(b"\n", 0, written) + 1
+        self._first = (b"\n" if written > whole else b"") + self._first[whole:]
+        raise JournalError(f"The disk under the journal in {self.directory} is full.")
 
     def soon(self, lines: Callable[[], Sequence[bytes]], on_trouble: Callable[[JournalError], None]) -> None:
         """Write what ``lines`` returns within two milliseconds, in one piece with what else was put off until then.
 
-        ``on_trouble`` is told where that fails.
+        ``on_trouble`` is told where that fails. It is kept then, and written before whatever is written next.
         """
         self._later.append((lines, on_trouble))
         if len(self._later) == 1:
@@ -128,10 +137,11 @@ class Journal:
     def flush(self) -> None:
         """Write now what `soon` put off."""
         later, self._later = self._later, []
-        if not later:
+        self._first += b"".join(sign(one) for lines, _ in later for one in lines())
+        if self._first in (b"", b"\n"):
             return
         try:
-            self.append(*(one for lines, _ in later for one in lines()))
+            self._write(b"")
         except JournalError as error:
             for _, on_trouble in later:
                 on_trouble(error)
@@ -139,7 +149,7 @@ class Journal:
     def tell(self, *lines: bytes) -> None:
         """Write ``lines`` in one piece, after what `soon` put off: that an order was accepted before it was cancelled."""
         self.flush()
-        self.append(*lines)
+        self._write(b"".join(map(sign, lines)))
 
     def record(self, state: str, key: str, **fields: Any) -> None:
         """Write that ``key`` is in ``state`` now. ``fields`` are as in `line`."""
@@ -152,7 +162,7 @@ class Journal:
 
         With ``since`` of the archive only those that are open, and those that were changed since.
         """
-        return sorted(read(self.directory, since).rows.values(), key=lambda row: row.created)
+        return sorted(_read(self.directory, since).rows.values(), key=lambda row: row.created)
 
     def _left_behind(self) -> list[Row]:
         return [row for row in self.rows(clock.now()) if row.state == "unknown" and not self._lives(row.run)]
@@ -226,6 +236,14 @@ class Journal:
 
     # dead runs
 
+    def has(self, key: str) -> bool:
+        """Whether an intent has this key already, in whatever run."""
+        return any(
+            entry.key == key
+            for path in (self.directory / "runs").glob("*.log")
+            for entry in entries(_content(path), path.stem)[0]
+        ) or bool(self._archive.some((key,)).rows)
+
     def recover(self) -> list[Row]:
         """Move the rows of dead runs into the archive; what they left in ``sending`` is ``unknown`` from now on."""
         with alone(self.directory / "lock"):
@@ -265,21 +283,46 @@ def line(state: str, key: str, **fields: Any) -> bytes:
     return f'{{"s":"{state}","k":{quote(key)},"t":{clock.now_us()}{given}}}'.encode()
 
 
-def read(directory: Path, since: datetime | None = None) -> Reading:
+def read(directory: Path) -> Reading:
     """Everything in ``directory`` as one, changing nothing: the archive, then dead and live runs.
 
-    ``since`` leaves rows of the archive out that have ended before.
+    What a dead run left in ``sending`` is shown as ``unknown``, as it will be when the next run recovers it.
     """
-    found = []
-    for path in sorted((directory / "runs").glob("*.log")):
-        with contextlib.suppress(FileNotFoundError):  # its rows went into the archive between the listing and now
-            found.append((path.stem, *entries(path.read_bytes(), path.stem)))
+    reading = _read(directory, None)
+    waiting = {row.run for row in reading.rows.values() if row.state == "sending"}
+    dead = waiting and {run for run in waiting if not _may_live(directory, run)}
+    for row in list(reading.rows.values()):
+        if row.state == "sending" and row.run in dead:
+            reading.rows[row.key] = replace(row, state="unknown", note=CRASHED)
+    return reading
+
+
+def _may_live(directory: Path, run: str) -> bool:
+    """Whether the run lives, or whether that cannot be asked now."""
+    try:
+        with alone(directory / "lock", wait_s=1.0):
+            return is_alive(directory / "runs" / f"{run}.log")
+    except OSError:
+        return True
+
+
+def _read(directory: Path, since: datetime | None) -> Reading:
+    """The same as it stands in the files; ``since`` leaves rows of the archive out that have ended before."""
+    paths = sorted((directory / "runs").glob("*.log"))
+    found = [(path.stem, *entries(_content(path), path.stem)) for path in paths]
     # The archive after the logs: what is moved between the two is then seen twice, and not never.
     held = Archive(directory / "archive.sqlite").read(since)
     logs = [(log, damaged) for run, log, damaged in found if run not in held.runs]
     reading = Reading(held.rows, held.waiting, sum(damaged for _, damaged in logs))
     reading.take(log for log, _ in logs)
     return reading
+
+
+def _content(log: Path) -> bytes:
+    try:
+        return log.read_bytes()
+    except FileNotFoundError:  # its rows are in the archive by now
+        return b""
 
 
 def _sync(descriptor: int) -> None:

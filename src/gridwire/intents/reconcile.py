@@ -12,6 +12,7 @@ own mark at its price   own trade since     other own orders fit  finding
 yes                     any                 no                    live
 no                      enough to fill it   no                    done (it was filled)
 no                      none                no                    absent, once it can no longer be executed late
+no                      maybe since         any                   unknown
 any                     some or any         yes                   unknown
 ======================  ==================  ====================  ==============================================
 """
@@ -23,12 +24,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-Finding: TypeAlias = Literal["live", "done", "absent", "unknown"]
+Finding: TypeAlias = Literal["live", "done", "absent", "filled", "unknown"]
+"""``filled`` is said of a cancellation alone: it came too late, for the order was filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An order as it was sent. ``can_rest`` is False for immediate-or-cancel, ``shows`` for one hidden from the book."""
+    """An order as it was sent. ``can_rest`` is False for immediate-or-cancel, ``shows`` for one hidden from the book.
+
+    ``side`` is empty, and ``price`` None, where the journal does not know it: such an order could be anywhere.
+    """
 
     contract: str
     side: str
@@ -53,7 +58,9 @@ class Evidence:
     marked: frozenset[Decimal]
     trades: Sequence[OwnTrade]
     age_s: float
-    """Seconds since the request was sent."""
+    """Seconds since the request was sent; where clocks disagree, the least that is possible."""
+    doubtful: Sequence[OwnTrade] = ()
+    """Trades of ours of which it cannot be told whether they happened since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
     if not order.shows:
         return Judgement("unknown", "a passive order is not shown in the book, so nothing can be seen of it")
     marked = order.price in evidence.marked
-    rivals = [one for one in others if one.side == order.side and one.price == order.price and one.can_rest]
+    rivals = _rivals(order, others)
     if marked and order.can_rest:
         if rivals:
             return Judgement(
@@ -82,7 +89,9 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
                 f"an own order rests at {order.price}, but {len(rivals)} other own order(s) could be that one",
             )
         return Judgement("live", f"an own order rests at {order.price}, and no other own order is known there")
-    fitting = [trade for trade in evidence.trades if _could_fill(order, trade.price)]
+    if _fitting(order, evidence.doubtful):
+        return Judgement("unknown", f"own trades fit it, but {_WHEN}")
+    fitting = _fitting(order, evidence.trades)
     if fitting:
         return _traded(order, others, fitting)
     if evidence.age_s < late_until_s:
@@ -97,7 +106,7 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
 
 def _traded(order: Wanted, others: Sequence[Wanted], fitting: Sequence[OwnTrade]) -> Judgement:
     filled = sum(trade.quantity for trade in fitting)
-    if any(_could_fill(other, trade.price) for other in others for trade in fitting):
+    if _fit_others(others, fitting):
         return Judgement("unknown", "own trades fit it, but they also fit another own order")
     if filled < order.quantity and order.can_rest:
         return Judgement(
@@ -107,19 +116,46 @@ def _traded(order: Wanted, others: Sequence[Wanted], fitting: Sequence[OwnTrade]
     return Judgement("done", f"own trades of {filled} fit it, and no other own order could have made them")
 
 
-def _could_fill(order: Wanted, price: Decimal) -> bool:
-    # A trade happens at the order's price or a better one.
-    return order.price is None or (price <= order.price if order.side == "BUY" else price >= order.price)
+_WHEN = "whether they happened since it was sent cannot be told: the venue's clock is not known well enough"
 
 
-def cancellation(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, late_until_s: float) -> Judgement:
-    """Judge a lost cancellation of ``order``: "done" if it rests no more, "absent" if the cancellation never acted."""
+def _rivals(order: Wanted, others: Sequence[Wanted]) -> list[Wanted]:
+    """Those whose mark could be taken for the order's."""
+    return [one for one in others if one.side in ("", order.side) and one.price == order.price and one.can_rest]
+
+
+def _fitting(order: Wanted, trades: Sequence[OwnTrade]) -> list[OwnTrade]:
+    return [trade for trade in trades if could_fill(order, trade.price)]
+
+
+def _fit_others(others: Sequence[Wanted], trades: Sequence[OwnTrade]) -> bool:
+    return any(could_fill(other, trade.price) for other in others for trade in trades)
+
+
+def could_fill(order: Wanted, price: Decimal) -> bool:
+    """Whether a trade at ``price`` can have been the order's: it happens at the order's price or a better one."""
+    return (
+        order.price is None or not order.side or (price <= order.price if order.side == "BUY" else price >= order.price)
+    )
+
+
+def cancellation(
+    order: Wanted, moved: Sequence[Wanted], others: Sequence[Wanted], evidence: Evidence, *, late_until_s: float
+) -> Judgement:
+    """Judge a lost cancellation of ``order``: "done" if it rests no more, "absent" if the cancellation never acted.
+
+    ``moved`` is what changes that may have acted would have made of the order. The trades of ``evidence`` are those since
+    the order was sent: one that was filled was not cancelled.
+    """
     if order.price is None or not order.shows:
         return Judgement("unknown", "the order it was to cancel is not shown in the book")
-    rivals = [one for one in others if one.side == order.side and one.price == order.price and one.can_rest]
+    if any(not one.shows or one.price in evidence.marked for one in moved):
+        return Judgement(
+            "unknown", "a change of the order is unknown too, and it may rest where that would have put it"
+        )
     if order.price not in evidence.marked:
-        return Judgement("done", f"no own order rests at {order.price} any more: it was cancelled or filled")
-    if rivals:
+        return _gone(order, moved, others, evidence)
+    if _rivals(order, others):
         return Judgement("unknown", f"an own order rests at {order.price}, but another own order could be that one")
     if evidence.age_s < late_until_s:
         wait_s = late_until_s - evidence.age_s
@@ -129,6 +165,23 @@ def cancellation(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *,
     return Judgement("absent", f"the order still rests at {order.price}, and the cancellation can no longer act")
 
 
+def _gone(order: Wanted, moved: Sequence[Wanted], others: Sequence[Wanted], evidence: Evidence) -> Judgement:
+    """Judge what ended an order that was to be cancelled and rests no more: the cancellation, or a trade."""
+    places = (order, *moved)
+    gone = f"no own order rests at {order.price} any more"
+    if any(_fitting(place, evidence.doubtful) for place in places):
+        return Judgement("unknown", f"{gone}, but own trades fit it, and {_WHEN}")
+    fitting = [trade for trade in evidence.trades if any(could_fill(place, trade.price) for place in places)]
+    if not fitting:
+        return Judgement("done", f"{gone}, and no own trade fits it: it was cancelled")
+    filled = sum(trade.quantity for trade in fitting)
+    if filled >= order.quantity and not moved and not _fit_others(others, fitting):
+        return Judgement("filled", f"{gone}, and own trades of {filled} fit it: it was filled before it was cancelled")
+    return Judgement(
+        "unknown", f"{gone}, but own trades of {filled} could be its: what of it was cancelled is not seen"
+    )
+
+
 def change(
     before: Wanted, after: Wanted, others: Sequence[Wanted], evidence: Evidence, *, late_until_s: float
 ) -> Judgement:
@@ -136,7 +189,7 @@ def change(
     if before.price == after.price or before.price is None or after.price is None or not (before.shows and after.shows):
         return Judgement("unknown", "only a change of the price between shown orders can be seen from outside")
     prices = {before.price, after.price}
-    if any(one.side == after.side and one.price in prices and one.can_rest for one in others):
+    if any(one.side in ("", after.side) and one.price in prices and one.can_rest for one in others):
         return Judgement("unknown", "another own order at one of the two prices could have left the same marks")
     if after.price in evidence.marked:
         return Judgement("live", f"an own order rests at the new price {after.price} and none other is known there")

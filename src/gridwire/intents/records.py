@@ -13,7 +13,7 @@ from           to
 (nothing)      sending
 sending        sending (another attempt), accepted, done, rejected, unknown
 unknown        accepted, done, rejected (a late answer);
-               resolved_live, resolved_done, resolved_absent, resolved_by_person
+               resolved_live, resolved_done, resolved_absent
 accepted       accepted (restated by a change), closed
 resolved_live  accepted (restated by a change), closed
 others         (nothing)
@@ -41,14 +41,12 @@ from gridwire.errors import JournalError as JournalError
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"sending"}),
     "sending": frozenset({"sending", "accepted", "done", "rejected", "unknown"}),
-    "unknown": frozenset(
-        {"accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent", "resolved_by_person"}
-    ),
+    "unknown": frozenset({"accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent"}),
     "accepted": frozenset({"accepted", "closed"}),
     "resolved_live": frozenset({"accepted", "closed"}),
 }
 LIVE = frozenset({"accepted", "resolved_live"})
-ENDED = frozenset({"done", "rejected", "closed", "resolved_done", "resolved_absent", "resolved_by_person"})
+ENDED = frozenset({"done", "rejected", "closed", "resolved_done", "resolved_absent"})
 STATES = frozenset(state for states in _ALLOWED.values() for state in states)
 
 _LATEST_US = 4_102_444_800_000_000

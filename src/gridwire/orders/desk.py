@@ -127,7 +127,7 @@ Kind: TypeAlias = Literal["new", "change", "cancel", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an intent means for the orders in the journal once it is settled."""
+    """What an intent means for the orders in the journal once it is settled, and for what counts as open."""
 
     kind: Kind
     restated: Mapping[str, Any]
@@ -135,6 +135,10 @@ class Effect:
     """Whether anything of a new order can rest once it was accepted."""
     of: str | None = None
     """Key of the order that a change or a cancellation is about, where the journal knows it."""
+    price: Decimal | None = None
+    quantity: int = 0
+    before: tuple[Decimal | None, int] = (None, 0)
+    """Price and quantity of that order as last stated."""
 
 
 @dataclass(slots=True)
@@ -156,7 +160,8 @@ class Draft(Generic[A, C]):
     before: tuple[Decimal | None, int] = (None, 0)
     """Price and quantity of that order as last stated."""
     client_ref: str | None = None
-    key: str | None = None
+    left_s: float | None = None
+    """When it left, by the loop's clock; None before."""
 
 
 class OrderPath(Generic[A, C]):
@@ -171,7 +176,7 @@ class OrderPath(Generic[A, C]):
         age_of: Callable[[C], float],
         journal: Journal,
         guard: Guard,
-        on_unknown: Callable[[Unknown], None],
+        on_unknown: Callable[[Unknown, float | None], None],
         on_trouble: Callable[[str], None],
     ) -> None:
         self._venue = venue
@@ -192,9 +197,12 @@ class OrderPath(Generic[A, C]):
         self._keys += [str(UUID(bytes=entropy[at : at + 16], version=4)) for at in range(0, len(entropy), 16)]
 
     async def send(self, draft: Draft[A, C]) -> Outcome:
-        """Send one order. Returns its outcome; raises only `CancelledError`."""
+        """Send one order. Returns its outcome.
+
+        Raises `CancelledError`, and `WrongLoop` where the client was closed before the order left.
+        """
         started = perf_counter_ns()
-        key = draft.key or self._keys.pop()
+        key = self._keys.pop()
         refused = self._checked(draft, key)
         if refused is not None:
             return refused
@@ -250,7 +258,12 @@ class OrderPath(Generic[A, C]):
             self._ended(draft, form.cancelled(intent or self._intent(draft, key, clock.moment(at_us))), key)
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not lose an order that may have left
-            lost = NoAnswer(f"The order had left, and then {type(error).__name__} happened here.", reason="garbage")
+            if draft.left_s is None:  # it happened in the write: part of the message may have left
+                future.cancel()
+                self._leave(draft, key)
+            lost = NoAnswer(
+                f"{type(error).__name__} happened here when the order was leaving or had left.", reason="garbage"
+            )
             return self._ended(draft, form.failed(lost, intent or self._intent(draft, key, clock.moment(at_us))), key)
         outcome = self._ended(draft, judged, key)
         self.timings.add((*marks, journalled, rendered, written, came, perf_counter_ns()), waited)
@@ -320,28 +333,16 @@ class OrderPath(Generic[A, C]):
     # after it
 
     def _leave(self, draft: Draft[A, C], key: str) -> None:
-        self._guard.sent(self._loop.time())
-        if draft.kind == "new":
-            self._guard.opened(key, draft.price, draft.quantity)
-        elif draft.kind == "change" and draft.of is not None and draft.price is not None:
-            self._guard.changing(key, draft.of, draft.price, draft.quantity, before=draft.before)
+        draft.left_s = now = self._loop.time()
+        self._guard.sent(now)
+        count_leaving(self._guard, draft, key)
 
     def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
-        guard, of = self._guard, draft.of
         if isinstance(outcome, Unknown):
             if outcome.cause == "foreign_answer":
                 self._wire.doubt()
-            self._on_unknown(outcome)
-        elif draft.kind == "new":
-            if isinstance(outcome, Rejected) or not draft.rests:
-                guard.closed(key)
-        elif draft.kind == "change":
-            if isinstance(outcome, Rejected):
-                guard.settled(key)
-            else:
-                guard.settled(key, draft.price, draft.quantity)
-        elif draft.kind == "cancel" and of is not None and not isinstance(outcome, Rejected):
-            guard.closed(of)
+            self._on_unknown(outcome, draft.left_s)
+        count_ended(self._guard, draft, outcome, key)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
         sent = outcome.intent.created if outcome.intent is not None else clock.now()
@@ -349,11 +350,41 @@ class OrderPath(Generic[A, C]):
         return outcome
 
     def _not_written(self, key: str, error: JournalError) -> None:
-        # The row stays in sending, and is unknown at the next start: honest, not wrong.
-        self._on_trouble(f"The outcome of {key} could not be written down: {error}")
+        self._on_trouble(not_written(key, error))
 
     def _intent(self, draft: Draft[A, C], key: str, now: datetime) -> Intent:
         return Intent(self._venue, draft.form.operation, key, now, draft.client_ref, draft.restated)
+
+
+def count_leaving(guard: Guard, draft: Draft[Any, Any] | Effect, key: str) -> None:
+    """Count what leaves as open: it may rest from now on."""
+    if draft.kind == "new":
+        guard.opened(key, draft.price, draft.quantity)
+    elif draft.kind == "change" and draft.of is not None and draft.price is not None:
+        guard.changing(key, draft.of, draft.price, draft.quantity, before=draft.before)
+
+
+def count_ended(guard: Guard, draft: Draft[Any, Any] | Effect, outcome: Outcome, key: str) -> None:
+    """Count what became of it; what is unknown goes on counting as the most it can be."""
+    if isinstance(outcome, Unknown):
+        return
+    refused = isinstance(outcome, Rejected)
+    if draft.kind == "new":
+        if refused or not draft.rests:
+            guard.closed(key)
+    elif draft.kind == "change":
+        if refused:
+            guard.settled(key)
+        else:
+            guard.settled(key, draft.price, draft.quantity)
+    elif draft.kind == "cancel" and draft.of is not None and not refused:
+        guard.closed(draft.of)
+
+
+def not_written(key: str, error: JournalError) -> str:
+    """The sentence about an outcome that is not in the journal yet."""
+    # Should the process end before, the row is unknown at the next start: honest, not wrong.
+    return f"The outcome of {key} could not be written down yet: {error} It is written before the next call is."
 
 
 def ref_used(client_ref: str) -> str:

@@ -39,7 +39,7 @@ class Envelope:
     ``render`` is the model path: it takes the slots' values by name and returns the message's bytes.
     """
 
-    __slots__ = ("_order", "_parts", "_slots", "fixed_size")
+    __slots__ = ("_order", "_parts")
 
     def __init__(self, render: Callable[[dict[str, Any]], bytes], slots: Sequence[Slot[Any]]) -> None:
         first, second = (render({slot.name: slot.samples[n] for slot in slots}) for n in (0, 1))
@@ -57,18 +57,11 @@ class Envelope:
         parts.append(first[end:])
         self._parts = tuple(parts)
         self._order = tuple(position for _, _, position in sorted(found))
-        self._slots = tuple(slots)
-        self.fixed_size: int = sum(map(len, parts))
-        """Bytes of the message without its values."""
         if self.fill([slot.encode(slot.samples[1]) for slot in slots]) != second:
             raise EnvelopeError("two renderings differ in more than their values")
 
-    def encode(self, values: Sequence[Any]) -> list[bytes]:
-        """The bytes of ``values``, given in the order of the slots. Raises `InvalidInput` for what cannot be right."""
-        return [slot.encode(value) for slot, value in zip(self._slots, values, strict=True)]
-
     def fill(self, encoded: Sequence[bytes]) -> bytes:
-        """The message with ``encoded`` in its slots."""
+        """The message with ``encoded`` in its slots, given in the order in which the slots were."""
         pieces = [self._parts[0]]
         for position, part in zip(self._order, self._parts[1:], strict=True):
             pieces.append(encoded[position])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -21,10 +22,14 @@ KEEP = 1000
 
 
 class Warm(Protocol):
-    """Something that can do its first-time work now: a client."""
+    """Something that can do its first-time work now, and let go of what that holds: a client, a desk."""
 
     async def warm_up(self) -> None:
         """Import, build, connect, log in."""
+        ...
+
+    async def cool_down(self) -> None:
+        """Undo what `warm_up` keeps busy; what others opened or armed stays as it is."""
         ...
 
 
@@ -49,7 +54,10 @@ class Lag:
 
 
 class TradingMode:
-    """``async with trading_mode(stp) as lag:`` warms up, freezes what is alive, and measures until it ends.
+    """``async with trading_mode(stp, desk) as lag:`` warms up, freezes what is alive, and measures until it ends.
+
+    A client that is warm has its readers built, its journal open and tickets ready; a desk is opened, with its lanes and
+    messages, unless it is open already. At the end desks that the mode opened are closed, and tickets are kept ready no more.
 
     Everything alive at the start is taken out of the collector's sight (``gc.freeze``) and the collector's thresholds are
     raised; both are undone at the end. The worst pause measured with 300,000 live objects fell from 78 ms to 0.3 ms.
@@ -65,10 +73,14 @@ class TradingMode:
         self._thresholds = gc.get_threshold()
         self._probe: asyncio.Task[None] | None = None
         self._started_ns = 0
+        self._warm = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Lag:
-        for client in self._clients:
-            await client.warm_up()
+        async with contextlib.AsyncExitStack() as stack:
+            for client in self._clients:
+                await client.warm_up()
+                stack.push_async_callback(client.cool_down)
+            self._warm = stack.pop_all()
         gc.collect()
         gc.freeze()
         self._thresholds = gc.get_threshold()
@@ -87,6 +99,7 @@ class TradingMode:
         if probe is not None:
             probe.cancel()
             await asyncio.wait([probe])
+        await self._warm.aclose()
 
     def _collected(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
@@ -117,5 +130,5 @@ class TradingMode:
 def trading_mode(
     *clients: Warm, on_lag: Callable[[float], None] | None = None, report_over_ms: float = 5.0
 ) -> TradingMode:
-    """Make a `TradingMode` for these clients. ``on_lag`` is told of every lag of the loop over ``report_over_ms``."""
+    """Make a `TradingMode` for these clients and desks. ``on_lag`` is told of every lag of the loop over ``report_over_ms``."""
     return TradingMode(*clients, on_lag=on_lag, report_over_ms=report_over_ms)

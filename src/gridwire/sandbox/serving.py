@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from email.utils import format_datetime
 
 import trustme
 from aiohttp import web
+
+from gridwire import clock
 
 HOST = "127.0.0.1"
 _SHUTDOWN_S = 0.5
@@ -25,9 +29,18 @@ class Listener:
 
     @classmethod
     async def open(
-        cls, handler: Handler, *, port: int = 0, tls: ssl.SSLContext | None = None, most_bytes: int = 1024 * 1024
+        cls,
+        handler: Handler,
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        most_bytes: int = 1024 * 1024,
+        now: Callable[[], datetime | None] = clock.now,
     ) -> Listener:
-        """Listen on ``port`` of 127.0.0.1 (0: any free one). Bodies over ``most_bytes`` are refused."""
+        """Listen on ``port`` of 127.0.0.1 (0: any free one). Bodies over ``most_bytes`` are refused.
+
+        ``now`` is the ``Date`` of the answers; None leaves it out.
+        """
 
         async def handled(request: web.Request) -> web.StreamResponse:
             try:
@@ -35,7 +48,13 @@ class Listener:
             except ConnectionResetError:  # the client left in the middle of an answer, which is no error of a venue
                 return web.Response()
 
+        async def stamp(request: web.Request, response: web.StreamResponse) -> None:
+            response.headers.popall("Date", None)  # the library's, which knows no virtual time
+            if (moment := now()) is not None:
+                response.headers["Date"] = format_datetime(moment, usegmt=True)
+
         application = web.Application(client_max_size=most_bytes)
+        application.on_response_prepare.append(stamp)
         application.router.add_route("*", "/{path:.*}", handled)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()

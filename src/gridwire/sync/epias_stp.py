@@ -70,6 +70,14 @@ class StpDesk:
     ) -> None:
         self._bridge.call(self._calls.__aexit__, kind, error, trace)
 
+    def warm_up(self) -> None:
+        """Open the desk, unless it is open; for `trading_mode`."""
+        self._bridge.call(self._calls.warm_up)
+
+    def cool_down(self) -> None:
+        """Close the desk, if `warm_up` opened it."""
+        self._bridge.call(self._calls.cool_down)
+
     def buy(
         self,
         contract: str,
@@ -155,7 +163,8 @@ class StpDesk:
     def cancel_all(self) -> list[Outcome]:
         """Cancel every bid of this account that the journal believes to be live, those of other processes too.
 
-        One whose id is not known is `Rejected` with the code ``no_id``; one entered elsewhere is not touched.
+        One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
+        `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is not touched.
         """
         return self._bridge.call(self._calls.cancel_all)
 
@@ -163,9 +172,14 @@ class StpDesk:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
         Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
-        screen quoting the transactionId), `Rejected` with the code ``absent``, or `Unknown` again with the reason.
+        screen quoting the transactionId), `Rejected` with the code ``absent``, for a cancellation that came too late with
+        ``filled``, or `Unknown` again with the reason. Raises what a read raises, and `InvalidInput` for anything else.
         """
         return self._bridge.call(self._calls.resolve, outcome)
+
+    def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, and count them no more; see `Bids.refresh`. Opening a desk does it too."""
+        return self._bridge.call(self._calls.refresh)
 
     def preview(
         self,
@@ -202,7 +216,10 @@ class StpDesk:
         return self._calls.open_notional
 
     def halt(self, reason: str = "") -> None:
-        """Throw the kill switch: from now on no bid or change leaves; cancellations still do."""
+        """Throw the kill switch: from now on no bid or change leaves this desk; cancellations still do.
+
+        It is the desk's: what ``stp.bids`` or another program enters is not held back.
+        """
         self._calls.halt(reason)
 
     def resume(self) -> None:
@@ -309,6 +326,14 @@ class Bids:
         Bids entered elsewhere are not among them. An ``id`` of None is a bid found live after its answer got lost.
         """
         return self._bridge.call(self._calls.known)
+
+    def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, so that `known` names them no more; returns them.
+
+        STP tells nobody that a bid was filled or has expired. This looks at own marks and own matches; "How an order
+        travels" says when a bid is closed. Sends nothing that changes anything; raises what a read does.
+        """
+        return self._bridge.call(self._calls.refresh)
 
 
 class Contracts:
@@ -486,7 +511,9 @@ class EpiasStp(Blocking):
     leave: both are off, and nothing else is ever sent twice.
     ``ticket_file`` lets session and login budget survive the process (True for the usual place, or a path).
     ``journal`` is the directory in which every call that changes something is written down before it leaves: the
-    usual place if None; a sandbox's own folder lives as long as the client. ``on_event`` is told what happens, on the client's own thread.
+    usual place if None; a sandbox's own folder lives as long as the client. With ``journal_durability="power"`` each line is
+    on the disk before its call leaves, so that it survives a power cut too: an order then waits for the disk.
+    ``on_event`` is told what happens, on the client's own thread.
     """
 
     def __init__(
@@ -507,6 +534,7 @@ class EpiasStp(Blocking):
         retry_cancel: bool = False,
         ticket_file: bool | str | Path = False,
         journal: str | Path | None = None,
+        journal_durability: Literal["process", "power"] = "process",
         on_event: Listener | None = None,
     ) -> None:
         self._wrap(
@@ -526,6 +554,7 @@ class EpiasStp(Blocking):
                 retry_cancel=retry_cancel,
                 ticket_file=ticket_file,
                 journal=journal,
+                journal_durability=journal_durability,
                 on_event=on_event,
             )
         )
@@ -558,8 +587,15 @@ class EpiasStp(Blocking):
         self.payments: Payments = Payments(self._bridge, client.payments)
 
     def warm_up(self) -> None:
-        """Do now what the first call would otherwise wait for: log in and build the readers of answers."""
+        """Do now what the first call would otherwise wait for: open the journal, log in, build the readers of answers.
+
+        Tickets are kept ready from then on, until `cool_down` or the client's end.
+        """
         self._bridge.call(self._client.warm_up)
+
+    def cool_down(self) -> None:
+        """Take one `warm_up` back: no tickets are kept ready any more, unless an open desk needs them."""
+        self._bridge.call(self._client.cool_down)
 
     def ticket_stats(self) -> TicketStats:
         """Counts and state of the service tickets: logins, tickets fetched and wasted, tickets ready now."""

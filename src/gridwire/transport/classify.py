@@ -42,6 +42,15 @@ def is_redirect(response: Response) -> bool:
     return 300 <= response.status < 400
 
 
+def http_date(value: str) -> datetime | None:
+    """An HTTP date as an instant; None where it is none (RFC 9110 section 5.6.7)."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if moment.tzinfo is None else moment  # None: "-0000" in an old date format
+
+
 def retry_after_s(response: Response, *, now: datetime, default_s: float, cap_s: float = 120.0) -> float:
     """Seconds the answer asks to wait, from ``Retry-After`` as a number or an HTTP date, between 0 and ``cap_s``.
 
@@ -50,10 +59,7 @@ def retry_after_s(response: Response, *, now: datetime, default_s: float, cap_s:
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), cap_s)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return min(default_s, cap_s)
-    if moment.tzinfo is None:  # "-0000" in an old date format
+    moment = http_date(value)
+    if moment is None:
         return min(default_s, cap_s)
     return min(max((moment - now).total_seconds(), 0.0), cap_s)

@@ -130,11 +130,18 @@ class Lanes:
         return lane.expect()
 
     def write(self, payload: bytes) -> None:
-        """Write to the lane taken. Raises `NotSent` if it closed meanwhile."""
+        """Write to the lane taken. Raises `NotSent` if it closed meanwhile; after anything else it is used no more."""
         lane, self._current = self._current, None
         if lane is None:
             raise RuntimeError("expect() must come before write()")
-        lane.write(payload, self._answer_timeout_s)
+        try:
+            lane.write(payload, self._answer_timeout_s)
+        except NotSent:
+            raise
+        except Exception:  # nobody knows how much of the message left
+            lane.pending = None
+            lane.retire()
+            raise
 
     # off the order path
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gridwire.cli.output import Column, Row, out_json, show_table, tell
+from gridwire.cli.output import Column, Row, clean, out_json, show_table, tell
 from gridwire.cli.stp import views
 from gridwire.cli.stp.link import Link
-from gridwire.errors import InvalidInput
+from gridwire.errors import GridwireError, InvalidInput
+
+if TYPE_CHECKING:
+    from gridwire.epias_stp import EpiasStp
+    from gridwire.outcome import OrderRef
 
 Contract = Annotated[str, typer.Argument(metavar="CONTRACT", help="A contract's name, as `contracts` lists it.")]
 
@@ -52,8 +56,19 @@ def depth(link: Link, contract: Contract) -> None:
 
 
 def known_bids(link: Link) -> None:
-    """List the bids of this account that may be resting, as far as the journal knows; STP itself lists none."""
-    found = link.run(lambda stp: stp.bids.known())
+    """List the bids of this account that may be resting, as far as the journal knows; STP itself lists none.
+
+    Those of which STP shows that they were filled or have expired are closed first.
+    """
+
+    async def work(stp: EpiasStp) -> list[OrderRef]:
+        try:
+            await stp.bids.refresh()
+        except GridwireError as error:
+            tell(f"Some of these may have been filled or have expired: {clean(str(error))}", label="Note")
+        return await stp.bids.known()
+
+    found = link.run(work)
     if link.json:
         out_json({"bids": [{"id": bid.id, "transaction_id": bid.intent.key, **bid.restated} for bid in found]})
     elif found:

@@ -12,6 +12,7 @@ from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.operations import OPERATIONS
+from gridwire.epias_stp.resolve import Resolver
 from gridwire.errors import InvalidInput, JournalError
 from gridwire.outcome import OrderRef, Outcome
 
@@ -23,9 +24,10 @@ class Bids:
     then. ``raw`` of an `Accepted` is the answer's `Envelope`.
     """
 
-    def __init__(self, caller: Caller, ledger: Ledger) -> None:
+    def __init__(self, caller: Caller, ledger: Ledger, resolver: Resolver) -> None:
         self._caller = caller
         self._ledger = ledger
+        self._resolver = resolver
 
     async def save(
         self,
@@ -116,20 +118,16 @@ class Bids:
             allow_any_status=allow_any_status,
             places=self._caller.profile.price_places,
         )
+        known = await self._reference(bid, "bid_update")
         restated = {
+            **(known.restated if known is not None else {}),
             **state,
             "bid_id": bid_id,
             "price": body.price,
             "quantity": body.quantity,
             "bid_status": str(body.bid_status),
         }
-        return await self._caller.write(
-            "bid_update",
-            body,
-            restated=restated,
-            transaction_id=transaction_id,
-            of=await self._reference(bid, "bid_update"),
-        )
+        return await self._caller.write("bid_update", body, restated=restated, transaction_id=transaction_id, of=known)
 
     async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
         """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
@@ -153,6 +151,14 @@ class Bids:
         Bids entered elsewhere are not among them. An ``id`` of None is a bid found live after its answer got lost.
         """
         return await self._ledger.known()
+
+    async def refresh(self) -> list[OrderRef]:
+        """Close the bids that certainly rest no more, so that `known` names them no more; returns them.
+
+        STP tells nobody that a bid was filled or has expired. This looks at own marks and own matches; "How an order
+        travels" says when a bid is closed. Sends nothing that changes anything; raises what a read does.
+        """
+        return await self._resolver.refresh()
 
     async def _reference(self, bid: OrderRef | str, operation: str) -> OrderRef | None:
         if isinstance(bid, OrderRef):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -41,6 +42,14 @@ class StpKnobs:
     """Pause between the arrival of a request and its execution."""
     heartbeat_s: float = 10.0
     """Seconds between two ``X`` frames of the broadcast socket."""
+    clock_offset_s: float = 0.0
+    """How far STP's clock is ahead of ours: that of its matches, expiries and gates, and of its ``Date`` headers."""
+    sends_date: bool = True
+    """Whether answers carry a ``Date`` header."""
+
+    def now(self) -> datetime:
+        """The present time by STP's clock."""
+        return clock.now() + timedelta(seconds=self.clock_offset_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,9 @@ class Engine:
             if problem is not None:
                 raise problem
             fields = _fields(top, pairs, from_xml=read == "xml")
-            call = Call(self._market, user, fields, clock.now(), language, self._knobs.shape == "document", bid_ids)
+            call = Call(
+                self._market, user, fields, self._knobs.now(), language, self._knobs.shape == "document", bid_ids
+            )
             envelope = self._run(arrival.operation, call, fault)
         except Refused as refused:
             envelope = _envelope(refused.result_type, refused.code, language, refused.details)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -48,7 +49,7 @@ class EpiasStpVenue:
         self.cas: Cas = Cas(seed, _passwords(seed, users), {self.knobs.service})
         self.market: Market = Market(users, clock.now())
         """The state itself, for arranging and inspecting without a wire."""
-        self.broadcast: Broadcaster = Broadcaster(seed, self.knobs, lambda: self.market.advance(clock.now()))
+        self.broadcast: Broadcaster = Broadcaster(seed, self.knobs, lambda: self.market.advance(self.knobs.now()))
         self.market.listeners.append(self.broadcast.publish)
         self._cas_server = CasServer(self.cas)
         self._stp_server = StpServer(self.cas, Engine(self.market, self.knobs, self.log), self.broadcast, self.knobs)
@@ -93,10 +94,13 @@ class EpiasStpVenue:
         tls = self._authority.context if self._authority else None
         self._listeners = [await Listener.open(self._cas_server.handle, port=port + 1 if port else 0, tls=tls)]
         try:
-            self._listeners.append(await Listener.open(self._stp_server.handle, port=port, tls=tls))
+            self._listeners.append(await Listener.open(self._stp_server.handle, port=port, tls=tls, now=self._date))
         except OSError:
             await self.close()
             raise
+
+    def _date(self) -> datetime | None:
+        return self.knobs.now() if self.knobs.sends_date else None
 
     async def close(self) -> None:
         """End every connection and stop listening; state and logs stay readable."""

@@ -1,0 +1,122 @@
+"""Which bids are certainly not resting any more, from what STP shows. Pure.
+
+STP tells nobody that a bid was filled or has expired, so bids are closed on evidence:
+
+* its ``expire_time`` has passed, by the venue's clock;
+* its contract is closed;
+* it would be shown, and no own mark is at any price where it can stand. Where own marks stand at prices that no call of ours
+  explains, somebody may have moved it there on the STP screen: then only own trades that fill it close it.
+
+What is younger than a few seconds, has changed meanwhile, or may be hidden (passive) is left alone; so is every unknown bid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gridwire.epias_stp.book import Book, wanted
+from gridwire.epias_stp.evidence import TOLERANCE_S, Ages, Seen
+from gridwire.intents.reconcile import Wanted, could_fill
+from gridwire.intents.records import ENDED, LIVE, Row
+
+SETTLED_S = 5.0
+"""A bid is judged this long after the last word about it: the book may be shown a little late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A bid that rests no more, and how that is known."""
+
+    bid: Row
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one contract shows, and which bids of ours were believed to rest there before the look began."""
+
+    name: str
+    shown: Seen
+    closed: bool
+    bids: tuple[Row, ...]
+
+
+def live(book: Book, account: str) -> dict[str, tuple[Row, ...]]:
+    """The bids of an account that may be resting, by contract."""
+    found: dict[str, tuple[Row, ...]] = {}
+    for bid in book.bids:
+        if bid.state in LIVE and bid.account == account and bid.fields.get("contract"):
+            name = str(bid.fields["contract"])
+            found[name] = (*found.get(name, ()), bid)
+    return found
+
+
+def may_hide(book: Book, bids: Iterable[Row]) -> bool:
+    """Whether one of the bids is not shown in the book, so that only the end of its contract tells of its own."""
+    return any(not place.shows for bid in bids for place in _places(book, bid))
+
+
+def needs_matches(book: Book, bids: Iterable[Row], shown: Seen) -> bool:
+    """Whether the marks alone do not say what became of a bid that is not seen any more."""
+    return any(_is_unseen(book, bid, shown) and _unexplained(book, bid, shown) for bid in bids)
+
+
+def gone(before: Book, after: Book, contract: Contract, now: datetime, ages: dict[str, Ages]) -> list[Gone]:
+    """The bids of the contract that certainly rest no more. ``after`` is the journal as it was read after the look."""
+    quiet = [
+        bid
+        for bid in contract.bids
+        if after.rows.get(bid.key) == bid
+        and after.changes(bid) == before.changes(bid)
+        and all((now - one.changed).total_seconds() > SETTLED_S for one in (bid, *after.changes(bid)))
+    ]
+    unseen = [bid for bid in quiet if _is_unseen(after, bid, contract.shown)]
+    found: list[Gone] = []
+    for bid in quiet:
+        if _has_expired(bid, contract.shown.venue_now):
+            found.append(Gone(bid, f"it expired at {bid.fields['expire_time']}"))
+        elif contract.closed:
+            found.append(Gone(bid, f"the contract {contract.name} is closed"))
+        elif bid in unseen:
+            filled = _filled(bid, unseen, contract.shown, ages[bid.key])
+            if filled or not _unexplained(after, bid, contract.shown):
+                why = "own trades fill it" if filled else "it was filled, or ended elsewhere"
+                found.append(Gone(bid, f"no own order rests at {bid.fields.get('price')} any more: {why}"))
+    return found
+
+
+def _places(book: Book, bid: Row) -> list[Wanted]:
+    """Where a bid can stand: as it was stated last, or as a change that is not settled would have put it."""
+    return [wanted(bid), *(wanted(one, of=bid) for one in book.changes(bid) if one.state not in ENDED)]
+
+
+def _is_unseen(book: Book, bid: Row, shown: Seen) -> bool:
+    places = _places(book, bid)
+    return all(
+        place.shows and place.price is not None and place.price not in shown.marked.get(place.side, frozenset())
+        for place in places
+    ) and all(place.side in shown.marked for place in places)
+
+
+def _has_expired(bid: Row, venue_now: datetime | None) -> bool:
+    text = bid.fields.get("expire_time")
+    if text is None or venue_now is None:
+        return False
+    return (venue_now - datetime.fromisoformat(str(text))).total_seconds() > TOLERANCE_S
+
+
+def _unexplained(book: Book, bid: Row, shown: Seen) -> bool:
+    """Whether an own mark on the bid's side stands where nothing that the journal knows of can have put it."""
+    side = wanted(bid).side
+    explained = {one.price for one in book.others(bid, bid) if one.side in ("", side) and one.can_rest}
+    return bool(shown.marked.get(side, frozenset()) - explained)
+
+
+def _filled(bid: Row, unseen: Iterable[Row], shown: Seen, sent: Ages) -> bool:
+    """Whether own trades since the bid was sent are enough for it and for all others that are not seen any more."""
+    order = replace(wanted(bid), can_rest=True)
+    trades, _ = shown.trades(sent)
+    fitting = sum(trade.quantity for trade in trades if could_fill(order, trade.price))
+    return 0 < sum(wanted(one).quantity for one in unseen) <= fitting
