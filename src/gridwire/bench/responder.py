@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -15,28 +16,34 @@ import ssl
 import sys
 import threading
 
-_BODY = b'{"resultCode":"0","resultDescription":"OK","resultType":"SUCCESS","body":{"bidResponse":{"id":"1000001"}}}'
+_BODY = b'{"resultCode":"0","resultDescription":"OK","resultType":"SUCCESS","body":{"bidResponse":{"id":"%d"}}}'
 _TGT = b"TGT-1-BenchmarkTicketOfNoValue0123456789-bench"
-_ST = b"ST-1-BenchmarkTicketOfNoValue0123456789-bench"
+_ST = b"ST-%d-BenchmarkTicketOfNoValue0123456789-bench"
+_NUMBERS = itertools.count(1_000_001)
+"""Of tickets and bids, which a client does not believe when they come twice. All have seven digits."""
 
 
 def _answer(status: bytes, media_type: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (status, media_type, len(body), body)
 
 
-_ANSWERS = {
-    b"/cas/v1/tickets": _answer(b"201 Created", b"text/plain", _TGT),
-    b"/cas/v1/tickets/": _answer(b"200 OK", b"text/plain", _ST),
-    b"": _answer(b"200 OK", b"application/json", _BODY),
-}
+def _numbered(status: bytes, media_type: bytes, body: bytes) -> bytes:
+    """An answer with room for one number."""
+    whole = _answer(status, media_type, body % 1_000_001)
+    return whole.replace(b"1000001", b"%d")
+
+
+_LOGIN = _answer(b"201 Created", b"text/plain", _TGT)
+_TICKET = _numbered(b"200 OK", b"text/plain", _ST)
+_ORDER = _numbered(b"200 OK", b"application/json", _BODY)
 
 
 def answer_to(head: bytes) -> bytes:
     """The ready answer to a request with this head."""
     path = head.split(b" ", 2)[1].partition(b"?")[0]
-    if path.startswith(b"/cas/v1/tickets/"):
-        return _ANSWERS[b"/cas/v1/tickets/"]
-    return _ANSWERS.get(path, _ANSWERS[b""])
+    if path == b"/cas/v1/tickets":
+        return _LOGIN
+    return (_TICKET if path.startswith(b"/cas/v1/tickets/") else _ORDER) % next(_NUMBERS)
 
 
 def serve(connection: socket.socket, context: ssl.SSLContext | None) -> None:
