@@ -176,10 +176,10 @@ async def test_T04_a_venue_whose_tickets_live_15_s_is_noticed_once(wire: Wire) -
 async def test_T04_a_ticket_does_not_grow_too_old_while_its_call_waits_for_a_connection(wire: Wire) -> None:
     async with floor(message_format=wire, timeout=60.0) as f:
         f.venue.knobs.latency_s = 40.0
-        reads = [
-            asyncio.create_task(f.stp.contracts.standard()) for _ in range(20)
-        ]  # all connections there are for reads
-        bids = [asyncio.create_task(f.stp.bids.save(TODAY, **BID)) for _ in range(20)]  # and for writes
+        bids = [asyncio.create_task(f.stp.bids.save(TODAY, **BID)) for _ in range(20)]  # all connections for writes
+        await until(lambda: f.venue.cas.count("service_ticket") == 20)
+        await asyncio.sleep(1)
+        reads = [asyncio.create_task(f.stp.contracts.standard()) for _ in range(20)]  # and all for reads
         await f.stp.warm_up()
         await until(lambda: len(f.venue.log) == 0 and f.venue.cas.count("service_ticket") >= 41)
         await asyncio.sleep(20)
