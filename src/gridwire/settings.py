@@ -81,6 +81,12 @@ def known_fields(confirmed: Collection[str], facts: Mapping[str, Fact]) -> froze
     return frozenset(confirmed)
 
 
+def flag_or_path(value: object) -> object:
+    """A word of the environment for yes or no as a bool, and everything else as it is: a path."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
 def state_directory() -> Path:
     """Where this operating system keeps the state of programs: ``$XDG_STATE_HOME`` or ``~/.local/state`` on Linux."""
     if sys.platform == "win32":  # pragma: no cover - runs on Windows only

@@ -147,3 +147,12 @@ def test_cas_url_is_host_and_path_alone(tail: str) -> None:
 def test_an_address_is_printable_ascii(url: str) -> None:
     with pytest.raises(ConfigurationError, match="stp_url"):
         account_of(settings(environment="test", stp_url=url))
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [("true", True), ("1", True), ("NO", False), ("/somewhere/tickets.json", "/somewhere/tickets.json")],
+)
+def test_whether_sessions_are_kept_is_yes_no_or_a_path(word: str, kept: bool | str) -> None:
+    assert StpSettings(ticket_file=word).ticket_file == kept
+    assert StpSettings(ticket_file=kept).ticket_file == kept

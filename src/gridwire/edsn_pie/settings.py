@@ -14,18 +14,11 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
-from gridwire.settings import check_environment, password_from_keyring
+from gridwire.settings import check_environment, flag_or_path, password_from_keyring
 from gridwire.transport.tls import is_loopback
 
 PREFIX = "GRIDWIRE_EDSN_PIE_"
 TABLE = "edsn_pie"
-
-
-def _flag_or_path(value: object) -> object:
-    """A word of the environment for yes or no, and everything else as it is: a path."""
-    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
-        value.lower() if isinstance(value, str) else "", value
-    )
 
 
 class PieSettings(BaseModel):
@@ -79,7 +72,7 @@ class PieSettings(BaseModel):
     client_cert: str | None = None
     timeout: float = 10.0
     read_only: bool = False
-    inbox: Annotated[bool | str, BeforeValidator(_flag_or_path)] = False
+    inbox: Annotated[bool | str, BeforeValidator(flag_or_path)] = False
     confirmed: list[str] = []
 
 

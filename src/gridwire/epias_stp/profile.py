@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, BeforeValidator, SecretStr
 
 from gridwire.errors import ConfigurationError
-from gridwire.settings import Fact, check_environment, password_from_keyring
+from gridwire.settings import Fact, check_environment, flag_or_path, password_from_keyring
 from gridwire.transport.tls import is_loopback
 
 Environment: TypeAlias = Literal["sandbox", "test", "production"]
@@ -124,7 +124,7 @@ class StpSettings(BaseModel):
     timeout: float = 10.0
     read_only: bool = False
     confirmed: list[str] = []
-    ticket_file: bool | str = False
+    ticket_file: Annotated[bool | str, BeforeValidator(flag_or_path)] = False
     journal: str | None = None
     journal_durability: Literal["process", "power"] = "process"
 

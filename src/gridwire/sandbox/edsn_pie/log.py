@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-KEPT = 100_000
+from gridwire.sandbox.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +32,8 @@ class LoggedCall:
     """Kind of the scripted fault that struck this call."""
 
 
-class CallLog:
+class CallLog(Log[LoggedCall]):
     """The requests in the order of their arrival; the last 100,000 of a sandbox left running for days."""
-
-    def __init__(self) -> None:
-        self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
-
-    def __iter__(self) -> Iterator[LoggedCall]:
-        return iter(self._calls)
-
-    def __len__(self) -> int:
-        return len(self._calls)
-
-    def __getitem__(self, index: int) -> LoggedCall:
-        return self._calls[index]
-
-    def append(self, call: LoggedCall) -> None:
-        """Write a call down."""
-        self._calls.append(call)
 
     def calls(self, operation: str | None = None, client: str | None = None) -> list[LoggedCall]:
         """Every request of one operation or client, whatever became of it."""

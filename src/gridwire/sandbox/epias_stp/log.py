@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 
 from gridwire.sandbox.cas import Why
 from gridwire.sandbox.epias_stp.codec import Format
-
-KEPT = 100_000
+from gridwire.sandbox.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +35,8 @@ class LoggedCall:
     """Kind of the scripted fault that struck this call."""
 
 
-class CallLog:
+class CallLog(Log[LoggedCall]):
     """The requests in the order in which they were decided; the last 100,000 of a sandbox left running for days."""
-
-    def __init__(self) -> None:
-        self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
-
-    def __iter__(self) -> Iterator[LoggedCall]:
-        return iter(self._calls)
-
-    def __len__(self) -> int:
-        return len(self._calls)
-
-    def __getitem__(self, index: int) -> LoggedCall:
-        return self._calls[index]
-
-    def append(self, call: LoggedCall) -> None:
-        """Write a call down."""
-        self._calls.append(call)
 
     def calls(self, operation: str | None = None, user: str | None = None) -> list[LoggedCall]:
         """Every request of one operation or user, whatever became of it."""
