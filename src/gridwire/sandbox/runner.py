@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from gridwire.epias_stp.profile import Account
 from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.serving import Authority
-from gridwire.siooi.account import Account as SiooiAccount
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie.profile import Account as PieAccount
     from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
     from gridwire.sandbox.siooi import SiooiVenue
+    from gridwire.siooi.account import Account as SiooiAccount
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gridwire.epias_stp.profile import Account
 from gridwire.sandbox.runner import Sandbox as AsyncSandbox
-from gridwire.siooi.account import Account as SiooiAccount
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from gridwire.sandbox.edsn_pie import EdsnPieVenue
     from gridwire.sandbox.epias_stp import EpiasStpVenue
     from gridwire.sandbox.siooi import SiooiVenue
+    from gridwire.siooi.account import Account as SiooiAccount
 
 
 class Sandbox(Blocking):
