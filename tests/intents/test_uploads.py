@@ -358,6 +358,7 @@ class TestRuns:
         row = started(first)
         first.close()
         first.close()
+        first._abandon()  # as in a forked child
         second = Uploads.open(path)
         assert [one.ref for one in second.recovered] == [row.ref]
         second.close()

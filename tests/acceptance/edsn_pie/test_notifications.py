@@ -17,6 +17,7 @@ from gridwire.edsn_pie import (
     TEST,
     CommentCreated,
     ConsumerOptions,
+    EdsnPie,
     LinkState,
     Notification,
     Received,
@@ -148,7 +149,7 @@ async def test_what_cannot_be_is_said_before_anything_is_taken() -> None:
         amqp=amqp_somewhere(),
     )  # fmt: skip
     async with ground() as g:
-        from gridwire.edsn_pie import Account, EdsnPie
+        from gridwire.edsn_pie import Account
 
         account = Account(production, "pie", g.account().private_key)
         async with EdsnPie(account, confirmed=["audience", "scope", "assertion"]) as pie:
@@ -239,8 +240,7 @@ async def test_the_clients_inbox_is_used_unless_options_name_another(tmp_path: P
 
 async def test_closing_the_client_ends_the_stream_and_gives_back_what_nobody_has_begun_with() -> None:
     async with ground() as g:
-        pie = await g.client()
-        async with pie:
+        async with EdsnPie(g.account()) as pie:
             stream = pie.notifications()
             item = await anext(stream)
             while not isinstance(item, Received):

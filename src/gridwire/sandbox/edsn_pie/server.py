@@ -6,15 +6,12 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import format_datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
 from aiohttp import web
 
-from gridwire import clock
 from gridwire.sandbox.edsn_pie.board import Board
 from gridwire.sandbox.edsn_pie.events import BASE
 from gridwire.sandbox.edsn_pie.identity import API, Decision, Identity
@@ -55,9 +52,6 @@ class TokenServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        return _dated(await self._handle(request), self._identity.now())
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == METADATA_PATH and self.publishes:
             return web.json_response(self._identity.metadata())
         if request.path != TOKEN_PATH:
@@ -106,9 +100,6 @@ class RestServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        return _dated(await self._handle(request), clock.now())
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
         now = asyncio.get_running_loop().time()
         raw_path = request.raw_path.partition("?")[0]
         operation, ids = _route(raw_path)
@@ -208,13 +199,6 @@ class RestServer:
         elif start + size < len(comments):
             body["nextCursor"] = f"p{start + size}"
         return _json(200, body)
-
-
-def _dated(response: web.StreamResponse, now: datetime) -> web.StreamResponse:
-    """With the time of the clock that rules here: aiohttp would write the machine's."""
-    if not response.prepared:
-        response.headers["Date"] = format_datetime(now, usegmt=True)
-    return response
 
 
 def _route(raw_path: str) -> tuple[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
+from gridwire import clock
 from gridwire.edsn_pie.profile import Account, AmqpSettings, Profile
 from gridwire.errors import InvalidInput, MissingExtra
 from gridwire.sandbox.edsn_pie.board import Board, Created
@@ -122,8 +123,11 @@ class EdsnPieVenue:
             self.identity.register(ServiceAccount(client, organisation, key.public_key(), roles=roles))
         tls = self._authority.context if self._authority else None
         try:
-            for offset, handler in enumerate((self._rest.handle, self._tokens.handle)):
-                self._listeners.append(await Listener.open(handler, port=port + offset if port else 0, tls=tls))
+            for offset, (handler, now) in enumerate(
+                ((self._rest.handle, clock.now), (self._tokens.handle, self.identity.now))
+            ):
+                at = port + offset if port else 0
+                self._listeners.append(await Listener.open(handler, port=at, tls=tls, now=now))
             if self.broker is not None:
                 self._amqp_port = await self.broker.open(port + 2 if port else 0, tls)
         except OSError:
