@@ -51,7 +51,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "gridwire.transport.xml.schema": ("tests/transport/xml/test_schema.py",),
     "gridwire.intents.reconcile": ("tests/intents/test_reconcile.py",),
     "gridwire.auth.ticket_pool": ("tests/auth/test_ticket_pool.py", "tests/auth/test_tickets.py"),
-    "gridwire.auth.tickets": ("tests/auth/test_tickets.py",),
+    "gridwire.auth.tickets": (
+        "tests/auth/test_tickets_life.py",
+        "tests/auth/test_tickets.py",
+        "tests/auth/test_cas_session.py",
+    ),
 }
 """Modules, and the tests that have to notice."""
 
