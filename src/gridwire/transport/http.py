@@ -16,18 +16,25 @@ import asyncio
 import re
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from gridwire.errors import GridwireError, NoAnswer, NotSent, WrongLoop
 from gridwire.observe.redact import guard_loggers, safe_url
 from gridwire.transport.exchange import Request, Response
 from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+
+# Where rich and click are installed, httpx imports a command line of its own: 50 ms that no client needs. None in its
+# place reads as "not installed", which httpx is prepared for.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+import httpx  # noqa: E402
+
+if sys.modules["httpx._main"] is None:
+    del sys.modules["httpx._main"]
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 PIECE_BYTES = 64 * 1024
