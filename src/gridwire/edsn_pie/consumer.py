@@ -37,7 +37,7 @@ from gridwire.edsn_pie.stream import (
     Received,
     StreamEvent,
 )
-from gridwire.errors import InvalidInput, WrongLoop
+from gridwire.errors import GridwireError, InvalidInput, WrongLoop
 from gridwire.observe.events import Events
 from gridwire.transport.amqp import Delivery, Link, Undecodable
 from gridwire.transport.amqp_client import AmqpClient
@@ -46,6 +46,10 @@ from gridwire.transport.tls import Network
 
 MOST_EVENTS = 256
 """More events than this wait for a slow reader only by dropping the oldest; notifications are never dropped."""
+
+
+class WorkerLost(GridwireError, RuntimeError):
+    """A task of `Consumer.run` was cancelled from outside, and nobody would have taken its share of the notifications."""
 
 
 Handler: TypeAlias = Callable[[Notification], Awaitable[object]]
@@ -138,7 +142,9 @@ class Consumer:
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled or `aclose`.
 
-        A handler that raises sees the notification again. Events go to ``on_event`` and to the log.
+        A handler that raises sees the notification again, also one that raises ``CancelledError`` because what it waited
+        for was cancelled by others. Events go to ``on_event`` and to the log. Raises what ends the stream, and
+        `WorkerLost` where one of its tasks was cancelled behind its back.
         """
         if not 1 <= concurrency <= 1000:
             raise InvalidInput(f"concurrency must be between 1 and 1000 handlers, not {concurrency}.")
@@ -152,9 +158,10 @@ class Consumer:
                 await self.aclose()
             finally:
                 await self._dismiss()
-        for worker in workers:
-            if not worker.cancelled():
-                worker.result()
+                failures = [worker.exception() for worker in workers if worker.done() and not worker.cancelled()]
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     async def _dismiss(self) -> None:
         """Cancel the handlers that still run, so that none ends well after its message was given back."""
@@ -166,6 +173,17 @@ class Consumer:
             await asyncio.wait(workers)
 
     async def _work(self, handler: Handler, on_event: Callable[[StreamEvent], object] | None) -> None:
+        try:
+            await self._serve(handler, on_event)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise
+            raise WorkerLost(
+                "Notifications are not taken any more: a task of run() was cancelled from outside while the stream was "
+                "open. What it worked at went back; end run() by cancelling run() itself, or by aclose()."
+            ) from None
+
+    async def _serve(self, handler: Handler, on_event: Callable[[StreamEvent], object] | None) -> None:
         async for item in self:
             if not isinstance(item, Received):
                 if on_event is not None:
@@ -174,8 +192,21 @@ class Consumer:
             try:
                 async with item as notification:
                     await handler(notification)
+            except asyncio.CancelledError as error:
+                if not self._failed_by(error):
+                    raise
             except Exception:  # noqa: BLE001, S110 - it is the caller's code; the stream has told what it raised
                 pass
+
+    def _failed_by(self, error: BaseException) -> bool:
+        """Whether a handler has failed with it, and was not ended from outside.
+
+        A handler that waited for something that others cancelled raises the error of a cancelled task, and none is.
+        """
+        if not isinstance(error, asyncio.CancelledError):
+            return isinstance(error, Exception)
+        task = asyncio.current_task()
+        return not self._stopping and task is not None and not task.cancelling()
 
     async def aclose(self) -> None:
         """Stop: no new messages, wait for running handlers within the time-out, give the rest back, close the link.
@@ -231,7 +262,7 @@ class Consumer:
                     await self._shelf.finish(entry)
             finally:  # also when its reader is cancelled while the disk writes: the inbox will have it as done
                 self._deliveries.done(entry, self._now())
-        elif not isinstance(error, Exception):  # cancelled, or the generator was closed: nobody is to blame
+        elif not self._failed_by(error):  # cancelled, or the generator was closed: nobody is to blame
             self._deliveries.give_back(entry)
         else:
             pause_s = self._deliveries.failed(entry, self._options.most_failures)
@@ -242,7 +273,7 @@ class Consumer:
                 self._timers[entry] = asyncio.get_running_loop().call_later(pause_s, self._again, entry)
         self._settled_one()
 
-    async def _last_failure(self, entry: Entry, error: Exception) -> None:
+    async def _last_failure(self, entry: Entry, error: BaseException) -> None:
         if self._shelf is not None:
             key = await self._shelf.park(entry, error)
             self.counts.parked += 1
