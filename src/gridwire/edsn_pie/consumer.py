@@ -58,6 +58,8 @@ Handler: TypeAlias = Callable[[Notification], Awaitable[object]]
 class Consumer:
     """See the module. ``decode`` never raises; ``user`` is the name that goes with the token.
 
+    ``inbox_owner`` says whose inbox it may use, None anybody's.
+
     It starts with the first ``async for`` (or `run`) and ends with `aclose`, or leaving its ``async with``. What cannot be
     mended by connecting again is raised: `EdsnAuthError`, `EdsnLinkError`, `EdsnTlsError`, `ConfigurationError`.
     """
@@ -72,6 +74,7 @@ class Consumer:
         decode: Callable[[AmqpMessage], Notification],
         options: ConsumerOptions | None = None,
         events: Events | None = None,
+        inbox_owner: str | None = None,
     ) -> None:
         self._settings = settings
         self._user = user
@@ -80,6 +83,7 @@ class Consumer:
         self._decode = decode
         self._options = options or ConsumerOptions()
         self._events = events or Events()
+        self._inbox_owner = inbox_owner
         self.counts: Counts = Counts()
         self._deliveries = Deliveries(self.counts, deduplicate=self._options.deduplicate, give_up=self._options.give_up)
         self._ready: deque[Entry] = deque()
@@ -444,7 +448,7 @@ class Consumer:
             last = None
             if self._options.inbox is not None:
                 self._shelf = Shelf(self._options.inbox, self._deliveries, self._decode, self._offer, self._shelf_event)
-                last = await self._shelf.open()
+                last = await self._shelf.open(self._inbox_owner)
             self._queue_link = QueueLink(
                 self._settings,
                 self._user,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
+from gridwire.intents.inbox import default_inbox
 from gridwire.settings import check_environment, flag_or_path, password_from_keyring
 from gridwire.transport.tls import is_loopback
 
@@ -100,6 +101,28 @@ def account_of(settings: PieSettings) -> Account:
             f"No service account is named: set {PREFIX}CLIENT_ID to its id, as the portal shows it."
         )
     return Account(profile, settings.client_id, _key(settings), settings.passphrase)
+
+
+def inbox_owner(environment: str, client_id: str, queue: str) -> str:
+    """Whose an inbox is, in words that its errors and its file's name show."""
+    return f"edsn_pie {environment} {client_id} {queue}"
+
+
+def usual_inbox(settings: PieSettings) -> Path:
+    """The inbox that ``settings`` mean: the named file, or the usual place of their account and queue.
+
+    No key is needed for it. Raises `ConfigurationError` that names what is missing.
+    """
+    if isinstance(settings.inbox, str) and settings.inbox:
+        return Path(settings.inbox)
+    environment = check_environment(settings.environment, setting=PREFIX + "ENVIRONMENT")
+    for name in ("client_id", "amqp_address"):
+        if not getattr(settings, name):
+            raise ConfigurationError(
+                f"Each account and queue has an inbox of its own, and {name} is not set: set {PREFIX}{name.upper()}, or "
+                "name the file of the inbox. Nothing was changed."
+            )
+    return default_inbox(inbox_owner(environment, str(settings.client_id), str(settings.amqp_address)))
 
 
 def _profile(settings: PieSettings) -> Profile:

@@ -58,9 +58,9 @@ class Shelf:
         self._closing = False
         self._failure: BaseException | None = None
 
-    async def open(self) -> datetime | None:
-        """Take the file, hand out what a former process left, and say when anyone was last connected."""
-        self._inbox = inbox = await asyncio.to_thread(Inbox.open, self._path, reader=True)
+    async def open(self, owner: str | None = None) -> datetime | None:
+        """Take the file, if it is ``owner``'s, hand out what a former process left, and say when anyone was last connected."""
+        self._inbox = inbox = await asyncio.to_thread(Inbox.open, self._path, reader=True, owner=owner)
         last = await asyncio.to_thread(inbox.last_streaming)
         await self._look(inbox)
         self._task = asyncio.get_running_loop().create_task(self._write(inbox), name="gridwire-pie-inbox")

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,26 @@ async def test_the_clients_inbox_is_used_unless_options_name_another(tmp_path: P
         assert (tmp_path / "other.sqlite").exists()
         async with g.pie.notifications() as stream:
             assert names(await take(stream, 2))[0] == "PIE-000002", "what was stored and not handled comes first"
+
+
+async def test_the_usual_inbox_is_one_for_each_account_and_not_taken_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with ground(inbox=True) as g:
+        async with g.pie.notifications(ConsumerOptions(stop_timeout_s=0)) as stream:
+            await take(stream, 1)
+        account = g.account()
+        assert account.profile.amqp is not None
+        queue = replace(account.profile.amqp, address="pie.another")
+        other = await g.client(replace(account, profile=replace(account.profile, amqp=queue)), inbox=True)
+        assert other._inbox != g.pie._inbox
+        (mine,) = (tmp_path / "gridwire" / "inbox").glob("*.sqlite")
+        async with other.notifications(ConsumerOptions(inbox=mine)) as stream:
+            with pytest.raises(
+                ConfigurationError, match=r"belongs to edsn_pie sandbox pie-service-1 .*No message was taken"
+            ):
+                await take(stream, 1)
 
 
 async def test_closing_the_client_ends_the_stream_and_gives_back_what_nobody_has_begun_with() -> None:
