@@ -155,6 +155,9 @@ class QueueLink:
     async def _once(self, token: str) -> None:
         """One connection, from its login to its end. Returns when the token is about to expire."""
         loop = asyncio.get_running_loop()
+        # Asked for now, because a call over REST may have the token replaced while the connection lives on with it.
+        left_s = self._tokens.left_s(token)
+        ends_at = loop.time() + left_s if left_s is not None else None
         client = await log_in(self._settings, self._broker, self._user, self._network, token)
         self._client = client
         try:
@@ -169,15 +172,15 @@ class QueueLink:
             self._away_since, self._loss_told = None, False
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
-            await self._stream(client, token)
-            await self._roll_over(token)
+            await self._stream(client, ends_at)
+            await self._roll_over(token, ends_at)
         finally:
             if self._link is not None:
                 self._away_since = clock.now()
             await self.close()
 
-    async def _stream(self, client: AmqpClient, token: str) -> None:
-        left_s = self._tokens.left_s(token) if self._proactive else None
+    async def _stream(self, client: AmqpClient, ends_at: float | None) -> None:
+        left_s = ends_at - asyncio.get_running_loop().time() if self._proactive and ends_at is not None else None
         # Half of a short life has to be used, or a token whose life is below the margin would be changed all the time.
         wait_s = max(left_s - ROLLOVER_MARGIN_S, left_s / 2, 1.0) if left_s is not None and left_s > 0 else None
         await asyncio.wait({client.ended}, timeout=wait_s)
@@ -185,10 +188,10 @@ class QueueLink:
             failure = client.ended.result()
             raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
 
-    async def _roll_over(self, token: str) -> None:
+    async def _roll_over(self, token: str, ends_at: float | None) -> None:
         """Let what is with us be decided on the connection it came by, then have a new token fetched."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
-        left_s = self._tokens.left_s(token) or 0.0
+        left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
         await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
         self._tokens.refused(token)
