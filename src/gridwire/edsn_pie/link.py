@@ -30,6 +30,8 @@ from gridwire.transport.tls import Network
 ROLLOVER_MARGIN_S = 60.0
 ROLLOVER_WAIT_S = 30.0
 CLOSE_S = 2.0
+ALIVE_EVERY_S = 30.0
+"""How often a link that stands notes the time of day, which is how a sleep of this machine is noticed."""
 LOSS_AFTER_S = 23 * 3600.0
 """Messages live a day; an hour is left for clocks and for what was put into the queue just before we went."""
 
@@ -132,6 +134,7 @@ class QueueLink:
         self._proactive = proactive
         self._away_since = last_streaming
         self._loss_told = False
+        self._alive_at = clock.now()
         self._broker = broker_of(settings)
         self._rules = Reconnect()
         self._client: AmqpClient | None = None
@@ -170,23 +173,33 @@ class QueueLink:
             self._rules.streaming(loop.time())
             self._look_for_loss()
             self._away_since, self._loss_told = None, False
+            self._alive_at = clock.now()
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
             await self._stream(client, ends_at)
             await self._roll_over(token, ends_at)
         finally:
             if self._link is not None:
-                self._away_since = clock.now()
+                self._away_since = self._alive_at  # not now: this machine may have slept since
             await self.close()
 
     async def _stream(self, client: AmqpClient, ends_at: float | None) -> None:
         left_s = ends_at - asyncio.get_running_loop().time() if self._proactive and ends_at is not None else None
         # Half of a short life has to be used, or a token whose life is below the margin would be changed all the time.
         wait_s = max(left_s - ROLLOVER_MARGIN_S, left_s / 2, 1.0) if left_s is not None and left_s > 0 else None
-        await asyncio.wait({client.ended}, timeout=wait_s)
-        if client.ended.done():
-            failure = client.ended.result()
-            raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s if wait_s is not None else float("inf")
+        while (left_s := until - loop.time()) > 0:
+            await asyncio.wait({client.ended}, timeout=min(ALIVE_EVERY_S, left_s))
+            if client.ended.done():
+                failure = client.ended.result()
+                raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+            self._note_alive()
+
+    def _note_alive(self) -> None:
+        """The connection has not ended; if this machine slept meanwhile, it just has not noticed yet."""
+        before, self._alive_at = self._alive_at, clock.now()
+        self._tell_loss(before)
 
     async def _roll_over(self, token: str, ends_at: float | None) -> None:
         """Let what is with us be decided on the connection it came by, then have a new token fetched."""
@@ -229,13 +242,16 @@ class QueueLink:
 
     def _look_for_loss(self) -> None:
         since = self._away_since
-        if since is None or self._loss_told:
-            return
+        if since is not None and not self._loss_told:
+            self._loss_told = self._tell_loss(since)
+
+    def _tell_loss(self, since: datetime) -> bool:
         # Wall time on purpose: the broker counts the day of a message on, also while this machine sleeps.
         away_s = (clock.now() - since).total_seconds()
-        if away_s > LOSS_AFTER_S:
-            self._loss_told = True
-            self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
+        if away_s <= LOSS_AFTER_S:
+            return False
+        self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
+        return True
 
     def _end(self, failure: AmqpFailure, action: Action, token: str) -> Exception:
         broker, queue = self._broker, self._settings.address
