@@ -216,3 +216,29 @@ async def test_a_link_that_is_lost_while_a_message_is_stored_does_not_double_it(
             assert consumer.counts.connections >= 5
             assert consumer.counts.handled == 60
         assert sorted(seen) == numbers
+
+
+async def test_a_reader_that_is_cancelled_while_its_message_is_parked_leaves_it_parked_and_decided(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        async with world.consumer(ConsumerOptions(inbox=path, most_failures=1, stop_timeout_s=100)) as consumer:
+            item = await next_received(consumer)
+
+            async def fail() -> None:
+                async with item:
+                    raise ValueError("no")
+
+            reader = asyncio.create_task(fail())
+            await asyncio.sleep(0)
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+            await world.seen("notification.parked")
+            assert consumer.counts.parked == 1
+            async with await next_received(consumer):
+                pass
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 50, "nobody waits for a handler that has ended"
+        inbox = Inbox.open(path)
+        assert [kept.note for kept in inbox.parked()] == ["ValueError: no"]
+        inbox.close()

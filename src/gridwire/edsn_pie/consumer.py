@@ -257,8 +257,13 @@ class Consumer:
 
     async def _decide(self, entry: Entry, error: BaseException | None) -> None:
         """Its block has ended."""
-        if entry.state != "handling":
-            return
+        if entry.state == "handling":
+            try:
+                await self._judge(entry, error)
+            finally:  # whatever became of it, it is decided, and somebody may wait for that
+                self._settled_one()
+
+    async def _judge(self, entry: Entry, error: BaseException | None) -> None:
         if error is None:
             self.counts.handled += 1
             try:
@@ -275,18 +280,27 @@ class Consumer:
             else:
                 self._tell(HandlerFailed(entry.notification, entry.attempts, error, pause_s))
                 self._timers[entry] = asyncio.get_running_loop().call_later(pause_s, self._again, entry)
-        self._settled_one()
 
     async def _last_failure(self, entry: Entry, error: BaseException) -> None:
         if self._shelf is not None:
-            key = await self._shelf.park(entry, error)
-            self.counts.parked += 1
-            self._deliveries.done(entry, self._now())
-            self._tell(Parked(entry.notification, key, entry.attempts, error))
+            try:
+                await self._shelf.park(entry, error)
+            except asyncio.CancelledError:  # its reader, while the disk writes: the inbox will have it as parked
+                self._parked(entry, error)
+                raise
+            except BaseException:
+                self._deliveries.give_back(entry)  # the inbox has it as stored, for whoever opens it next
+                raise
+            self._parked(entry, error)
         else:
             self.counts.given_back += 1
             self._deliveries.give_up(entry, error)
             self._tell(GivenBack(entry.notification, entry.attempts, error))
+
+    def _parked(self, entry: Entry, error: BaseException) -> None:
+        self.counts.parked += 1
+        self._deliveries.done(entry, self._now())
+        self._tell(Parked(entry.notification, entry.key or "", entry.attempts, error))
 
     def _again(self, entry: Entry) -> None:
         self._timers.pop(entry, None)

@@ -76,10 +76,9 @@ class Shelf:
         """Its handler has succeeded. Returns when that is on the disk."""
         await self._add(entry, "finish")
 
-    async def park(self, entry: Entry, error: BaseException) -> str:
-        """Its handler has failed too often. Returns its key."""
+    async def park(self, entry: Entry, error: BaseException) -> None:
+        """Its handler has failed too often. Returns when that is on the disk, and is not undone by being cancelled."""
         await self._add(entry, "park", mask(f"{type(error).__name__}: {error}")[:_NOTE_LENGTH])
-        return entry.key or ""
 
     async def written(self) -> None:
         """Wait until everything that was asked for is on the disk, or cannot be."""
