@@ -242,3 +242,24 @@ async def test_a_reader_that_is_cancelled_while_its_message_is_parked_leaves_it_
         inbox = Inbox.open(path)
         assert [kept.note for kept in inbox.parked()] == ["ValueError: no"]
         inbox.close()
+
+
+async def test_the_window_holds_over_every_link_and_over_a_restart(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(60))
+        options = ConsumerOptions(inbox=path, stop_timeout_s=0)
+        async with world.consumer(options, credit=5) as consumer:
+            item = await next_received(consumer)
+            for _ in range(4):
+                await asyncio.sleep(20)
+                assert world.queue.depth + world.queue.unsettled == 55, "five are with us, and no more were asked for"
+                world.broker.drop()
+            await asyncio.sleep(20)
+            async with item:
+                pass
+            await handle(consumer, 20)
+            await asyncio.sleep(5)
+            assert 60 - world.queue.depth <= 26
+        async with world.consumer(options, credit=5) as consumer:
+            await asyncio.wait_for(handle(consumer, 39), 600)
+        await settled(world, 60)

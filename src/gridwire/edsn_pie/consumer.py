@@ -371,12 +371,12 @@ class Consumer:
     # what the link tells
 
     def attached(self, client: AmqpClient, link: Link) -> None:
-        """Ask for the whole window."""
+        """Ask for as much of the window as is not taken by what the inbox holds."""
         self._client, self._link = client, link
         self._holding = False
         self.counts.connections += 1
-        self._deliveries.owed = 0
-        client.ask(link, self._settings.credit)
+        if room := self._deliveries.link_begun(self._settings.credit):
+            client.ask(link, room)
         if self._shelf is not None:
             self._shelf.streaming(True)
 
