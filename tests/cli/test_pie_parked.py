@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,14 @@ def test_which_inbox_is_meant_is_never_guessed(state: Path, monkeypatch: pytest.
     monkeypatch.delenv(f"GRIDWIRE_EDSN_PIE_{missing}")
     with pytest.raises(ConfigurationError, match=f"GRIDWIRE_EDSN_PIE_{missing}"):
         run("list")
+
+
+def test_a_damaged_entry_is_listed_with_the_others(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE messages SET message = '{broken' WHERE key = 'event-1'")
+    run("list", "--inbox", str(path), "--json")
+    assert [one["what"] for one in json.loads(capsys.readouterr().out)["parked"]] == [
+        "damaged",
+        "ticket T-2",
+        "ticket T-13",
+    ]

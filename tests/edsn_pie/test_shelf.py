@@ -13,7 +13,7 @@ from gridwire.edsn_pie.models import UnknownNotification
 from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, Parked, PossibleLoss, Received
 from gridwire.intents.inbox import Inbox, InboxBusy
 from gridwire.intents.records import JournalError
-from gridwire.transport.amqp_message import AmqpMessage, load
+from gridwire.transport.amqp_message import AmqpMessage, dump, load
 from tests.support.amqp_world import QUEUE, World, amqp_world, handle, message, next_received, number_of, until
 
 
@@ -263,3 +263,21 @@ async def test_the_window_holds_over_every_link_and_over_a_restart(path: Path) -
         async with world.consumer(options, credit=5) as consumer:
             await asyncio.wait_for(handle(consumer, 39), 600)
         await settled(world, 60)
+
+
+@pytest.mark.parametrize("damaged", ["{broken", "[1]", '{"nothing":1}', "", '{"body":{"bytes":5}}', b"\xff\x00"])
+async def test_a_damaged_entry_is_handed_out_as_such_and_keeps_no_other_back(path: Path, damaged: str | bytes) -> None:
+    inbox = Inbox.open(path)
+    inbox.store([("first", damaged), ("second", dump(message(2)))], at=clock.now())  # type: ignore[list-item]
+    inbox.close()
+    async with amqp_world() as world, world.consumer(ConsumerOptions(inbox=path)) as consumer:
+        world.put(3)
+        async with await next_received(consumer) as notification:
+            assert isinstance(notification, UnknownNotification)
+            assert notification.key == "first"
+            assert "damaged in the inbox" in notification.reason
+            assert damaged in (notification.raw, b"\xff\x00")
+        assert await handle(consumer, 2) == [2, 3]
+    inbox = Inbox.open(path)
+    assert inbox.pending() == []
+    inbox.close()

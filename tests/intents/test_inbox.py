@@ -153,3 +153,13 @@ def test_an_inbox_is_refused_to_whom_it_does_not_belong(path: Path) -> None:
     with pytest.raises(InboxOfAnother, match="belongs to test sa-1 one, and not to production sa-1 one: give each"):
         Inbox.open(path, reader=True, owner="production sa-1 one")
     Inbox.open(path, reader=True, owner="test sa-1 one").close()  # the refused one holds no lock
+
+
+def test_an_entry_whose_times_are_no_numbers_is_named(path: Path) -> None:
+    inbox = Inbox.open(path)
+    inbox.store([("a", "one")], at=clock.now())
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE messages SET arrived_us = 'never'")
+    with pytest.raises(JournalError, match=f"entry 'a' of the inbox {path} is damaged"):
+        inbox.pending()
+    inbox.close()

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
-from gridwire.edsn_pie.models import Notification
-from gridwire.intents.inbox import Inbox
+from gridwire.edsn_pie.models import Notification, UnknownNotification
+from gridwire.intents.inbox import Inbox, Kept
 from gridwire.observe.redact import mask
 from gridwire.transport.amqp_message import AmqpMessage, dump, load
 
@@ -179,7 +179,17 @@ class Shelf:
         changing = {job.entry.key for job in self._jobs}
         for kept in found:
             if kept.key not in changing and not self._deliveries.is_live(kept.key):
-                message = load(kept.message)
-                entry = self._deliveries.enter(kept.key, self._decode(message), message)
+                notification, message = self._read(kept)
+                entry = self._deliveries.enter(kept.key, notification, message)
                 self._deliveries.stored(entry)
                 self._offer(entry)
+
+    def _read(self, kept: Kept) -> tuple[Notification, AmqpMessage]:
+        """What was stored. What was damaged since is handed out as such, and keeps no other from its handler."""
+        try:
+            message = load(kept.message)
+            return self._decode(message), message
+        except ValueError as error:
+            reason = f"It was damaged in the inbox {self._path} and cannot be read again ({type(error).__name__})."
+            raw = kept.message
+            return UnknownNotification(envelope="none", key=kept.key, raw=raw, reason=reason), AmqpMessage(body=raw)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from gridwire.clock import microseconds, moment
 from gridwire.errors import ConfigurationError
@@ -212,7 +213,18 @@ class Inbox:
                 f"WHERE {where} ORDER BY arrived_us, key LIMIT {MOST_AT_ONCE}",
                 values,
             )
-            return [Kept(row[0], row[1], row[2], moment(row[3]), moment(row[4]), row[5], row[6]) for row in rows]
+            return [self._kept(row) for row in rows]
+
+    def _kept(self, row: tuple[Any, ...]) -> Kept:
+        key, state, message, arrived_us, changed_us, attempts, note = row
+        try:
+            content = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
+            return Kept(str(key), state, content, moment(arrived_us), moment(changed_us), int(attempts), str(note))
+        except (TypeError, ValueError, OverflowError, OSError):
+            raise JournalError(
+                f"The entry {key!r} of the inbox {self.path} is damaged: its times or counts are no numbers. No message is "
+                "taken by this inbox before that entry is repaired, or the file moved away."
+            ) from None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -119,7 +119,10 @@ def _what(one: Kept) -> str:
     from gridwire.edsn_pie.models import CommentCreated, TicketCreated
     from gridwire.transport.amqp_message import load
 
-    notification = decode(load(one.message))
+    try:
+        notification = decode(load(one.message))
+    except ValueError:
+        return "damaged"
     if isinstance(notification, CommentCreated):
         return f"comment {notification.comment_id}"
     return f"ticket {notification.ticket_id}" if isinstance(notification, TicketCreated) else "unknown"
