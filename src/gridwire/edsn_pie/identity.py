@@ -174,7 +174,7 @@ async def _signed(signer: Signer, payload: bytes) -> bytes:
         signature = await answer if inspect.isawaitable(answer) else None
     except GridwireError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is the caller's code
         raise EdsnTransientError(
             f"The signer raised {type(error).__name__} ({one_line(str(error), 200) or 'no text'}), so there is no assertion, "
             "and no token was asked for. See whether its key store can be reached."

@@ -23,7 +23,7 @@ from gridwire.edsn_pie.stream import LinkState, PossibleLoss
 from gridwire.errors import AuthThrottled, AuthUnavailable, LoginBudgetExceeded, TransportError
 from gridwire.transport import sasl
 from gridwire.transport.amqp import Delivery, Link
-from gridwire.transport.amqp_client import AmqpClient, Broker
+from gridwire.transport.amqp_client import AmqpClient, Broker, in_url
 from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.tls import Network
 
@@ -105,7 +105,7 @@ async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Net
     client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
     if settings.auth == "cbs":
         try:
-            await client.put_token(token, f"amqps://{settings.host}/{settings.address}")
+            await client.put_token(token, f"amqps://{in_url(settings.host)}/{settings.address}")
         except BaseException:
             await client.close(0)
             raise

@@ -200,7 +200,7 @@ def check_profile(profile: Profile) -> None:
     for name, url in (("idp_url", profile.idp_url), ("rest_url", profile.rest_url)):
         _check_place(profile, name, _host(name, url), encrypted=url.startswith("https://"))
     if profile.amqp is not None:
-        _check_place(profile, "amqp_host", profile.amqp.host.strip("[]"), encrypted=profile.amqp.tls)
+        _check_place(profile, "amqp_host", profile.amqp.host, encrypted=profile.amqp.tls)
     _check_template("ticket_path", profile.ticket_path, needs=("ticket_id",))
     _check_template("comments_path", profile.comments_path, needs=("ticket_id",))
     _check_template("comment_path", profile.comment_path, needs=("comment_id",), may=("ticket_id",))

@@ -49,7 +49,7 @@ class Broker:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{in_url(self.host)}:{self.port}"
 
 
 class AmqpClient:
@@ -361,6 +361,11 @@ class AmqpClient:
             self._end(text, "idle", condition)
         else:
             self._end(f"The broker sent what is not AMQP 1.0: {condition}.", "garbage", condition)
+
+
+def in_url(host: str) -> str:
+    """``host`` as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _words(error: Exception) -> str:
