@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
@@ -21,13 +22,15 @@ class Folder:
         """Write what a notification is about. If this raises, the notification comes again."""
         if isinstance(told, (TicketCreated, CommentCreated)):
             found: Ticket | Comment = await self.pie.fetch(told)
-            ticket = found.id if isinstance(found, Ticket) else found.ticket_id or "without a ticket"
-            name = "ticket" if isinstance(found, Ticket) else found.id
+            ticket = found.id if isinstance(found, Ticket) else found.ticket_id
+            folder = f"ticket-{quote(ticket, safe='')}" if ticket else "without-ticket"
+            name = "ticket" if isinstance(found, Ticket) else f"comment-{quote(found.id, safe='')}"
             content = json.dumps(found.raw, indent=2, ensure_ascii=False)
         else:  # nothing that EDSN may send one day is thrown away
-            ticket, content = "unknown", repr(told.raw)
+            folder, content = "unknown", repr(told.raw)
             name = hashlib.sha256((told.key or content).encode()).hexdigest()[:16]
-        place = self.path / quote(ticket, safe=" ") / f"{quote(name, safe='')}.json"
+        # With a word before each id, no id is a name that leads out of the folder, and no comment takes a ticket's place.
+        place = self.path / folder / f"{name}.json"
         await asyncio.to_thread(self.write, place, content)
         print("wrote", place.relative_to(self.path))
 
@@ -35,8 +38,16 @@ class Folder:
         """All of the file or nothing: whoever watches the folder never reads half of one."""
         place.parent.mkdir(parents=True, exist_ok=True)
         half = place.with_suffix(".part")
-        half.write_text(content, encoding="utf-8")
+        with half.open("w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before the notification is done with, also if the power fails
         half.replace(place)
+        folder = os.open(place.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 @contextlib.asynccontextmanager

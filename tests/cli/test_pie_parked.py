@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import typer
 
 from gridwire import clock
 from gridwire.cli.pie.parked import app
-from gridwire.errors import InvalidInput
-from gridwire.intents.inbox import Inbox
+from gridwire.edsn_pie.settings import inbox_owner
+from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.intents.inbox import Inbox, default_inbox
 from gridwire.transport.amqp_message import dump
 from tests.support.amqp_world import message
 
@@ -56,7 +58,7 @@ def test_retry_takes_keys_and_their_beginnings(path: Path, capsys: pytest.Captur
     run("retry", "--all", "--inbox", str(path))
     assert capsys.readouterr().out.split() == ["event-1"]
     run("retry", "--all", "--inbox", str(path))
-    assert "Nothing is parked." in capsys.readouterr().err
+    assert "Nothing is parked in " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -76,13 +78,60 @@ def test_what_cannot_be_meant_changes_nothing(path: Path, words: tuple[str, ...]
     inbox.close()
 
 
-def test_an_inbox_that_was_never_made_holds_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name, value in (("ENVIRONMENT", "sandbox"), ("CLIENT_ID", "sa-1"), ("AMQP_ADDRESS", "pie.queue")):
+        monkeypatch.setenv(f"GRIDWIRE_EDSN_PIE_{name}", value)
+    return tmp_path / "state"
+
+
+def test_an_inbox_that_was_never_made_holds_nothing(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = default_inbox(inbox_owner("sandbox", "sa-1", "pie.queue"))
     run("list")
     run("retry", "--all")
-    assert capsys.readouterr().err.count("Nothing is parked.") == 2
-    assert not list(tmp_path.iterdir())
+    printed = capsys.readouterr().err
+    assert printed.count("Nothing is parked in ") == printed.count(f"{place.name}.") == 2
+    assert not state.exists()
     with pytest.raises(InvalidInput, match="is not a file"):
-        run("list", "--inbox", str(tmp_path / "other.sqlite"))
+        run("list", "--inbox", str(state / "other.sqlite"))
+
+
+def test_the_inbox_that_is_set_is_the_one_that_is_looked_at(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRIDWIRE_EDSN_PIE_INBOX", str(path))
+    run("retry", "event-2")
+    monkeypatch.delenv("GRIDWIRE_EDSN_PIE_INBOX")
+    config = tmp_path / "gridwire.toml"
+    config.write_text(f"[edsn_pie]\ninbox = '{path}'\n")
+    run("retry", "--config", str(config), "event-13")
+    assert capsys.readouterr().out.split() == ["event-2", "event-13"]
+
+
+def test_the_usual_inbox_is_that_of_the_account_and_queue(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for client in ("sa-1", "sa-2"):
+        inbox = Inbox.open(default_inbox(inbox_owner("sandbox", client, "pie.queue")))
+        inbox.store([(client, dump(message(1)))], at=clock.now())
+        inbox.park(client, attempts=5, note="no", at=clock.now())
+        inbox.close()
+    run("retry", "--all")
+    assert capsys.readouterr().out.split() == ["sa-1"]
+
+
+@pytest.mark.parametrize("missing", ["ENVIRONMENT", "CLIENT_ID", "AMQP_ADDRESS"])
+def test_which_inbox_is_meant_is_never_guessed(state: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.delenv(f"GRIDWIRE_EDSN_PIE_{missing}")
+    with pytest.raises(ConfigurationError, match=f"GRIDWIRE_EDSN_PIE_{missing}"):
+        run("list")
+
+
+def test_a_damaged_entry_is_listed_with_the_others(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE messages SET message = '{broken' WHERE key = 'event-1'")
+    run("list", "--inbox", str(path), "--json")
+    assert [one["what"] for one in json.loads(capsys.readouterr().out)["parked"]] == [
+        "damaged",
+        "ticket T-2",
+        "ticket T-13",
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gridwire.edsn_pie.consumer import Consumer
+from gridwire.edsn_pie.consumer import Consumer, WorkerLost
 from gridwire.edsn_pie.models import UnknownNotification
 from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, LinkState, Received
 from gridwire.errors import AuthThrottled, AuthUnavailable, CredentialsRefused, InvalidInput, WrongLoop
@@ -248,3 +248,64 @@ async def test_no_event_and_no_text_holds_a_token() -> None:
             said += [repr(consumer), repr(consumer._tokens), repr(vars(consumer)["_settings"])]
         said += [f"{event.text} {event.fields}" for event in world.events]
         assert not [token for token in world.tokens.issued for text in said if token in text]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_a_handler_that_meets_what_others_cancelled_has_failed_and_sees_it_again(concurrency: int) -> None:
+    async with amqp_world() as world:
+        world.put(*range(6))
+        calls = 0
+
+        async def handler(_: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls <= 4:
+                others = asyncio.get_running_loop().create_future()
+                others.cancel()
+                await others
+
+        consumer = world.consumer()
+        runner = asyncio.create_task(consumer.run(handler, concurrency=concurrency))
+        await until(lambda: runner.done() or world.queue.accepted == 6)
+        assert not runner.done()
+        assert consumer.counts.failures == 4
+        await consumer.aclose()
+        await runner
+
+
+async def test_what_always_meets_a_foreign_cancellation_is_given_up_like_any_failure() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+
+        async def handler(_: object) -> None:
+            raise asyncio.CancelledError
+
+        consumer = world.consumer(ConsumerOptions(most_failures=2))
+        runner = asyncio.create_task(consumer.run(handler))
+        await world.seen("notification.given_back")
+        assert [event.text for event in world.events if event.name == "notification.failed"] == [
+            "the handler raised CancelledError; again in 1 s"
+        ]
+        await consumer.aclose()
+        await runner
+
+
+async def test_a_worker_that_is_cancelled_from_outside_is_no_success() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        working: list[asyncio.Task[Any]] = []
+
+        async def handler(_: object) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            working.append(task)
+            await asyncio.sleep(100)
+
+        consumer = world.consumer()
+        runner = asyncio.create_task(consumer.run(handler, concurrency=2))
+        await until(lambda: bool(working))
+        working[0].cancel()
+        with pytest.raises(WorkerLost, match="cancelled from outside"):
+            await runner
+        assert world.queue.accepted == 0
+        assert world.queue.depth == 1

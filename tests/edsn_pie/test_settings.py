@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from gridwire import settings as shared
 from gridwire.auth.client_assertion import AssertionOptions
 from gridwire.edsn_pie import PRODUCTION, TEST, Account, AmqpSettings, EdsnPie, IdPointers, Profile
+from gridwire.edsn_pie.link import broker_of
 from gridwire.edsn_pie.profile import PRESETS
 from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account, check_profile
 from gridwire.errors import ConfigurationError, Unconfirmed
@@ -183,6 +184,9 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"amqp_address": "q"}, "amqp host is empty"),
         ({"amqp_host": "amqps://b", "amqp_address": "q"}, "a name alone"),
         ({"amqp_host": "b:5671", "amqp_address": "q"}, "a name alone"),
+        ({"amqp_host": "[2001:db8::1]:5671", "amqp_address": "q"}, "a name alone"),
+        ({"amqp_host": "[b]", "amqp_address": "q"}, "a name alone"),
+        ({"amqp_host": "[2001:db8::1", "amqp_address": "q"}, "a name alone"),
         ({"amqp_host": "b", "amqp_address": "q\n"}, "control characters"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_port": 0}, "between 1 and 65535"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_auth": "digest"}, "one of plain_token, xoauth2"),
@@ -236,3 +240,10 @@ async def test_production_asks_for_confirmation_before_an_assertion_is_made() ->
     async with EdsnPie(replace(account, profile=TEST)) as pie:
         with pytest.raises(ConfigurationError, match="is damaged"):
             await pie.token()
+
+
+@pytest.mark.parametrize("host", ["2001:db8::1", "[2001:db8::1]"])
+def test_an_ipv6_address_of_the_broker_may_stand_in_brackets(host: str) -> None:
+    amqp = AmqpSettings(host=host, address="q")
+    assert amqp.host == "2001:db8::1"
+    assert str(broker_of(amqp)) == "[2001:db8::1]:5671"

@@ -13,7 +13,7 @@ from gridwire.edsn_pie.models import UnknownNotification
 from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, Parked, PossibleLoss, Received
 from gridwire.intents.inbox import Inbox, InboxBusy
 from gridwire.intents.records import JournalError
-from gridwire.transport.amqp_message import AmqpMessage, load
+from gridwire.transport.amqp_message import AmqpMessage, dump, load
 from tests.support.amqp_world import QUEUE, World, amqp_world, handle, message, next_received, number_of, until
 
 
@@ -216,3 +216,68 @@ async def test_a_link_that_is_lost_while_a_message_is_stored_does_not_double_it(
             assert consumer.counts.connections >= 5
             assert consumer.counts.handled == 60
         assert sorted(seen) == numbers
+
+
+async def test_a_reader_that_is_cancelled_while_its_message_is_parked_leaves_it_parked_and_decided(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        async with world.consumer(ConsumerOptions(inbox=path, most_failures=1, stop_timeout_s=100)) as consumer:
+            item = await next_received(consumer)
+
+            async def fail() -> None:
+                async with item:
+                    raise ValueError("no")
+
+            reader = asyncio.create_task(fail())
+            await asyncio.sleep(0)
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
+            await world.seen("notification.parked")
+            assert consumer.counts.parked == 1
+            async with await next_received(consumer):
+                pass
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 50, "nobody waits for a handler that has ended"
+        inbox = Inbox.open(path)
+        assert [kept.note for kept in inbox.parked()] == ["ValueError: no"]
+        inbox.close()
+
+
+async def test_the_window_holds_over_every_link_and_over_a_restart(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(60))
+        options = ConsumerOptions(inbox=path, stop_timeout_s=0)
+        async with world.consumer(options, credit=5) as consumer:
+            item = await next_received(consumer)
+            for _ in range(4):
+                await asyncio.sleep(20)
+                assert world.queue.depth + world.queue.unsettled == 55, "five are with us, and no more were asked for"
+                world.broker.drop()
+            await asyncio.sleep(20)
+            async with item:
+                pass
+            await handle(consumer, 20)
+            await asyncio.sleep(5)
+            assert 60 - world.queue.depth <= 26
+        async with world.consumer(options, credit=5) as consumer:
+            await asyncio.wait_for(handle(consumer, 39), 600)
+        await settled(world, 60)
+
+
+@pytest.mark.parametrize("damaged", ["{broken", "[1]", '{"nothing":1}', "", '{"body":{"bytes":5}}', b"\xff\x00"])
+async def test_a_damaged_entry_is_handed_out_as_such_and_keeps_no_other_back(path: Path, damaged: str | bytes) -> None:
+    inbox = Inbox.open(path)
+    inbox.store([("first", damaged), ("second", dump(message(2)))], at=clock.now())  # type: ignore[list-item]
+    inbox.close()
+    async with amqp_world() as world, world.consumer(ConsumerOptions(inbox=path)) as consumer:
+        world.put(3)
+        async with await next_received(consumer) as notification:
+            assert isinstance(notification, UnknownNotification)
+            assert notification.key == "first"
+            assert "damaged in the inbox" in notification.reason
+            assert damaged in (notification.raw, b"\xff\x00")
+        assert await handle(consumer, 2) == [2, 3]
+    inbox = Inbox.open(path)
+    assert inbox.pending() == []
+    inbox.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -91,10 +93,28 @@ def test_the_bridge_writes_a_file_for_each_ticket_and_comment(tmp_path: Path) ->
     _, out, _ = ended(start("ticket_folder.py", "tickets", "--seconds", "2"))
     written = {path.relative_to(tmp_path / "tickets").as_posix() for path in (tmp_path / "tickets").rglob("*.json")}
     assert written == {
-        "PIE-000001/ticket.json", "PIE-000001/COM-000001.json", "PIE-000002/ticket.json", "PIE-000003/ticket.json",
+        "ticket-PIE-000001/ticket.json", "ticket-PIE-000001/comment-COM-000001.json",
+        "ticket-PIE-000002/ticket.json", "ticket-PIE-000003/ticket.json",
     }  # fmt: skip
-    assert json.loads((tmp_path / "tickets/PIE-000001/ticket.json").read_text())["subject"] == "Meetdata ontbreekt"
+    assert (
+        json.loads((tmp_path / "tickets/ticket-PIE-000001/ticket.json").read_text())["subject"] == "Meetdata ontbreekt"
+    )
     assert len(out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../x", "/etc/x", "ticket"])
+async def test_no_id_leads_the_bridge_out_of_its_folder_or_over_another_file(tmp_path: Path, name: str) -> None:
+    from gridwire.edsn_pie import Comment, CommentCreated, Ticket, TicketCreated
+
+    class Venue:
+        async def fetch(self, told: TicketCreated | CommentCreated) -> Ticket | Comment:
+            return Ticket(name, {}) if isinstance(told, TicketCreated) else Comment(name, name, {})
+
+    bridge = runpy.run_path(str(EXAMPLES / "ticket_folder.py"))["Folder"](tmp_path / "tickets", Venue())
+    await bridge.take(TicketCreated(envelope="plain", key="a", ticket_id=name))
+    await bridge.take(CommentCreated(envelope="plain", key="b", ticket_id=name, comment_id=name))
+    written = await asyncio.to_thread(lambda: [path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")])
+    assert [path.parts[:-2] for path in written] == [("tickets",), ("tickets",)]
 
 
 def test_ctrl_c_ends_the_bridge_and_another_start_writes_what_came_meanwhile(tmp_path: Path) -> None:
@@ -112,8 +132,8 @@ def test_ctrl_c_ends_the_bridge_and_another_start_writes_what_came_meanwhile(tmp
         assert (code, errors) == (0, "")
         comment = board.add_comment("PIE-000002", "Later")
         _, out, _ = ended(start("ticket_folder.py", "tickets", "--env", "--seconds", "2", **described))
-    assert out.splitlines() == [f"wrote PIE-000002/{comment}.json"]
-    assert (tmp_path / "tickets" / "PIE-000002" / f"{comment}.json").exists()
+    assert out.splitlines() == [f"wrote ticket-PIE-000002/comment-{comment}.json"]
+    assert (tmp_path / "tickets" / "ticket-PIE-000002" / f"comment-{comment}.json").exists()
 
 
 def test_ctrl_c_makes_the_bot_withdraw_its_bids() -> None:

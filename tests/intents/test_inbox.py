@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gridwire import clock
-from gridwire.intents.inbox import Inbox, InboxBusy, default_inbox
+from gridwire.intents.inbox import Inbox, InboxBusy, InboxOfAnother, default_inbox
 from gridwire.intents.records import JournalError
 
 
@@ -134,4 +134,32 @@ def test_a_closed_inbox_and_a_failed_change_are_told(path: Path) -> None:
 
 def test_it_is_beside_the_journal_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert default_inbox() == tmp_path / "gridwire" / "inbox" / "edsn_pie.sqlite"
+    place = default_inbox("edsn_pie test sa-1 pie.queue")
+    assert place.parent == tmp_path / "gridwire" / "inbox"
+    assert place.name.startswith("edsn_pie-test-sa-1-pie.queue-")
+    others = [
+        "edsn_pie production sa-1 pie.queue",
+        "edsn_pie test sa-1 pie/queue",
+        "../../etc",
+        "edsn_pie test sa/1 pie.queue",
+    ]
+    assert len({place, *map(default_inbox, others)}) == 5
+    assert {default_inbox(other).parent for other in others} == {place.parent}
+
+
+def test_an_inbox_is_refused_to_whom_it_does_not_belong(path: Path) -> None:
+    for _ in range(2):
+        Inbox.open(path, reader=True, owner="test sa-1 one").close()
+    with pytest.raises(InboxOfAnother, match="belongs to test sa-1 one, and not to production sa-1 one: give each"):
+        Inbox.open(path, reader=True, owner="production sa-1 one")
+    Inbox.open(path, reader=True, owner="test sa-1 one").close()  # the refused one holds no lock
+
+
+def test_an_entry_whose_times_are_no_numbers_is_named(path: Path) -> None:
+    inbox = Inbox.open(path)
+    inbox.store([("a", "one")], at=clock.now())
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE messages SET arrived_us = 'never'")
+    with pytest.raises(JournalError, match=f"entry 'a' of the inbox {path} is damaged"):
+        inbox.pending()
+    inbox.close()

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwire.transport.amqp import Decoder, Undecodable, encode, plain
+from gridwire.transport.amqp import Decoder, Engine, Undecodable, encode, plain
+from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
 
 WHOLE = AmqpMessage(
@@ -135,3 +136,70 @@ def test_an_engine_that_was_built_without_encryption_and_login_serves_as_well(tm
     assert found.stdout.split() == [str(tmp_path / "proton" / "__init__.py"), "False", "False"]
     tests = ["tests/acceptance/edsn_pie/test_amqp_link.py", "tests/acceptance/edsn_pie/test_amqp_login.py"]
     subprocess.run([sys.executable, "-m", "pytest", "-q", *tests], cwd=root, env=environment, check=True)
+
+
+class Told:
+    """A side of an engine that only writes down how it ended."""
+
+    def __init__(self) -> None:
+        self.broken_by: list[Condition] = []
+        self.closed_by: list[Condition | None] = []
+
+    def broken(self, condition: Condition) -> None:
+        self.broken_by.append(condition)
+
+    def closed(self, condition: Condition | None) -> None:
+        self.closed_by.append(condition)
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda *_args, **_named: None
+
+
+def passed_on(source: Engine, target: Engine, change: Any = bytes) -> None:
+    while data := source.output():
+        target.receive(change(data))
+
+
+@pytest.mark.parametrize("what", ["link", "condition"])
+def test_a_name_that_is_no_text_ends_the_connection_and_raises_nothing(what: str) -> None:
+    told = Told()
+    ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")
+    ours.open()
+    peer.open()
+    passed_on(ours, peer)
+    passed_on(peer, ours)
+    if what == "link":
+        peer.sender("a-name-to-damage").open(source="a", target="b")
+    else:
+        peer.close(Condition("amqp:internal-error", "a-name-to-damage"))
+    passed_on(peer, ours, lambda data: data.replace(b"a-name-to-damage", b"a-name-to-\xff\xfe\xfdage"))
+    assert [condition.name for condition in told.broken_by] == ["amqp:decode-error"]
+    assert "UnicodeDecodeError" in told.broken_by[0].description
+    ours.tick(1.0)
+    ours.output()
+    assert len(told.broken_by) == 1, "it is told once, and nothing of it is left to be met again"
+    ours.release()
+    peer.release()
+
+
+def test_what_a_peer_says_at_the_end_is_one_short_line() -> None:
+    told = Told()
+    ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")
+    ours.open()
+    peer.open()
+    passed_on(ours, peer)
+    peer.close(Condition("amqp:internal-error", "bye\n2026-11-26 CRITICAL \x1b[31m" + "x" * 5000))
+    passed_on(peer, ours)
+    (condition,) = told.closed_by
+    assert condition is not None
+    assert condition.description.startswith("bye 2026-11-26 CRITICAL  [31mx")
+    assert condition.description.isprintable()
+    assert len(condition.description) <= 500
+
+
+def test_values_nested_too_deep_are_no_message() -> None:
+    value: Any = "x"
+    for _ in range(100):
+        value = [value]
+    with pytest.raises(Undecodable):
+        Decoder().decode(bytes(proton.Message(body=value).encode()))

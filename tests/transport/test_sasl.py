@@ -150,3 +150,15 @@ def test_no_secret_is_in_a_repr() -> None:
     server = ServerExchange(["PLAIN"])
     play(ClientExchange([plain("user", "s3cret")], "h"), server)
     assert "s3cret" not in repr(plain("user", "s3cret")) + repr(server.login)
+
+
+def test_what_is_offered_is_shown_on_one_line_and_not_without_end() -> None:
+    exchange = ClientExchange([plain("user", "secret")], "host")
+    offer = [Symbol("X\x1b[31m\n2026 CRITICAL"), Symbol("Y" * 150), *[Symbol("Z")] * 35]
+    with pytest.raises(AmqpFailure) as caught:
+        exchange.receive(HEADER + sasl_frames.frame(sasl_frames.MECHANISMS, [offer]))
+    assert "it offers X [31m 2026 CRITICAL, YYY" in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert "Y" * 40 in str(caught.value)
+    assert "Y" * 41 not in str(caught.value)
+    assert len(exchange.offered) == 30

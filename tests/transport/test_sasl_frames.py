@@ -80,3 +80,12 @@ def test_damaged_frames_are_told_apart(data: bytes) -> None:
 
 def test_an_empty_list_is_one_with_all_fields_missing() -> None:
     assert take(b"\x00\x00\x00\x0c\x02\x01\x00\x00\x00\x53\x44\x45") == (OUTCOME, [], b"")
+
+
+def test_lists_within_lists_do_not_exhaust_the_stack() -> None:
+    listed = b"\x40"
+    for _ in range(3000):
+        listed = b"\xd0" + (len(listed) + 4).to_bytes(4, "big") + b"\x00\x00\x00\x01" + listed
+    body = b"\x00\x53\x40" + listed
+    with pytest.raises(BadFrame, match="lists within lists"):
+        take((len(body) + 8).to_bytes(4, "big") + b"\x02\x01\x00\x00" + body)

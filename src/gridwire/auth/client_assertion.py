@@ -69,7 +69,7 @@ class AssertionOptions:
         """Refuse what no provider may accept, and what would prove nothing."""
         if self.algorithm not in ALGORITHMS:
             raise ConfigurationError(
-                f"algorithm={self.algorithm!r} cannot sign an assertion: it must be made with a private key, by one of "
+                f"algorithm={self.algorithm!r} cannot sign an assertion, which is made with a private key by one of "
                 f"{', '.join(ALGORITHMS)}. Nothing was sent."
             )
         if isinstance(self.life_s, bool) or not isinstance(self.life_s, int):

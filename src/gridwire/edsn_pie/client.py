@@ -20,7 +20,7 @@ from gridwire.edsn_pie.errors import Facts
 from gridwire.edsn_pie.identity import Identity
 from gridwire.edsn_pie.models import Comment, CommentCreated, Notification, Ticket, TicketCreated
 from gridwire.edsn_pie.profile import Account, Profile
-from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account
+from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account, inbox_owner
 from gridwire.edsn_pie.stream import ConsumerOptions
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly
 from gridwire.intents.inbox import default_inbox
@@ -42,11 +42,10 @@ class EdsnPie:
     first call. Every call reads; nothing here changes a ticket.
 
     ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``inbox`` is the file in
-    which notifications are stored before the queue may forget them (True for the usual place; off unless told), for one
-    process at a time. ``confirmed`` lists the
-    uncertain profile fields that you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``,
-    ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is
-    told what happens.
+    which notifications are stored before the queue may forget them (True for the usual place, one for each environment,
+    account and queue; off unless told), for one process at a time. ``confirmed`` lists the uncertain profile fields that
+    you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``, ``client_cert`` and ``timeout``
+    (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is told what happens.
     """
 
     def __init__(
@@ -80,7 +79,10 @@ class EdsnPie:
             trust_env=trust_env,
         )
         self._read_only = read_only
-        self._inbox = default_inbox() if inbox is True else Path(inbox) if inbox else None
+        amqp = account.profile.amqp
+        queue = amqp.address if amqp is not None else ""
+        self._owner = inbox_owner(account.profile.environment, account.client_id, queue)
+        self._inbox = default_inbox(self._owner) if inbox is True else Path(inbox) if inbox else None
         self._consumers: list[Consumer] = []
         self._confirmed = settings.known_fields(confirmed, account.profile.facts)
         self._events = Events(on_event)
@@ -222,6 +224,7 @@ class EdsnPie:
             decode=partial(decode, pointers=self.profile.pointers),
             options=chosen if chosen.inbox is not None else replace(chosen, inbox=self._inbox),
             events=self._events,
+            inbox_owner=self._owner,
         )
         self._consumers = [*(one for one in self._consumers if not one.closed), consumer]
         return consumer

@@ -37,7 +37,7 @@ from gridwire.edsn_pie.stream import (
     Received,
     StreamEvent,
 )
-from gridwire.errors import InvalidInput, WrongLoop
+from gridwire.errors import GridwireError, InvalidInput, WrongLoop
 from gridwire.observe.events import Events
 from gridwire.transport.amqp import Delivery, Link, Undecodable
 from gridwire.transport.amqp_client import AmqpClient
@@ -48,11 +48,17 @@ MOST_EVENTS = 256
 """More events than this wait for a slow reader only by dropping the oldest; notifications are never dropped."""
 
 
+class WorkerLost(GridwireError, RuntimeError):
+    """A task of `Consumer.run` was cancelled from outside, and nobody would have taken its share of the notifications."""
+
+
 Handler: TypeAlias = Callable[[Notification], Awaitable[object]]
 
 
 class Consumer:
     """See the module. ``decode`` never raises; ``user`` is the name that goes with the token.
+
+    ``inbox_owner`` says whose inbox it may use, None anybody's.
 
     It starts with the first ``async for`` (or `run`) and ends with `aclose`, or leaving its ``async with``. What cannot be
     mended by connecting again is raised: `EdsnAuthError`, `EdsnLinkError`, `EdsnTlsError`, `ConfigurationError`.
@@ -68,6 +74,7 @@ class Consumer:
         decode: Callable[[AmqpMessage], Notification],
         options: ConsumerOptions | None = None,
         events: Events | None = None,
+        inbox_owner: str | None = None,
     ) -> None:
         self._settings = settings
         self._user = user
@@ -76,6 +83,7 @@ class Consumer:
         self._decode = decode
         self._options = options or ConsumerOptions()
         self._events = events or Events()
+        self._inbox_owner = inbox_owner
         self.counts: Counts = Counts()
         self._deliveries = Deliveries(self.counts, deduplicate=self._options.deduplicate, give_up=self._options.give_up)
         self._ready: deque[Entry] = deque()
@@ -138,7 +146,9 @@ class Consumer:
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled or `aclose`.
 
-        A handler that raises sees the notification again. Events go to ``on_event`` and to the log.
+        A handler that raises sees the notification again, also one that raises ``CancelledError`` because what it waited
+        for was cancelled by others. Events go to ``on_event`` and to the log. Raises what ends the stream, and
+        `WorkerLost` where one of its tasks was cancelled behind its back.
         """
         if not 1 <= concurrency <= 1000:
             raise InvalidInput(f"concurrency must be between 1 and 1000 handlers, not {concurrency}.")
@@ -152,9 +162,10 @@ class Consumer:
                 await self.aclose()
             finally:
                 await self._dismiss()
-        for worker in workers:
-            if not worker.cancelled():
-                worker.result()
+                failures = [worker.exception() for worker in workers if worker.done() and not worker.cancelled()]
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     async def _dismiss(self) -> None:
         """Cancel the handlers that still run, so that none ends well after its message was given back."""
@@ -166,6 +177,17 @@ class Consumer:
             await asyncio.wait(workers)
 
     async def _work(self, handler: Handler, on_event: Callable[[StreamEvent], object] | None) -> None:
+        try:
+            await self._serve(handler, on_event)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise
+            raise WorkerLost(
+                "Notifications are not taken any more: a task of run() was cancelled from outside while the stream was "
+                "open. What it worked at went back; end run() by cancelling run() itself, or by aclose()."
+            ) from None
+
+    async def _serve(self, handler: Handler, on_event: Callable[[StreamEvent], object] | None) -> None:
         async for item in self:
             if not isinstance(item, Received):
                 if on_event is not None:
@@ -174,8 +196,21 @@ class Consumer:
             try:
                 async with item as notification:
                     await handler(notification)
+            except asyncio.CancelledError as error:
+                if not self._failed_by(error):
+                    raise
             except Exception:  # noqa: BLE001, S110 - it is the caller's code; the stream has told what it raised
                 pass
+
+    def _failed_by(self, error: BaseException) -> bool:
+        """Whether a handler has failed with it, and was not ended from outside.
+
+        A handler that waited for something that others cancelled raises the error of a cancelled task, and none is.
+        """
+        if not isinstance(error, asyncio.CancelledError):
+            return isinstance(error, Exception)
+        task = asyncio.current_task()
+        return not self._stopping and task is not None and not task.cancelling()
 
     async def aclose(self) -> None:
         """Stop: no new messages, wait for running handlers within the time-out, give the rest back, close the link.
@@ -222,8 +257,13 @@ class Consumer:
 
     async def _decide(self, entry: Entry, error: BaseException | None) -> None:
         """Its block has ended."""
-        if entry.state != "handling":
-            return
+        if entry.state == "handling":
+            try:
+                await self._judge(entry, error)
+            finally:  # whatever became of it, it is decided, and somebody may wait for that
+                self._settled_one()
+
+    async def _judge(self, entry: Entry, error: BaseException | None) -> None:
         if error is None:
             self.counts.handled += 1
             try:
@@ -231,7 +271,7 @@ class Consumer:
                     await self._shelf.finish(entry)
             finally:  # also when its reader is cancelled while the disk writes: the inbox will have it as done
                 self._deliveries.done(entry, self._now())
-        elif not isinstance(error, Exception):  # cancelled, or the generator was closed: nobody is to blame
+        elif not self._failed_by(error):  # cancelled, or the generator was closed: nobody is to blame
             self._deliveries.give_back(entry)
         else:
             pause_s = self._deliveries.failed(entry, self._options.most_failures)
@@ -240,18 +280,27 @@ class Consumer:
             else:
                 self._tell(HandlerFailed(entry.notification, entry.attempts, error, pause_s))
                 self._timers[entry] = asyncio.get_running_loop().call_later(pause_s, self._again, entry)
-        self._settled_one()
 
-    async def _last_failure(self, entry: Entry, error: Exception) -> None:
+    async def _last_failure(self, entry: Entry, error: BaseException) -> None:
         if self._shelf is not None:
-            key = await self._shelf.park(entry, error)
-            self.counts.parked += 1
-            self._deliveries.done(entry, self._now())
-            self._tell(Parked(entry.notification, key, entry.attempts, error))
+            try:
+                await self._shelf.park(entry, error)
+            except asyncio.CancelledError:  # its reader, while the disk writes: the inbox will have it as parked
+                self._parked(entry, error)
+                raise
+            except BaseException:
+                self._deliveries.give_back(entry)  # the inbox has it as stored, for whoever opens it next
+                raise
+            self._parked(entry, error)
         else:
             self.counts.given_back += 1
             self._deliveries.give_up(entry, error)
             self._tell(GivenBack(entry.notification, entry.attempts, error))
+
+    def _parked(self, entry: Entry, error: BaseException) -> None:
+        self.counts.parked += 1
+        self._deliveries.done(entry, self._now())
+        self._tell(Parked(entry.notification, entry.key or "", entry.attempts, error))
 
     def _again(self, entry: Entry) -> None:
         self._timers.pop(entry, None)
@@ -322,12 +371,12 @@ class Consumer:
     # what the link tells
 
     def attached(self, client: AmqpClient, link: Link) -> None:
-        """Ask for the whole window."""
+        """Ask for as much of the window as is not taken by what the inbox holds."""
         self._client, self._link = client, link
         self._holding = False
         self.counts.connections += 1
-        self._deliveries.owed = 0
-        client.ask(link, self._settings.credit)
+        if room := self._deliveries.link_begun(self._settings.credit):
+            client.ask(link, room)
         if self._shelf is not None:
             self._shelf.streaming(True)
 
@@ -413,7 +462,7 @@ class Consumer:
             last = None
             if self._options.inbox is not None:
                 self._shelf = Shelf(self._options.inbox, self._deliveries, self._decode, self._offer, self._shelf_event)
-                last = await self._shelf.open()
+                last = await self._shelf.open(self._inbox_owner)
             self._queue_link = QueueLink(
                 self._settings,
                 self._user,

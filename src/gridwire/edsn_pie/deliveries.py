@@ -1,7 +1,8 @@
 """Every message that is with us and not yet decided, and the rules for what is told to the broker about it.
 
 1. A message is accepted after its handler has succeeded, or, with an inbox, once it is stored.
-2. Credit is given back when a message is decided, never when it arrives, so no more than the window is ever with us.
+2. Credit is given back when a message is decided, never when it arrives, so no more than the window is ever with us,
+   over however many links it came.
 3. A second delivery of a message that was handled is accepted unseen. A second delivery of one that is with us joins it:
    the handler runs once, and whatever is decided counts for both. So nothing is handled twice after a reconnect.
 4. When the link ends, what waits unhandled is dropped, for it comes again; what a handler works at, or what pauses after
@@ -50,7 +51,8 @@ class Deliveries:
     def __init__(self, counts: Counts, *, deduplicate: bool, give_up: GiveUp) -> None:
         self.counts: Counts = counts
         self.owed: int = 0
-        self.entries: set[Entry] = set()
+        self.entries: dict[Entry, None] = {}
+        """What is with us, in the order of arrival."""
         self._deduplicate = deduplicate
         self._give_up: GiveUp = give_up
         self._handled = Handled()
@@ -85,7 +87,7 @@ class Deliveries:
     def enter(self, key: str | None, notification: Notification, message: AmqpMessage) -> Entry:
         """Take a message that came, or one that was in the inbox."""
         entry = Entry(key, notification, message)
-        self.entries.add(entry)
+        self.entries[entry] = None
         if key is not None:
             self._live[key] = entry
             entry.attempts = self._attempts.pop(key, 0)
@@ -183,6 +185,18 @@ class Deliveries:
                 dropped.append(entry)
         return dropped
 
+    def link_begun(self, most: int) -> int:
+        """A link stands on which ``most`` messages may be under way. Returns for how many of them there is room.
+
+        What the inbox holds will not come again, so it takes its room from the beginning; everything else needs credit
+        once more, to be joined by its next delivery.
+        """
+        self.owed = 0
+        held = [entry for entry in self.entries if entry.kept or entry.state == "storing"]
+        for entry in held[-most:]:
+            entry.slots = 1
+        return max(0, most - len(held))
+
     def _leave(self, entry: Entry, how: Settled, *, failed: bool = False, condition: Condition | None = None) -> None:
         for delivery in entry.deliveries:
             delivery.settle(how, failed=failed, condition=condition)
@@ -193,7 +207,7 @@ class Deliveries:
     def _forget(self, entry: Entry, *, remember: bool) -> None:
         entry.state = "gone"
         entry.slots = 0
-        self.entries.discard(entry)
+        self.entries.pop(entry, None)
         if entry.key is not None and self._live.get(entry.key) is entry:
             del self._live[entry.key]
             if remember and entry.attempts:

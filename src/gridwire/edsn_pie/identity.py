@@ -7,6 +7,7 @@ meanwhile gets it again, and the identity provider is left alone.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from gridwire.auth import client_assertion
 from gridwire.auth.client_assertion import AssertionOptions, Grant, PrivateKey, Signer
 from gridwire.auth.tokens import Lease, TokenCache
 from gridwire.edsn_pie import rules
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnError, EdsnTransientError
 from gridwire.edsn_pie.profile import Account
-from gridwire.errors import ConfigurationError
+from gridwire.errors import ConfigurationError, GridwireError
 from gridwire.observe.events import Events
+from gridwire.observe.redact import one_line
 from gridwire.transport.exchange import Send, run_flow
 from gridwire.transport.retry import RetryQuota, retrying
 
@@ -147,9 +149,7 @@ class Identity:
         claims = client_assertion.claims_of(account.client_id, account.profile.assertion_audience, options)
         payload = client_assertion.signing_input(claims, options)
         if callable(key):
-            signature = await key(payload)
-            if not isinstance(signature, bytes) or not signature:
-                raise ConfigurationError("The signer returned no bytes; it must return the raw JWS signature.")
+            signature = await _signed(key, payload)
         else:
             signature = client_assertion.sign(payload, key, options.algorithm)
         return client_assertion.joined(payload, signature)
@@ -165,3 +165,24 @@ class Identity:
         warning = rules.scope_warning(grant, self._account.profile.scope)
         if warning is not None:
             self._events.emit("token.scope", warning, level=logging.WARNING, granted=grant.scope)
+
+
+async def _signed(signer: Signer, payload: bytes) -> bytes:
+    """What the caller's signer makes of it. A key store that is away is met like a provider that is: asked again."""
+    try:
+        answer = signer(payload)
+        signature = await answer if inspect.isawaitable(answer) else None
+    except GridwireError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is the caller's code
+        raise EdsnTransientError(
+            f"The signer raised {type(error).__name__} ({one_line(str(error), 200) or 'no text'}), so there is no assertion, "
+            "and no token was asked for. See whether its key store can be reached."
+        ) from None
+    if not inspect.isawaitable(answer):
+        raise ConfigurationError(
+            "The signer is not asynchronous: it must be an `async def` that returns the raw JWS signature. Nothing was sent."
+        )
+    if not isinstance(signature, bytes) or not signature:
+        raise ConfigurationError("The signer returned no bytes; it must return the raw JWS signature.")
+    return signature

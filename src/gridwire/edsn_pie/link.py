@@ -23,13 +23,15 @@ from gridwire.edsn_pie.stream import LinkState, PossibleLoss
 from gridwire.errors import AuthThrottled, AuthUnavailable, LoginBudgetExceeded, TransportError
 from gridwire.transport import sasl
 from gridwire.transport.amqp import Delivery, Link
-from gridwire.transport.amqp_client import AmqpClient, Broker
+from gridwire.transport.amqp_client import AmqpClient, Broker, in_url
 from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.tls import Network
 
 ROLLOVER_MARGIN_S = 60.0
 ROLLOVER_WAIT_S = 30.0
 CLOSE_S = 2.0
+ALIVE_EVERY_S = 30.0
+"""How often a link that stands notes the time of day, which is how a sleep of this machine is noticed."""
 LOSS_AFTER_S = 23 * 3600.0
 """Messages live a day; an hour is left for clocks and for what was put into the queue just before we went."""
 
@@ -103,7 +105,7 @@ async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Net
     client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
     if settings.auth == "cbs":
         try:
-            await client.put_token(token, f"amqps://{settings.host}/{settings.address}")
+            await client.put_token(token, f"amqps://{in_url(settings.host)}/{settings.address}")
         except BaseException:
             await client.close(0)
             raise
@@ -132,6 +134,7 @@ class QueueLink:
         self._proactive = proactive
         self._away_since = last_streaming
         self._loss_told = False
+        self._alive_at = clock.now()
         self._broker = broker_of(settings)
         self._rules = Reconnect()
         self._client: AmqpClient | None = None
@@ -155,6 +158,9 @@ class QueueLink:
     async def _once(self, token: str) -> None:
         """One connection, from its login to its end. Returns when the token is about to expire."""
         loop = asyncio.get_running_loop()
+        # Asked for now, because a call over REST may have the token replaced while the connection lives on with it.
+        left_s = self._tokens.left_s(token)
+        ends_at = loop.time() + left_s if left_s is not None else None
         client = await log_in(self._settings, self._broker, self._user, self._network, token)
         self._client = client
         try:
@@ -167,28 +173,38 @@ class QueueLink:
             self._rules.streaming(loop.time())
             self._look_for_loss()
             self._away_since, self._loss_told = None, False
+            self._alive_at = clock.now()
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
-            await self._stream(client, token)
-            await self._roll_over(token)
+            await self._stream(client, ends_at)
+            await self._roll_over(token, ends_at)
         finally:
             if self._link is not None:
-                self._away_since = clock.now()
+                self._away_since = self._alive_at  # not now: this machine may have slept since
             await self.close()
 
-    async def _stream(self, client: AmqpClient, token: str) -> None:
-        left_s = self._tokens.left_s(token) if self._proactive else None
+    async def _stream(self, client: AmqpClient, ends_at: float | None) -> None:
+        left_s = ends_at - asyncio.get_running_loop().time() if self._proactive and ends_at is not None else None
         # Half of a short life has to be used, or a token whose life is below the margin would be changed all the time.
         wait_s = max(left_s - ROLLOVER_MARGIN_S, left_s / 2, 1.0) if left_s is not None and left_s > 0 else None
-        await asyncio.wait({client.ended}, timeout=wait_s)
-        if client.ended.done():
-            failure = client.ended.result()
-            raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s if wait_s is not None else float("inf")
+        while (left_s := until - loop.time()) > 0:
+            await asyncio.wait({client.ended}, timeout=min(ALIVE_EVERY_S, left_s))
+            if client.ended.done():
+                failure = client.ended.result()
+                raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+            self._note_alive()
 
-    async def _roll_over(self, token: str) -> None:
+    def _note_alive(self) -> None:
+        """The connection has not ended; if this machine slept meanwhile, it just has not noticed yet."""
+        before, self._alive_at = self._alive_at, clock.now()
+        self._tell_loss(before)
+
+    async def _roll_over(self, token: str, ends_at: float | None) -> None:
         """Let what is with us be decided on the connection it came by, then have a new token fetched."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
-        left_s = self._tokens.left_s(token) or 0.0
+        left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
         await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
         self._tokens.refused(token)
@@ -226,13 +242,16 @@ class QueueLink:
 
     def _look_for_loss(self) -> None:
         since = self._away_since
-        if since is None or self._loss_told:
-            return
+        if since is not None and not self._loss_told:
+            self._loss_told = self._tell_loss(since)
+
+    def _tell_loss(self, since: datetime) -> bool:
         # Wall time on purpose: the broker counts the day of a message on, also while this machine sleeps.
         away_s = (clock.now() - since).total_seconds()
-        if away_s > LOSS_AFTER_S:
-            self._loss_told = True
-            self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
+        if away_s <= LOSS_AFTER_S:
+            return False
+        self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
+        return True
 
     def _end(self, failure: AmqpFailure, action: Action, token: str) -> Exception:
         broker, queue = self._broker, self._settings.address

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
@@ -25,6 +26,19 @@ AMQP_AUTHS: tuple[AmqpAuth, ...] = ("plain_token", "xoauth2", "oauthbearer", "cb
 _BASE = "/energy-market/market-participant/market-case/market-case-management/v1"
 
 TOKEN_ENDPOINT, ISSUER = "token_endpoint", "issuer"
+
+
+def _bare(host: str) -> str:
+    """A name or an address alone; an IPv6 address may stand in brackets, as in URLs, and loses them here for good."""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        if bare != host or ":" in bare:
+            IPv6Address(bare)
+    except ValueError:
+        bare = ""
+    if not bare or set("/@[]") & set(bare):
+        raise ConfigurationError(f"amqp host is a name alone, without scheme, user or port; not {host!r}.")
+    return bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,7 @@ class AmqpSettings:
                 )
             if value != value.strip() or not value.isprintable():
                 raise ConfigurationError(f"amqp {name}={value!r} holds blanks around it or control characters.")
-        if "/" in self.host or "@" in self.host or (":" in self.host and not self.host.startswith("[")):
-            raise ConfigurationError(f"amqp host is a name alone, without scheme, user or port; not {self.host!r}.")
+        object.__setattr__(self, "host", _bare(self.host))
         if not 1 <= self.port <= 65_535:
             raise ConfigurationError(f"amqp port must be between 1 and 65535, not {self.port}.")
         if self.auth not in AMQP_AUTHS:

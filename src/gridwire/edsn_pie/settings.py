@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
+from gridwire.intents.inbox import default_inbox
 from gridwire.settings import check_environment, flag_or_path, password_from_keyring
 from gridwire.transport.tls import is_loopback
 
@@ -102,6 +103,28 @@ def account_of(settings: PieSettings) -> Account:
     return Account(profile, settings.client_id, _key(settings), settings.passphrase)
 
 
+def inbox_owner(environment: str, client_id: str, queue: str) -> str:
+    """Whose an inbox is, in words that its errors and its file's name show."""
+    return f"edsn_pie {environment} {client_id} {queue}"
+
+
+def usual_inbox(settings: PieSettings) -> Path:
+    """The inbox that ``settings`` mean: the named file, or the usual place of their account and queue.
+
+    No key is needed for it. Raises `ConfigurationError` that names what is missing.
+    """
+    if isinstance(settings.inbox, str) and settings.inbox:
+        return Path(settings.inbox)
+    environment = check_environment(settings.environment, setting=PREFIX + "ENVIRONMENT")
+    for name in ("client_id", "amqp_address"):
+        if not getattr(settings, name):
+            raise ConfigurationError(
+                f"Each account and queue has an inbox of its own, and {name} is not set: set {PREFIX}{name.upper()}, or "
+                "name the file of the inbox. Nothing was changed."
+            )
+    return default_inbox(inbox_owner(environment, str(settings.client_id), str(settings.amqp_address)))
+
+
 def _profile(settings: PieSettings) -> Profile:
     environment = check_environment(settings.environment, setting=PREFIX + "ENVIRONMENT")
     named = _given(settings, {f.name: f.name for f in fields(Profile) if f.name != "environment"})
@@ -177,7 +200,7 @@ def check_profile(profile: Profile) -> None:
     for name, url in (("idp_url", profile.idp_url), ("rest_url", profile.rest_url)):
         _check_place(profile, name, _host(name, url), encrypted=url.startswith("https://"))
     if profile.amqp is not None:
-        _check_place(profile, "amqp_host", profile.amqp.host.strip("[]"), encrypted=profile.amqp.tls)
+        _check_place(profile, "amqp_host", profile.amqp.host, encrypted=profile.amqp.tls)
     _check_template("ticket_path", profile.ticket_path, needs=("ticket_id",))
     _check_template("comments_path", profile.comments_path, needs=("ticket_id",))
     _check_template("comment_path", profile.comment_path, needs=("comment_id",), may=("ticket_id",))

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
-from gridwire.edsn_pie.models import Notification
-from gridwire.intents.inbox import Inbox
+from gridwire.edsn_pie.models import Notification, UnknownNotification
+from gridwire.intents.inbox import Inbox, Kept
 from gridwire.observe.redact import mask
 from gridwire.transport.amqp_message import AmqpMessage, dump, load
 
@@ -58,9 +58,9 @@ class Shelf:
         self._closing = False
         self._failure: BaseException | None = None
 
-    async def open(self) -> datetime | None:
-        """Take the file, hand out what a former process left, and say when anyone was last connected."""
-        self._inbox = inbox = await asyncio.to_thread(Inbox.open, self._path, reader=True)
+    async def open(self, owner: str | None = None) -> datetime | None:
+        """Take the file, if it is ``owner``'s, hand out what a former process left, and say when anyone was last connected."""
+        self._inbox = inbox = await asyncio.to_thread(Inbox.open, self._path, reader=True, owner=owner)
         last = await asyncio.to_thread(inbox.last_streaming)
         await self._look(inbox)
         self._task = asyncio.get_running_loop().create_task(self._write(inbox), name="gridwire-pie-inbox")
@@ -76,10 +76,9 @@ class Shelf:
         """Its handler has succeeded. Returns when that is on the disk."""
         await self._add(entry, "finish")
 
-    async def park(self, entry: Entry, error: BaseException) -> str:
-        """Its handler has failed too often. Returns its key."""
+    async def park(self, entry: Entry, error: BaseException) -> None:
+        """Its handler has failed too often. Returns when that is on the disk, and is not undone by being cancelled."""
         await self._add(entry, "park", mask(f"{type(error).__name__}: {error}")[:_NOTE_LENGTH])
-        return entry.key or ""
 
     async def written(self) -> None:
         """Wait until everything that was asked for is on the disk, or cannot be."""
@@ -180,7 +179,17 @@ class Shelf:
         changing = {job.entry.key for job in self._jobs}
         for kept in found:
             if kept.key not in changing and not self._deliveries.is_live(kept.key):
-                message = load(kept.message)
-                entry = self._deliveries.enter(kept.key, self._decode(message), message)
+                notification, message = self._read(kept)
+                entry = self._deliveries.enter(kept.key, notification, message)
                 self._deliveries.stored(entry)
                 self._offer(entry)
+
+    def _read(self, kept: Kept) -> tuple[Notification, AmqpMessage]:
+        """What was stored. What was damaged since is handed out as such, and keeps no other from its handler."""
+        try:
+            message = load(kept.message)
+            return self._decode(message), message
+        except ValueError as error:
+            reason = f"It was damaged in the inbox {self._path} and cannot be read again ({type(error).__name__})."
+            raw = kept.message
+            return UnknownNotification(envelope="none", key=kept.key, raw=raw, reason=reason), AmqpMessage(body=raw)

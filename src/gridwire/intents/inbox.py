@@ -6,7 +6,8 @@ One SQLite file, every change on the disk before it is reported as made. The rul
 2. It becomes ``done`` when its handler has succeeded, and is kept without its content for a little more than a day, so that
    a second delivery is recognised also after a restart.
 3. It becomes ``parked`` when its handler has failed too often, and stays until a person retries it.
-4. One process reads an inbox; it holds a lock that the kernel takes back when the process dies. Others may list and retry.
+4. An inbox belongs to one queue as one account reads it: it notes which, and no other reader gets what is in it.
+5. One process reads an inbox; it holds a lock that the kernel takes back when the process dies. Others may list and retry.
 
 Messages are business data: the file is for its owner alone. Tokens and keys never come here.
 """
@@ -14,12 +15,15 @@ Messages are business data: the file is for its owner alone. Tokens and keys nev
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from gridwire.clock import microseconds, moment
 from gridwire.errors import ConfigurationError
@@ -33,7 +37,7 @@ CREATE TABLE IF NOT EXISTS messages (
   attempts INTEGER NOT NULL, note TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS messages_by_state ON messages (state, changed_us);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
 KEEP_DONE = timedelta(hours=25)
 BUSY_TIMEOUT_S = 10.0
@@ -42,6 +46,10 @@ MOST_AT_ONCE = 1000
 
 class InboxBusy(ConfigurationError):
     """Another process reads this inbox. Nothing was changed."""
+
+
+class InboxOfAnother(ConfigurationError):
+    """The inbox holds what was read from another queue, or as another account. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,11 @@ class Inbox:
         self._connection: sqlite3.Connection | None = None
 
     @classmethod
-    def open(cls, path: Path, *, reader: bool = False) -> Inbox:
-        """Open the file, made if it is not there. ``reader`` takes its lock, or raises `InboxBusy`."""
+    def open(cls, path: Path, *, reader: bool = False, owner: str | None = None) -> Inbox:
+        """Open the file, made if it is not there. ``reader`` takes its lock, or raises `InboxBusy`.
+
+        ``owner`` says in words whose it is, noted by the first and required of all that follow (`InboxOfAnother`).
+        """
         inbox = cls(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -88,6 +99,8 @@ class Inbox:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.executescript(_SCHEMA)
+            if owner is not None:
+                inbox._belong(owner)
         except BaseException:
             inbox.close()
             raise
@@ -102,6 +115,16 @@ class Inbox:
                 "Nothing was changed."
             )
         self._lock = descriptor
+
+    def _belong(self, owner: str) -> None:
+        with self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES ('owner', ?)", (owner,))
+            (found,) = connection.execute("SELECT value FROM facts WHERE name = 'owner'").fetchone()
+        if found != owner:
+            raise InboxOfAnother(
+                f"The inbox {self.path} belongs to {found}, and not to {owner}: give each queue and account a file of its "
+                "own. No message was taken."
+            )
 
     def close(self) -> None:
         """Let the file go."""
@@ -148,7 +171,7 @@ class Inbox:
             )
 
     def retry(self, keys: Iterable[str], *, at: datetime) -> list[str]:
-        """Hand parked messages out again; the reading process takes them within a minute. Returns the keys that were parked."""
+        """Hand parked messages out again; the reading process takes them within half a minute. Returns the keys that were parked."""
         found = []
         with self._transaction() as connection:
             for key in keys:
@@ -190,7 +213,18 @@ class Inbox:
                 f"WHERE {where} ORDER BY arrived_us, key LIMIT {MOST_AT_ONCE}",
                 values,
             )
-            return [Kept(row[0], row[1], row[2], moment(row[3]), moment(row[4]), row[5], row[6]) for row in rows]
+            return [self._kept(row) for row in rows]
+
+    def _kept(self, row: tuple[Any, ...]) -> Kept:
+        key, state, message, arrived_us, changed_us, attempts, note = row
+        try:
+            content = message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
+            return Kept(str(key), state, content, moment(arrived_us), moment(changed_us), int(attempts), str(note))
+        except (TypeError, ValueError, OverflowError, OSError):
+            raise JournalError(
+                f"The entry {key!r} of the inbox {self.path} is damaged: its times or counts are no numbers. No message is "
+                "taken by this inbox before that entry is repaired, or the file moved away."
+            ) from None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -220,6 +254,10 @@ class Inbox:
             ) from None
 
 
-def default_inbox() -> Path:
-    """Where the inbox of notifications is unless told otherwise: beside the journal."""
-    return state_directory() / "inbox" / "edsn_pie.sqlite"
+def default_inbox(owner: str) -> Path:
+    """Where the inbox of this owner is unless told otherwise: beside the journal, one file for each.
+
+    The name can be read; its last part keeps owners apart whose names differ only in what a file's name cannot hold.
+    """
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", owner).strip("-.")[:100]
+    return state_directory() / "inbox" / f"{words}-{sha256(owner.encode()).hexdigest()[:8]}.sqlite"

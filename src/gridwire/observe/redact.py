@@ -56,6 +56,12 @@ def excerpt(text: str | bytes, secrets: Collection[str] = ()) -> str:
     return text if len(text) <= MOST_OF_AN_ANSWER else f"{text[:MOST_OF_AN_ANSWER]} …"
 
 
+def one_line(text: str, most: int = 500) -> str:
+    """The beginning of a foreign ``text``, masked, without what could begin a new line or move a terminal's cursor."""
+    letters = text[: 4 * most]
+    return mask("".join(letter if letter.isprintable() else " " for letter in letters))[:most].strip()
+
+
 def safe_url(url: str) -> str:
     """``url`` as scheme, host and masked path: no user information, no query, no fragment."""
     parts = urlsplit(url)

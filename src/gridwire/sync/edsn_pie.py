@@ -27,11 +27,10 @@ class EdsnPie(Blocking):
     first call. Every call reads; nothing here changes a ticket.
 
     ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``inbox`` is the file in
-    which notifications are stored before the queue may forget them (True for the usual place; off unless told), for one
-    process at a time. ``confirmed`` lists the
-    uncertain profile fields that you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``,
-    ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is
-    told what happens.
+    which notifications are stored before the queue may forget them (True for the usual place, one for each environment,
+    account and queue; off unless told), for one process at a time. ``confirmed`` lists the uncertain profile fields that
+    you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``, ``client_cert`` and ``timeout``
+    (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is told what happens, on the client's own thread.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from gridwire.errors import MissingExtra
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import one_line
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
 
@@ -338,10 +338,14 @@ class Engine:
         collector, peek, pop = self._raw_collector, cproton.pn_collector_peek, cproton.pn_collector_pop
         while event := peek(collector):
             kind = cproton.pn_event_type(event)
-            if kind == cproton.PN_DELIVERY:
-                self._on_delivery(cproton.pn_event_delivery(event))
-            elif (handler := _HANDLERS.get(kind)) is not None:
-                handler(self, proton.Event.wrap(event))  # type: ignore[no-untyped-call]
+            try:
+                if kind == cproton.PN_DELIVERY:
+                    self._on_delivery(cproton.pn_event_delivery(event))
+                elif (handler := _HANDLERS.get(kind)) is not None:
+                    handler(self, proton.Event.wrap(event))  # type: ignore[no-untyped-call]
+            except Exception as error:  # noqa: BLE001 - a name that is no text, say: the engine does not look at those
+                what = f"it holds what cannot be read ({type(error).__name__})"
+                self._side.broken(Condition("amqp:decode-error", what))
             if self.over:
                 return
             pop(collector)
@@ -427,11 +431,11 @@ _HANDLERS: dict[int, Callable[[Engine, Any], None]] = {
 def _condition_in(condition: Any) -> Condition | None:
     if condition is None:
         return None
-    text = mask(str(condition.description or ""))
+    text = str(condition.description or "")
     if condition.info and str(condition.name).endswith(":redirect"):
         info = {str(name): str(value) for name, value in dict(condition.info).items()}
-        text += mask(f" to {info.get('network-host') or info.get('hostname') or '?'}:{info.get('port', '?')}")
-    return Condition(str(condition.name), text.strip())
+        text += f" to {info.get('network-host') or info.get('hostname') or '?'}:{info.get('port', '?')}"
+    return Condition(one_line(str(condition.name), 100), one_line(text))
 
 
 def _condition_out(condition: Condition) -> Any:
@@ -516,8 +520,14 @@ def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None =
     return bytes(out.encode())
 
 
-def plain(value: Any) -> Any:
-    """A value of the engine as Python's own types, whatever its AMQP type was."""
+MOST_DEPTH = 64
+"""Lists and maps within each other in a message; more than this is taken for no message."""
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """A value of the engine as Python's own types, whatever its AMQP type was. Raises `Undecodable` for one nested too deep."""
+    if depth > MOST_DEPTH:
+        raise Undecodable(f"the delivery holds values nested more than {MOST_DEPTH} deep")
     match value:
         case None | bool() | bytes() | UUID():
             return value
@@ -532,13 +542,13 @@ def plain(value: Any) -> Any:
         case memoryview() | bytearray():
             return bytes(value)
         case dict():
-            return {plain(key): plain(item) for key, item in value.items()}
+            return {plain(key, depth + 1): plain(item, depth + 1) for key, item in value.items()}
         case proton.Described():
-            return plain(value.value)
+            return plain(value.value, depth + 1)
         case proton.Array():
-            return [plain(item) for item in value.elements]
+            return [plain(item, depth + 1) for item in value.elements]
         case list() | tuple():
-            return [plain(item) for item in value]
+            return [plain(item, depth + 1) for item in value]
     return str(value)
 
 

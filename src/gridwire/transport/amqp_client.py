@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.errors import ConfigurationError
+from gridwire.observe.redact import one_line
 from gridwire.transport import amqp
 from gridwire.transport.amqp import Delivery, Link, Settled
 from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
@@ -48,7 +49,7 @@ class Broker:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{in_url(self.host)}:{self.port}"
 
 
 class AmqpClient:
@@ -198,10 +199,13 @@ class AmqpClient:
         self._judge(answer)
 
     def _judge(self, answer: AmqpMessage) -> None:
-        status, words = answer.properties.get("status-code"), str(answer.properties.get("status-description", ""))
+        status, words = (
+            answer.properties.get("status-code"),
+            one_line(str(answer.properties.get("status-description", ""))),
+        )
         if status in (200, 202):
             return
-        said = f"status {status}" + (f", {words}" if words else "")
+        said = f"status {one_line(str(status), 20)}" + (f", {words}" if words else "")
         outcome = 1 if status in (401, 403) else 4
         raise AmqpFailure(
             f"The broker did not take the token ({said}).", stage="sasl", cause="outcome", outcome=outcome
@@ -359,11 +363,9 @@ class AmqpClient:
             self._end(f"The broker sent what is not AMQP 1.0: {condition}.", "garbage", condition)
 
 
-def check_address(address: str) -> str:
-    """``address`` if it can name a queue; raises `InvalidInput`."""
-    if not address.strip() or not address.isprintable():
-        raise InvalidInput("The name of the queue is empty or holds unprintable characters. Nothing was sent.")
-    return address
+def in_url(host: str) -> str:
+    """``host`` as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _words(error: Exception) -> str:

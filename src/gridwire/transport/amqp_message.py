@@ -37,8 +37,11 @@ def dump(message: AmqpMessage) -> str:
 
 
 def load(text: str) -> AmqpMessage:
-    """The message that `dump` was given."""
-    return AmqpMessage(**{name: _unpacked(value) for name, value in json.loads(text).items()})
+    """The message that `dump` was given. Raises `ValueError` for a text that `dump` has not made."""
+    try:
+        return AmqpMessage(**{name: _unpacked(value) for name, value in json.loads(text).items()})
+    except (TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise ValueError(f"the text holds no message ({type(error).__name__})") from None
 
 
 def _packed(value: Any) -> Any:

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gridwire.errors import InvalidInput
+from gridwire.observe.redact import one_line
 from gridwire.transport import sasl_frames
 from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.sasl_frames import AMQP_HEADER, HEADER, BadFrame, Symbol
 
 SMALL_FRAME_BYTES = 512
 """What a peer that keeps to the letter of AMQP 1.0 accepts in a SASL frame; there is no way to negotiate more."""
+
+MOST_OFFERED = 30
 
 OUTCOMES = {
     1: "the broker refused the credentials",
@@ -145,7 +148,7 @@ class ClientExchange:
 
     def _choose(self, offered: object) -> bytes:
         names = [offered] if isinstance(offered, str) else offered if isinstance(offered, list) else []
-        self.offered = tuple(str(name) for name in names)
+        self.offered = tuple(one_line(str(name), 40) for name in names[:MOST_OFFERED])
         for mechanism in self._mechanisms:
             if mechanism.name in self.offered:
                 self._chosen = mechanism

@@ -15,6 +15,9 @@ MECHANISMS, INIT, CHALLENGE, RESPONSE, OUTCOME = 0x40, 0x41, 0x42, 0x43, 0x44
 MOST_BYTES = 64 * 1024
 """A longer SASL frame is taken for garbage. The standard's own bound, 512 bytes, is too small for tokens."""
 
+MOST_DEPTH = 4
+"""Lists within lists. The standard's frames nest none; what nests without end would exhaust the stack."""
+
 Field: TypeAlias = "str | bytes | int | Symbol | list[Symbol] | None"
 
 
@@ -98,8 +101,10 @@ def _described(body: bytes) -> tuple[int, list[Any]]:
     return descriptor, value
 
 
-def _decoded(data: bytes, at: int) -> tuple[Any, int]:
+def _decoded(data: bytes, at: int, depth: int = 0) -> tuple[Any, int]:
     """The value at ``at`` and where the next one begins."""
+    if depth > MOST_DEPTH:
+        raise BadFrame("the peer's SASL frame holds lists within lists")
     code = data[at]
     at += 1
     match code:
@@ -118,7 +123,7 @@ def _decoded(data: bytes, at: int) -> tuple[Any, int]:
             count, at = _count(data, at, wide=code == 0xD0)
             items = []
             for _ in range(count):
-                item, at = _decoded(data, at)
+                item, at = _decoded(data, at, depth + 1)
                 items.append(item)
             return items, at
         case 0xE0 | 0xF0:

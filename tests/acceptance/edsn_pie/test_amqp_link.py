@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
+from gridwire import clock
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.stream import ConsumerOptions, LinkState, PossibleLoss, Received
 from gridwire.sandbox.serving import Authority
@@ -263,3 +265,25 @@ async def test_G37_a_day_away_is_told_as_a_possible_loss() -> None:
         assert world.queue.expired == 1
         world.put(2)
         assert number_of(await next_received(consumer)) == 2
+
+
+@pytest.mark.parametrize("noticed", ["by the end of the connection", "while the connection seems to stand"])
+async def test_G37_a_machine_that_slept_while_it_was_connected_is_told_of_the_gap(
+    noticed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with amqp_world(life_s=10_000_000) as world:
+        world.put(1)
+        async with world.consumer() as consumer:
+            await handle(consumer, 1)
+            awake = clock._source
+            monkeypatch.setattr(
+                clock, "_source", lambda: awake() + timedelta(hours=48)
+            )  # the loop's own clock slept too
+            if noticed == "by the end of the connection":
+                world.broker.drop()
+            async with asyncio.timeout(40):
+                while not isinstance(item := await anext(consumer), PossibleLoss):
+                    pass
+            assert item.hours == pytest.approx(48, abs=0.1)
+            await asyncio.sleep(120)
+            assert [event.name for event in world.events].count("link.possible_loss") == 1

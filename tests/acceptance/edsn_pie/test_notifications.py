@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from gridwire.edsn_pie.errors import EdsnAuthError
 from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.errors import ConfigurationError, ReadOnly, Unconfirmed
 from gridwire.sandbox.edsn_pie.venue import ORGANISATION, queue_of
-from tests.acceptance.edsn_pie.ground import Ground, ground
+from tests.acceptance.edsn_pie.ground import TICKET, Ground, ground
 
 QUEUE = queue_of(ORGANISATION)
 
@@ -94,6 +95,35 @@ async def test_tokens_are_changed_under_the_open_connection_and_nothing_is_lost_
         assert g.venue.broker is not None
         assert {contact.outcome for contact in g.venue.broker.contacts} == {0}
         assert g.venue.broker.queues[QUEUE].accepted == 15
+
+
+async def test_a_call_over_rest_that_had_the_token_replaced_leaves_handlers_their_time_before_the_change() -> None:
+    async with ground() as g:
+        loop = asyncio.get_running_loop()
+        done: list[str] = []
+
+        async def slow(told: object) -> None:
+            await asyncio.sleep(20)
+            done.append(str(getattr(told, "ticket_id", told)))
+
+        stream = g.pie.notifications()
+        work = asyncio.create_task(stream.run(slow))
+        began = loop.time()
+        await asyncio.sleep(835)  # of a life of 900 s: REST has a new token by now, the connection changes at 840 s
+        await g.pie.get_ticket(TICKET)
+        await asyncio.sleep(1)
+        await g.pie.get_ticket(TICKET)
+        assert len(g.told("token.fetched")) == 2
+        before = len(done)
+        ticket = g.venue.board.open_ticket("told just before the change", organisation=ORGANISATION)
+        await until(lambda: len(done) > before)
+        assert loop.time() - began < 860
+        await asyncio.sleep(60)
+        assert stream.counts.rollovers == 1
+        assert done[before:] == [ticket]
+        assert stream.counts.received == 4, "its acceptance went out on the connection it came by, so it came once"
+        await stream.aclose()
+        await work
 
 
 async def test_a_token_that_the_broker_refuses_is_replaced_once() -> None:
@@ -236,6 +266,26 @@ async def test_the_clients_inbox_is_used_unless_options_name_another(tmp_path: P
         assert (tmp_path / "other.sqlite").exists()
         async with g.pie.notifications() as stream:
             assert names(await take(stream, 2))[0] == "PIE-000002", "what was stored and not handled comes first"
+
+
+async def test_the_usual_inbox_is_one_for_each_account_and_not_taken_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with ground(inbox=True) as g:
+        async with g.pie.notifications(ConsumerOptions(stop_timeout_s=0)) as stream:
+            await take(stream, 1)
+        account = g.account()
+        assert account.profile.amqp is not None
+        queue = replace(account.profile.amqp, address="pie.another")
+        other = await g.client(replace(account, profile=replace(account.profile, amqp=queue)), inbox=True)
+        assert other._inbox != g.pie._inbox
+        (mine,) = (tmp_path / "gridwire" / "inbox").glob("*.sqlite")
+        async with other.notifications(ConsumerOptions(inbox=mine)) as stream:
+            with pytest.raises(
+                ConfigurationError, match=r"belongs to edsn_pie sandbox pie-service-1 .*No message was taken"
+            ):
+                await take(stream, 1)
 
 
 async def test_closing_the_client_ends_the_stream_and_gives_back_what_nobody_has_begun_with() -> None:

@@ -198,6 +198,31 @@ async def test_G05_a_signer_signs_where_the_key_cannot_be_had() -> None:
             await pie.token()
 
 
+async def test_G05_a_signer_that_fails_is_asked_again_and_then_told_as_what_it_is() -> None:
+    async with ground() as g:
+        asked = 0
+
+        async def away(payload: bytes) -> bytes:
+            nonlocal asked
+            asked += 1
+            raise OSError("the key store\nis away")
+
+        pie = await g.client(g.account(private_key=away))
+        with pytest.raises(
+            EdsnTransientError, match=r"The signer raised OSError \(the key store is away\).*no token was"
+        ):
+            await pie.token()
+        assert asked > 1
+        assert not g.statuses("token")
+
+        def plain(payload: bytes) -> bytes:
+            return client_assertion.sign(payload, rsa_key(), "RS256")
+
+        pie = await g.client(g.account(private_key=plain))
+        with pytest.raises(ConfigurationError, match="The signer is not asynchronous"):
+            await pie.token()
+
+
 @pytest.mark.parametrize("algorithm", ["HS256", "HS512", "none", "None", "RS1", ""])
 async def test_G06_algorithms_that_prove_nothing_are_refused_before_anything_is_sent(algorithm: str) -> None:
     async with ground() as g:

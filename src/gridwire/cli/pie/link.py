@@ -15,6 +15,7 @@ from gridwire.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie import EdsnPie
+    from gridwire.edsn_pie.settings import PieSettings
 
 T = TypeVar("T")
 
@@ -32,15 +33,27 @@ class Link:
         Path | None, typer.Option(metavar="FILE", help="A gridwire.toml; the nearest one unless set.")
     ] = None
 
+    def settings(self) -> PieSettings:
+        """What is set, without a client."""
+        from gridwire import settings
+        from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings
+
+        given = {"environment": self.environment}
+        return settings.load(PieSettings, prefix=PREFIX, table=TABLE, overrides=given, file=self._file())
+
+    def _file(self) -> Path | None:
+        if self.config is not None and not self.config.is_file():
+            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
+        return self.config
+
     def run(self, work: Callable[[EdsnPie], Awaitable[T]]) -> T:
         """Open a client, do ``work`` with it, close it."""
         from gridwire.edsn_pie import EdsnPie
 
-        if self.config is not None and not self.config.is_file():
-            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
+        file = self._file()
 
         async def inside() -> T:
-            async with EdsnPie.from_env(file=self.config, environment=self.environment, on_event=warn) as pie:
+            async with EdsnPie.from_env(file=file, environment=self.environment, on_event=warn) as pie:
                 return await work(pie)
 
         return loop.run(inside)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gridwire.cli.output import Column, clean, out, out_json, plain, show_table, tell
+from gridwire.cli.pie.link import Link, with_link
 from gridwire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ app: typer.Typer = typer.Typer(
 )
 
 InboxFile = Annotated[
-    Path | None, typer.Option("--inbox", metavar="FILE", help="The inbox; the usual place unless set.")
+    Path | None, typer.Option("--inbox", metavar="FILE", help="The inbox; the one of the settings unless given.")
 ]
 ZONE = "Europe/Amsterdam"
 COLUMNS = (
@@ -35,36 +36,34 @@ COLUMNS = (
 )
 
 
-@app.command("list")
-def list_(
-    inbox: InboxFile = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+def list_(link: Link, inbox: InboxFile = None) -> None:
     """List what is parked, oldest first, with the last failure. The texts are those of your handler's exceptions."""
-    opened = _open(inbox)
+    place = _place(link, inbox)
+    opened = _open(place)
     kept = opened.parked() if opened is not None else []
     if opened is not None:
         opened.close()
-    if json:
+    if link.json:
         out_json({"parked": [_plain(one) for one in kept]})
     elif kept:
         show_table(COLUMNS, [_cells(one) for one in kept])
     else:
-        tell("Nothing is parked.")
+        tell(f"Nothing is parked in {place}.")
 
 
-@app.command()
 def retry(
+    link: Link,
     key: Annotated[list[str] | None, typer.Argument(help="Keys from the list, or their beginnings.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Everything that is parked.")] = False,
     inbox: InboxFile = None,
 ) -> None:
-    """Hand parked notifications to the handler again. The program that takes notifications has them within a minute."""
+    """Hand parked notifications to the handler again. The program that takes notifications has them within half a minute."""
     from gridwire import clock
 
     if bool(key) == all_:
         raise InvalidInput("Name the keys to be retried, or give --all. Nothing was changed.")
-    opened = _open(inbox)
+    place = _place(link, inbox)
+    opened = _open(place)
     parked = [one.key for one in opened.parked()] if opened is not None else []
     try:
         chosen = parked if all_ else [_find(word, parked) for word in key or []]
@@ -72,21 +71,34 @@ def retry(
     finally:
         if opened is not None:
             opened.close()
-    for one in done:
-        out(clean(one))
-    tell(f"{len(done)} will be handled again." if done else "Nothing is parked.")
+    if link.json:
+        out_json({"retried": done})
+    else:
+        for one in done:
+            out(clean(one))
+    tell(f"{len(done)} will be handled again." if done else f"Nothing is parked in {place}.")
 
 
-def _open(path: Path | None) -> Inbox | None:
-    """The inbox, or None where the usual one was never made."""
-    from gridwire.intents.inbox import Inbox, default_inbox
+app.command("list")(with_link(list_))
+app.command("retry")(with_link(retry))
 
-    place = path or default_inbox()
-    if place.is_file():
-        return Inbox.open(place)
-    if path is not None:
+
+def _place(link: Link, path: Path | None) -> Path:
+    """The file that is meant: the one named, or the one that a program with these settings takes notifications by."""
+    from gridwire.edsn_pie.settings import usual_inbox
+
+    if path is None:
+        return usual_inbox(link.settings())
+    if not path.is_file():
         raise InvalidInput(f"--inbox names {path}, which is not a file. Nothing was changed.")
-    return None
+    return path
+
+
+def _open(place: Path) -> Inbox | None:
+    """The inbox, or None where it was never made."""
+    from gridwire.intents.inbox import Inbox
+
+    return Inbox.open(place) if place.is_file() else None
 
 
 def _find(word: str, parked: list[str]) -> str:
@@ -107,7 +119,10 @@ def _what(one: Kept) -> str:
     from gridwire.edsn_pie.models import CommentCreated, TicketCreated
     from gridwire.transport.amqp_message import load
 
-    notification = decode(load(one.message))
+    try:
+        notification = decode(load(one.message))
+    except ValueError:
+        return "damaged"
     if isinstance(notification, CommentCreated):
         return f"comment {notification.comment_id}"
     return f"ticket {notification.ticket_id}" if isinstance(notification, TicketCreated) else "unknown"
