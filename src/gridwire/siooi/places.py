@@ -141,6 +141,12 @@ class Place(Strict):
         """What stands there, without white space around it; None if nothing does."""
         return next(self._all(seen), None)
 
+    def find_name(self, seen: Seen) -> str | None:
+        """The same, for what must be a name or a number: ``"jobId": false`` says that there is none."""
+        if self.json_ is not None and isinstance(pointed(seen.json, self.json_), bool):
+            return None
+        return self.find(seen)
+
     def _all(self, seen: Seen) -> Iterator[str]:
         for value in self._raw(seen):
             if (text := value.strip()) != "":

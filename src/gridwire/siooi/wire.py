@@ -240,7 +240,7 @@ def _value(carrier: Carrier, seen: Seen) -> str | None:
 def read_send(profile: Profile, response: Response, session: Session) -> SendAnswer:
     """What an upload's answer said."""
     seen = Seen(response, profile.charset)
-    job_id = profile.send.job_id.find(seen)
+    job_id = profile.send.job_id.find_name(seen)
     usable = job_id is not None and job_id.isprintable() and len(job_id) <= 500
     return SendAnswer(said(profile, profile.send, seen, session.values.values()), job_id if usable else None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -81,6 +82,31 @@ async def test_G04_a_code_nobody_mapped_is_unknown_and_kept_as_it_came(
         assert desk.states() == ["unknown"]
         assert "777" in (await client.uploads())[0].answer
         rejected(await sent(client), "guard", "duplicate")
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        ({"code": 999, "jobId": "5"}, "contradictory"),
+        ({"code": 101, "jobId": "5"}, "contradictory"),
+        ({"code": 101, "jobId": False}, "contradictory"),
+        ({"code": 0, "jobId": False}, "no_id"),
+        ({"jobId": True}, "no_id"),
+    ],
+)
+async def test_G04_a_rule_about_the_status_alone_takes_no_refusal_for_a_queued_document(
+    tmp_path: Path, answer: dict[str, Any], cause: str
+) -> None:
+    async with office(tmp_path) as desk:
+        described = profiles.simulator(desk.venue.origin)
+        described["send"]["queued_when"] = [{"status": 200}]
+        account = replace(desk.account("json"), profile=load_profile(described))
+        desk.venue.faults.add(
+            "raw", operation="send", status=200, content_type="application/json", content=json.dumps(answer).encode()
+        )
+        async with Siooi(account, journal=desk.journal, schemas=desk.venue.schemas) as client:
+            unknown(await sent(client), cause)
+        assert desk.states() == ["unknown"]
 
 
 LOST = {
