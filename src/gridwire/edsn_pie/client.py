@@ -80,7 +80,7 @@ class EdsnPie:
             trust_env=trust_env,
         )
         self._read_only = read_only
-        self._inbox = default_inbox() if inbox is True else Path(inbox) if inbox else None
+        self._inbox = default_inbox() if inbox is True else settings.lasting_path(inbox, "inbox") if inbox else None
         self._consumers: list[Consumer] = []
         self._confirmed = settings.known_fields(confirmed, account.profile.facts)
         self._events = Events(on_event)

@@ -25,7 +25,7 @@ from gridwire.clock import microseconds, moment
 from gridwire.errors import ConfigurationError
 from gridwire.intents.locks import try_lock, unlock
 from gridwire.intents.records import JournalError
-from gridwire.settings import state_directory
+from gridwire.settings import lasting_path, state_directory
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -69,6 +69,7 @@ class Inbox:
     @classmethod
     def open(cls, path: Path, *, reader: bool = False) -> Inbox:
         """Open the file, made if it is not there. ``reader`` takes its lock, or raises `InboxBusy`."""
+        path = lasting_path(path, "inbox")
         inbox = cls(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

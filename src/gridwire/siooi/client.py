@@ -87,7 +87,7 @@ class Siooi:
         )
         self._http = HttpTransport(network, max_body_bytes=MAX_ANSWER_BYTES)
         self._numbers = itertools.count(1)
-        self._ledger = Ledger(None if journal is None else Path(journal), account.profile, account.login, self._events)
+        self._ledger = Ledger(journal, account.profile, account.login, self._events)
         self._sessions: LoginSession[Session] = LoginSession(
             self._login,
             self._http.send,

@@ -101,3 +101,21 @@ async def test_a_client_cancelled_while_it_opens_its_journal_leaves_no_run_behin
 def lock_files(folder: Path) -> list[str]:
     """Of runs that have not ended."""
     return [path.name for path in (folder / "uploads.sqlite.runs").glob("*.lock")]
+
+
+async def test_a_journal_stays_the_same_file_wherever_the_program_goes_and_by_whatever_link_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with office(tmp_path) as desk:
+        async with desk.client(journal="uploads.sqlite") as client:
+            monkeypatch.chdir(tmp_path / "elsewhere")  # before the journal is opened
+            accepted(await sent(client))
+        assert desk.states() == ["queued"]
+        (tmp_path / "elsewhere" / "link.sqlite").symlink_to(desk.journal)
+        async with desk.client(journal="link.sqlite") as client:
+            monkeypatch.chdir(tmp_path)
+            rejected(await sent(client), "guard", "duplicate")
+        assert len(desk.venue.log.uploads()) == 1
+        assert [path.name for path in tmp_path.rglob("*.runs")] == ["uploads.sqlite.runs"]
