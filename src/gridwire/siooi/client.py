@@ -37,6 +37,10 @@ from gridwire.transport.tls import Network
 from gridwire.transport.xml import Element
 
 TIMEOUT_S = 30.0
+ANSWERS_WITHIN_S = 5.0
+"""A client that is closed waits this long for the answers to documents that have left."""
+WRITTEN_WITHIN_S = 15.0
+"""And this long for their outcomes to be in the journal, which waits ten seconds for a file that another program holds."""
 
 
 class Siooi:
@@ -125,10 +129,12 @@ class Siooi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            await self._sender.land(ANSWERS_WITHIN_S)
             await self._sessions.aclose()
         finally:
             try:
-                await self._http.__aexit__(kind, error, trace)
+                await self._http.__aexit__(kind, error, trace)  # what is still in the air ends as `Unknown`
+                await self._sender.land(WRITTEN_WITHIN_S)
             finally:
                 await self._ledger.aclose()
 

@@ -11,6 +11,7 @@ than `Unknown`, and the journal is told before the caller is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -64,9 +65,30 @@ class Sender:
         self._ledger = ledger
         self._events = events
         self._next_at = 0.0
+        self._closing = False
+        self._flying = 0
+        self._landed = asyncio.Event()
+        self._landed.set()
 
     async def submit(self, prepared: Prepared, *, force: bool, on_progress: OnProgress | None) -> Outcome:
         """Send a document once. Raises only for what is certain before anything is sent."""
+        self._flying += 1
+        self._landed.clear()
+        try:
+            return await self._submit(prepared, force, on_progress)
+        finally:
+            self._flying -= 1
+            if not self._flying:
+                self._landed.set()
+
+    async def land(self, within_s: float) -> None:
+        """Wait at most ``within_s`` for the uploads under way. What has not begun to leave is not sent from now on."""
+        self._closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._landed.wait()
+
+    async def _submit(self, prepared: Prepared, force: bool, on_progress: OnProgress | None) -> Outcome:
         try:
             uploads = await self._ledger.open()
             obstacle = None if force else await to_its_end(lambda: uploads.check(prepared.document))
@@ -82,6 +104,8 @@ class Sender:
             return _no_session(error)
         except (ConfigurationError, InvalidInput) as error:
             return Rejected("profile", str(error), "guard")
+        if self._closing:
+            return Rejected("closed", "The client was closed before a byte left. Nothing was sent.", "guard")
         started, now = list[Upload](), clock.now()
         try:
             await to_its_end(lambda: started.append(_start(uploads, prepared, force, now)))
@@ -200,7 +224,10 @@ class Sender:
     async def _note(
         self, row: Upload, outcome: Outcome, raw: list[bytes] | None = None, session: Session | None = None
     ) -> None:
-        """Write an outcome down. A row that cannot be told stays in `sending`, in the way of a second upload."""
+        """Write an outcome down. Raises nothing: the caller must hear the outcome, whatever the journal does.
+
+        A row that cannot be told stays in `sending`, in the way of a second upload.
+        """
         answer = raw[0] if raw else None
         hidden = list(session.values.values()) if session is not None else []
         job_id, now = _job_id(outcome), clock.now()
@@ -227,6 +254,14 @@ class Sender:
             await self._ledger.ask(tell)
         except JournalError as error:
             self._events.emit("journal.trouble", f"{error} Upload {row.ref}.", level=logging.ERROR, ref=row.ref)
+        except Exception as error:  # noqa: BLE001 - a closed journal, or a surprise of ours
+            self._events.emit(
+                "journal.trouble",
+                f"What became of upload {row.ref} could not be written down ({type(error).__name__}). It stays in the way of a "
+                "second one.",
+                level=logging.ERROR,
+                ref=row.ref,
+            )
 
 
 def _start(uploads: Uploads, prepared: Prepared, force: bool, now: datetime) -> Upload:
