@@ -84,10 +84,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Ничего не отправлено. Для отправки: gridwire siooi submit …",
     ),
     "blocked": ("It would be refused: {why}", "Отправка будет отклонена: {why}"),
-    "interrupted": (
-        "Interrupted. Documents not listed above were not sent.",
-        "Прервано. Документы, не указанные выше, не отправлены.",
+    "interrupted": ("Interrupted.", "Прервано."),
+    "not_known": (
+        "{file} may be in the venue's queue, and the journal cannot be asked: {why}",
+        "Документ {file} может быть в очереди системы, а журнал недоступен: {why}",
     ),
+    "not_sent": ("{file} was not sent.", "Документ {file} не отправлен."),
     # settling
     "settled": ("Upload {ref} is settled as {state}.", "Отправка {ref} закрыта: {state}."),
     "withdrawn_now": (
