@@ -223,8 +223,8 @@ class Siooi:
 
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
         """
-        found, _ = await self._job(job)
-        return await self._poller.ask(found)
+        found, row = await self._job(job)
+        return await self._poller.ask(found, doubtful=_is_doubtful(row))
 
     async def wait(
         self, job: OrderRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
@@ -236,7 +236,13 @@ class Siooi:
         refused credentials, missing rights.
         """
         found, row = await self._job(job)
-        return await self._poller.wait(found, heard_s=polling.heard_s(row), deadline_s=deadline, on_status=on_status)
+        return await self._poller.wait(
+            found,
+            heard_s=polling.heard_s(row),
+            deadline_s=deadline,
+            on_status=on_status,
+            doubtful=_is_doubtful(row),
+        )
 
     async def resume(
         self, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
@@ -350,6 +356,11 @@ def _refusals(ledger: Ledger, account: Account) -> RefusalFile | None:
     if path is None:
         return None
     return RefusalFile(path.with_name(f"{path.name}.refused"), f"{ledger.venue}/{account.login}", account.password)
+
+
+def _is_doubtful(row: Upload) -> bool:
+    """Whether the job id in a row is from an answer that settled nothing."""
+    return row.state == "unknown" and row.job_id is not None
 
 
 def _account(profile: Profile | Account, login: str | None, password: SecretStr | str | None) -> Account:

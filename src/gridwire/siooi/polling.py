@@ -67,8 +67,11 @@ class Poller:
         self._events = events
         self._written: dict[str, JobState] = {}
 
-    async def ask(self, job: JobRef) -> JobStatus:
+    async def ask(self, job: JobRef, *, doubtful: bool) -> JobStatus:
         """Where the job stands; the journal is told.
+
+        ``doubtful``: the id came with an answer that settles nothing, and may be another document's job. Then only a success
+        is written down: a failure would let the document leave a second time.
 
         Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`, `AuthError` and `TransportError`.
         """
@@ -84,10 +87,13 @@ class Poller:
             text=answer.said.text,
             asked=clock.now(),
         )
-        await self._note(status, response)
+        if not doubtful or status.state is JobState.SUCCEEDED:
+            await self._note(status, response)
         return status
 
-    async def wait(self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None) -> Result:
+    async def wait(
+        self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None, doubtful: bool
+    ) -> Result:
         """Ask until the job has ended. ``heard_s`` is how long ago the venue last said something about it.
 
         Raises `JobNotSettled` at the deadline, and what only a person can mend: refused credentials, missing rights.
@@ -104,7 +110,7 @@ class Poller:
             await asyncio.sleep(pause)
             poll += 1
             try:
-                status = await self.ask(job)
+                status = await self.ask(job, doubtful=doubtful)
             except _ASK_AGAIN as error:
                 self._trouble(job, error, told)
                 self._silent(job, loop.time() - heard_at, told)
@@ -113,7 +119,7 @@ class Poller:
             silence, heard_at = loop.time() - heard_at, loop.time()
             if on_status is not None:
                 on_status(status)
-            result = self._result(status, silence)
+            result = self._result(status, silence, doubtful)
             if result is not None:
                 return result
             self._unmapped(status, told)
@@ -174,7 +180,7 @@ class Poller:
             self._written[ref] = status.state
             self._ledger.unknown.pop(ref, None)
 
-    def _result(self, status: JobStatus, silence_s: float) -> Result | None:
+    def _result(self, status: JobStatus, silence_s: float, doubtful: bool) -> Result | None:
         job = status.job
         if status.state is JobState.SUCCEEDED:
             self._events.emit(
@@ -184,6 +190,14 @@ class Poller:
                 ref=job.ref,
             )
             return Succeeded(job, status.document_status)
+        if status.state is JobState.FAILED and doubtful:
+            return Expired(
+                job,
+                f"Job {job.job_id} failed, but its id came with an answer that settles nothing, so it may be another document's. "
+                f"Look for the document in the venue's own screens, then settle upload {job.ref} as absent or present. No second "
+                "one is sent until then.",
+                JobState.FAILED,
+            )
         if status.state is JobState.FAILED:
             return Failed(job, status.errors, status.text)
         if status.state is JobState.NOT_FOUND:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -29,6 +29,7 @@ from gridwire.errors import (
     InvalidInput,
     NoAnswer,
     NotSent,
+    WrongLoop,
 )
 from gridwire.intents.records import JournalError
 from gridwire.intents.upload_records import AlreadySent, Upload
@@ -46,6 +47,8 @@ from gridwire.transport.http import HttpTransport, Progress
 
 SLOWEST_BYTES_PER_S = 64 * 1024
 """An upload may take a second longer for each of these, beyond the client's time-out."""
+ONE_DAY = timedelta(days=1)
+"""A job id that comes a second time within it is doubted; the venue forgets jobs after two hours, and may count anew."""
 LARGE_BYTES = 256 * 1024
 """A document over this is encoded in a thread."""
 
@@ -65,6 +68,7 @@ class Sender:
         self._ledger = ledger
         self._events = events
         self._next_at = 0.0
+        self._telling = asyncio.Lock()
         self._closing = False
         self._flying = 0
         self._landed = asyncio.Event()
@@ -158,9 +162,25 @@ class Sender:
                 outcome = Rejected("cancelled", "Called off before a byte left.", "wire", intent)
             await self._note(row, outcome, raw, session)
             raise
-        self._remember(outcome)
-        await self._note(row, outcome, raw, session)
+        async with self._telling:
+            if isinstance(outcome, Accepted):
+                outcome = await self._unless_told_before(outcome)
+            self._remember(outcome)
+            await self._note(row, outcome, raw, session)
         return outcome
+
+    async def _unless_told_before(self, outcome: Accepted) -> Outcome:
+        """`Unknown` where the job is that of another upload of the last day: one of the two answers is not its own."""
+        job_id, intent = _job_id(outcome) or "", outcome.intent
+        try:
+            other = await self._ledger.ask(lambda uploads: uploads.by_job(self._ledger.venue, job_id))
+        except (JournalError, WrongLoop):  # `_note` tells of it
+            return outcome
+        if other is None or other.ref == intent.key or clock.now() - (other.started or other.created) > ONE_DAY:
+            return outcome
+        return rules.doubt(
+            intent, "contradictory", f"the answer names job {job_id}, which upload {other.ref} became before", outcome.raw
+        )
 
     async def _exchange(
         self,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gridwire.errors import InvalidInput, NoAnswer
+from gridwire.sandbox.siooi.registry import Problem
 from gridwire.siooi import Expired, Failed, JobState, JobStatus, Siooi, Succeeded
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.errors import (
@@ -18,7 +20,7 @@ from gridwire.siooi.errors import (
     SiooiRateLimited,
     SiooiSecurityError,
 )
-from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent
+from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent, unknown
 
 WIRES = ("json", "soap", "third")
 
@@ -260,3 +262,32 @@ async def test_a_settled_upload_stays_as_it_was_settled(tmp_path: Path) -> None:
             assert (await other.status(job)).state is JobState.SUCCEEDED
         assert len(desk.named("journal.trouble")) == 1
         assert desk.states() == ["withdrawn"]
+
+
+async def test_a_job_id_from_an_answer_that_settles_nothing_frees_no_document(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        answer = json.dumps({"code": 0, "jobId": "1001"}).encode()
+        job = accepted(await sent(client, desk.venue.document(object_key="TPP-2"), object_key="TPP-2"))
+        assert job.job_id == "1001"
+        desk.venue.faults.add("raw", operation="send", status=502, content_type="application/json", content=answer)
+        doubted = unknown(await sent(client), "http_status")
+        desk.venue.registry.jobs["1001"].problems = (Problem(5, "/document", "E1", "no"),)
+        result = await client.wait(doubted.intent.key)
+        assert isinstance(result, Expired)
+        assert result.state is JobState.FAILED
+        assert "may be another document's" in result.reason
+        assert (await client.status(doubted.intent.key)).state is JobState.FAILED
+        assert desk.states()[1] == "unknown"
+        rejected(await sent(client), "guard", "duplicate")
+
+
+async def test_a_job_id_that_was_another_uploads_is_doubted(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        answer = json.dumps({"code": 0, "jobId": job.job_id}).encode()
+        desk.venue.faults.add("raw", operation="send", status=202, content_type="application/json", content=answer)
+        second = unknown(
+            await sent(client, desk.venue.document(object_key="TPP-2"), object_key="TPP-2"), "contradictory"
+        )
+        assert f"which upload {job.ref} became before" in second.reason
+        assert desk.states() == ["queued", "unknown"]

@@ -63,6 +63,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Задание {job} системе больше не известно: выполненные задания хранятся не более двух часов. Документ мог загрузиться, а "
         "мог и нет. Проверьте в личном кабинете, затем: gridwire siooi resolve {ref} --as absent (или present) --note …",
     ),
+    "doubtful": (
+        "Job {job} failed, but its number came with an answer that settles nothing, so it may be another document's. Look for "
+        "the document in the venue's own screens, then: gridwire siooi resolve {ref} --as absent (or present) --note …",
+        "Задание {job} не выполнено, но его номер пришёл в ответе, который ничего не решает: это может быть задание другого "
+        "документа. Проверьте в личном кабинете, затем: gridwire siooi resolve {ref} --as absent (или present) --note …",
+    ),
     "unsettled": (
         "Job {job} has not ended yet. Follow it later: gridwire siooi wait {ref}",
         "Задание {job} ещё не завершено. Проверьте позже: gridwire siooi wait {ref}",
