@@ -102,8 +102,8 @@ class Siooi:
         self._checker = Checker(
             account.profile, account.login, None if schemas is None else existing_folder(schemas, "schemas")
         )
-        self._sender = Sender(account.profile, self._http, self._sessions, self._ledger, self._events)
-        self._poller = Poller(account.profile, self._http, self._sessions, self._ledger, self._events)
+        self._sender = Sender(account, self._http, self._sessions, self._ledger, self._events)
+        self._poller = Poller(account, self._http, self._sessions, self._ledger, self._events)
 
     @classmethod
     def from_env(cls, *, file: Path | None = None, **arguments: Any) -> Self:

@@ -15,6 +15,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -37,12 +38,12 @@ from gridwire.intents.uploads import Uploads
 from gridwire.observe.events import Events
 from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 from gridwire.siooi import rules, wire
+from gridwire.siooi.account import Account
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.ledger import Ledger, to_its_end
 from gridwire.siooi.models import Prepared, intent_of
-from gridwire.siooi.profile import Profile
-from gridwire.siooi.wire import SendAnswer, Session
-from gridwire.transport.exchange import Request
+from gridwire.siooi.wire import LARGE_ANSWER_BYTES, SendAnswer, Session
+from gridwire.transport.exchange import Request, Response
 from gridwire.transport.http import HttpTransport, Progress
 
 SLOWEST_BYTES_PER_S = 64 * 1024
@@ -60,9 +61,10 @@ class Sender:
     """Sends the documents of one client."""
 
     def __init__(
-        self, profile: Profile, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
+        self, account: Account, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
     ) -> None:
-        self._profile = profile
+        self._profile = account.profile
+        self._password = account.password
         self._http = http
         self._sessions = sessions
         self._ledger = ledger
@@ -203,7 +205,7 @@ class Sender:
                 on_progress=self._listener(on_progress),
             )
             raw.append(response.content)
-            answer = wire.read_send(self._profile, response, session)
+            answer = await self._read(response, session)
             outcome = rules.outcome_of(self._profile, answer, intent)
             if answer.said.code is ResultCode.SESSION_EXPIRED:
                 self._sessions.invalidate(session)
@@ -216,6 +218,10 @@ class Sender:
                 return Rejected("failed", f"Nothing was sent ({type(error).__name__}): {error}", "wire", intent)
             return rules.doubt(intent, "unreadable", f"the answer could not be judged ({type(error).__name__})")
         return outcome
+
+    async def _read(self, response: Response, session: Session) -> SendAnswer:
+        read = partial(wire.read_send, self._profile, response, wire.secrets_of(session, self._password))
+        return await to_its_end(read) if len(response.content) > LARGE_ANSWER_BYTES else read()
 
     def _listener(self, on_progress: OnProgress | None) -> OnProgress:
         """``on_progress``, which must not lose an upload that has left: it is the caller's code, and may raise anything."""
@@ -249,7 +255,7 @@ class Sender:
         A row that cannot be told stays in `sending`, in the way of a second upload.
         """
         answer = raw[0] if raw else None
-        hidden = list(session.values.values()) if session is not None else []
+        hidden = wire.secrets_of(session, self._password)
         job_id, now = _job_id(outcome), clock.now()
 
         def tell(uploads: Uploads) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from gridwire.errors import InvalidInput, NoAnswer
 from gridwire.sandbox.siooi.registry import Problem
-from gridwire.siooi import Expired, Failed, JobState, JobStatus, Siooi, Succeeded
+from gridwire.siooi import Expired, Failed, JobState, JobStatus, Siooi, Succeeded, wire
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.errors import (
     JobNotSettled,
@@ -20,7 +21,7 @@ from gridwire.siooi.errors import (
     SiooiRateLimited,
     SiooiSecurityError,
 )
-from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent, unknown
+from tests.acceptance.siooi.office import Office, accepted, office, prepared, rejected, sent, unknown
 
 WIRES = ("json", "soap", "third")
 
@@ -291,3 +292,48 @@ async def test_a_job_id_that_was_another_uploads_is_doubted(tmp_path: Path) -> N
         )
         assert f"which upload {job.ref} became before" in second.reason
         assert desk.states() == ["queued", "unknown"]
+
+
+def said(desk: Office, times: int = 1, **parts: object) -> None:
+    """What the next questions about jobs are answered with."""
+    content = json.dumps({"code": 0, **parts}).encode()
+    kind = "application/json"
+    desk.venue.faults.add("raw", operation="status", status=200, content_type=kind, content=content, times=times)
+
+
+async def test_half_a_character_in_an_error_ends_no_wait(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        said(desk, state="ERROR", errors=[{"text": "a\ud800b"}])
+        result = await client.wait(job)
+        assert isinstance(result, Failed)
+        assert [error.message for error in result.errors] == ["a?b"]
+        assert desk.states() == ["failed"]
+        assert (await client.uploads())[0].note == "a?b"
+
+
+async def test_states_that_are_not_mapped_are_warned_of_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        for number in range(3):
+            said(desk, state=f"S{number}")
+        assert isinstance(await client.wait(job), Succeeded)
+        (warning,) = desk.named("job.unmapped_state")
+        assert "'S0'" in warning.text
+
+
+async def test_a_large_answer_is_read_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[threading.Thread] = []
+    read = wire.read_status
+
+    def watched(*arguments: Any) -> Any:
+        readers.append(threading.current_thread())
+        return read(*arguments)
+
+    monkeypatch.setattr(wire, "read_status", watched)
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        for rows in (5, 5000):
+            said(desk, state="ERROR", errors=[{"line": n, "text": "x" * 20} for n in range(rows)])
+            assert len((await client.status(job)).errors) == min(rows, 1000)
+    assert [one is threading.main_thread() for one in readers] == [True, False]
