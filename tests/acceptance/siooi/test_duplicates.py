@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.outcome import Accepted, Rejected
-from gridwire.siooi import Failed
+from gridwire.sandbox.siooi import profiles
+from gridwire.siooi import Failed, Siooi, load_profile
 from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent
 
 
@@ -119,3 +121,20 @@ async def test_a_journal_stays_the_same_file_wherever_the_program_goes_and_by_wh
             rejected(await sent(client), "guard", "duplicate")
         assert len(desk.venue.log.uploads()) == 1
         assert [path.name for path in tmp_path.rglob("*.runs")] == ["uploads.sqlite.runs"]
+
+
+@pytest.mark.parametrize("force", [1, "yes", None])
+async def test_force_is_a_bool_and_nothing_like_one(tmp_path: Path, force: Any) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        accepted(await sent(client))
+        document = await prepared(client)
+        with pytest.raises(InvalidInput, match="True or False"):
+            await client.submit(document, confirm=True, force=force, i_accept_duplicate=force)
+        assert len(desk.venue.log.calls("send")) == 1
+
+
+def test_a_login_is_text() -> None:
+    profile = load_profile(profiles.simulator("http://127.0.0.1:1"))
+    for login, password in ((5, "x"), ("a", 5)):
+        with pytest.raises(ConfigurationError, match="must be a str"):
+            Siooi(profile, login, password)  # type: ignore[arg-type]

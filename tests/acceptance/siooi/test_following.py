@@ -337,3 +337,36 @@ async def test_a_large_answer_is_read_beside_the_loop(tmp_path: Path, monkeypatc
             said(desk, state="ERROR", errors=[{"line": n, "text": "x" * 20} for n in range(rows)])
             assert len((await client.status(job)).errors) == min(rows, 1000)
     assert [one is threading.main_thread() for one in readers] == [True, False]
+
+
+async def test_one_bad_job_holds_no_other_up(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        async with desk.client() as client:
+            refs = [
+                accepted(await sent(client, desk.venue.document(object_key=name), object_key=name)).ref
+                for name in ("TPP-1", "TPP-2")
+            ]
+        async with desk.client() as client:
+
+            def heard(status: JobStatus) -> None:
+                if status.job.ref == refs[0]:
+                    raise RuntimeError("the listener's own trouble")
+
+            tasks = asyncio.all_tasks()
+            results = await client.resume(on_status=heard)
+            assert [result.job.ref for result in results] == refs[1:]
+            (trouble,) = desk.named("job.failed_to_follow")
+            assert trouble.fields["ref"] == refs[0]
+            assert "RuntimeError" in trouble.text
+            assert [task for task in asyncio.all_tasks() - tasks if "Siooi." in repr(task)] == []
+            assert [job.ref for job in await client.pending()] == refs[:1]
+
+
+@pytest.mark.parametrize("deadline", ["5", float("nan"), -1, None, True])
+async def test_a_deadline_is_a_number_of_seconds(tmp_path: Path, deadline: Any) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        with pytest.raises(InvalidInput, match="deadline="):
+            await client.wait(job, deadline=deadline)
+        with pytest.raises(InvalidInput, match="deadline="):
+            await client.resume(deadline=deadline)
