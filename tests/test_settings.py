@@ -10,6 +10,8 @@ from pydantic import BaseModel, SecretStr
 
 from gridwire import settings
 from gridwire.errors import ConfigurationError, Unconfirmed
+from gridwire.intents.inbox import Inbox
+from gridwire.intents.journal import Journal
 from gridwire.settings import Fact
 
 
@@ -148,3 +150,28 @@ def test_keyring_is_asked_only_when_it_can_answer(monkeypatch: pytest.MonkeyPatc
         assert settings.password_from_keyring("epias_stp", "AYSE") is None
     finally:
         keyring.set_keyring(before)
+
+
+def test_a_place_is_the_same_wherever_the_program_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    named = [settings.lasting_path(one, "journal") for one in ("real", "~/real", "link", "./x/../real")]
+    assert named == [tmp_path.resolve() / "real"] * 4
+    for wrong in ("", " ", "a\0b", None, 5, "~nobody-has-this-name/x"):
+        with pytest.raises(ConfigurationError, match="journal=.*is no path"):
+            settings.lasting_path(wrong, "journal")  # type: ignore[arg-type]
+
+
+def test_journal_and_inbox_of_a_relative_name_stay_where_they_were_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    journal, inbox = Journal.open(Path("j")), Inbox.open(Path("inbox.sqlite"), reader=True)
+    try:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert (journal.directory, inbox.path) == (tmp_path.resolve() / "j", tmp_path.resolve() / "inbox.sqlite")
+    finally:
+        journal.close()
+        inbox.close()

@@ -87,6 +87,21 @@ def flag_or_path(value: object) -> object:
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def lasting_path(given: str | Path, name: str) -> Path:
+    """``given`` as one place for good, whatever folder the program moves to and by whatever link the place is reached.
+
+    Two programs that name a journal differently must still find each other's entries. Raises `ConfigurationError`.
+    """
+    try:
+        if not isinstance(given, (str, Path)) or not str(given).strip():
+            raise ValueError("empty")
+        return Path(given).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # a ring of links, nobody's home folder, a zero byte
+        raise ConfigurationError(
+            f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent."
+        ) from None
+
+
 def state_directory() -> Path:
     """Where this operating system keeps the state of programs: ``$XDG_STATE_HOME`` or ``~/.local/state`` on Linux."""
     if sys.platform == "win32":  # pragma: no cover - runs on Windows only

@@ -152,6 +152,8 @@ async def test_what_says_nothing_about_the_credentials_may_be_tried_again(answer
     held = session(lambda n: answer if n == 0 else Response(200, {}, b"s"))
     with pytest.raises(AuthError):
         await held.get()
+    if isinstance(answer, Response) and answer.status == 429:
+        await asyncio.sleep(60)
     assert await held.get() == "s"
 
 
@@ -165,3 +167,36 @@ async def test_a_closed_session_gives_none() -> None:
     with pytest.raises(WrongLoop):
         await held.get()
     assert "secret" not in repr(held)
+
+
+async def test_whatever_the_reading_stumbles_over_may_be_a_refusal() -> None:
+    calls = list[Request]()
+
+    async def send(request: Request) -> Response:
+        calls.append(request)
+        return Response(200)
+
+    def stumbling(response: Response) -> str | NoSession:
+        raise UnicodeError("undefined encoding")
+
+    session = LoginSession(lambda: login(REQUEST, stumbling, where="the venue"), send, 60, 5)
+    for _ in range(2):
+        with pytest.raises(AuthProtocolError, match="reading it failed with UnicodeError"):
+            await session.get()
+    assert len(calls) == 1
+
+
+async def test_a_pause_that_the_venue_wants_is_kept() -> None:
+    answers = [Response(429, {"retry-after": "30"}), Response(200, {}, b"s1")]
+
+    async def send(request: Request) -> Response:
+        return answers.pop(0)
+
+    session = LoginSession(lambda: login(REQUEST, read, where="the venue"), send, 60, 5)
+    for waited_s in (0, 10):
+        await asyncio.sleep(waited_s)
+        with pytest.raises(AuthThrottled) as caught:
+            await session.get()
+        assert caught.value.retry_after_s == pytest.approx(30 - waited_s, abs=0.5)
+    await asyncio.sleep(20)
+    assert await session.get() == "s1"

@@ -20,10 +20,13 @@ from gridwire.cli import main
 from gridwire.cli.exits import ExitCode
 from gridwire.cli.siooi import reasons
 from gridwire.cli.siooi.words import _STATES, _WORDS, Words, language_of_locale
+from gridwire.errors import AuthUnavailable
 from gridwire.intents.upload_records import STATES, Reason
+from gridwire.intents.uploads import default_path, read
 from gridwire.outcome import Cause, Rejected
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.siooi import SiooiVenue, forms
+from gridwire.siooi import Siooi
 from gridwire.siooi.enums import JobState, ResultCode
 from tests.cli.conftest import DEADLINE_S, Ran, Terminal, finish, spawn, until
 
@@ -368,3 +371,74 @@ def test_ctrl_c_before_anything_left_does_not_blame_an_earlier_upload(box: Offic
     ran = finish(process, signal.SIGINT)
     assert (ran.code, ran.out) == (ExitCode.INTERRUPTED, "")
     assert "may be in the venue" not in ran.err
+
+
+def rest_of(ran: Ran) -> list[str]:
+    """The files that a command lists as not sent."""
+    return [line.partition(" ")[0] for line in ran.err.splitlines() if line.endswith(" was not sent.")]
+
+
+def test_ctrl_c_between_two_uploads_lists_what_left_and_what_did_not(box: Office, cli: object) -> None:
+    process = spawn("siooi", "submit", str(box.documents), "--yes")
+    until(box.venue.log.uploads, process)
+    until(lambda: [row for row in read(default_path()) if row.state == "queued"], process)
+    ran = finish(process, signal.SIGINT)
+    files = sorted(path.name for path in box.documents.iterdir())
+    sent = len(box.venue.log.uploads())
+    assert (ran.code, sent < 4) == (ExitCode.INTERRUPTED, True)
+    assert "Interrupted." in ran.err
+    assert ran.out.count("is in the queue") == sent
+    assert rest_of(ran) == files[sent:]
+
+
+def test_ctrl_c_while_the_second_answer_is_outstanding_tells_of_every_document(box: Office, cli: object) -> None:
+    box.venue.faults.add("result", operation="send", result_code="203", executed=False)
+    box.venue.faults.add("silence_after_execute", operation="send")
+    process = spawn("siooi", "submit", str(box.documents), "--yes", "--json")
+    until(box.venue.log.uploads, process)
+    ran = finish(process, signal.SIGINT)
+    assert ran.code == ExitCode.UNKNOWN
+    told = json.loads(ran.out)["documents"]
+    assert [one["outcome"] for one in told] == ["rejected", "unknown", "not_sent", "not_sent"]
+    assert len(rest_of(ran)) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(RuntimeError("a surprise"), ExitCode.FAILED), (AuthUnavailable("no login now"), ExitCode.VENUE)],
+)
+def test_a_failure_half_way_is_said_with_what_it_leaves_undone(
+    box: Office, cli: object, monkeypatch: pytest.MonkeyPatch, error: Exception, code: ExitCode
+) -> None:
+    submit, calls = Siooi.submit, list[object]()
+
+    async def failing(*arguments: object, **more: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise error
+        return await submit(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Siooi, "submit", failing)
+    ran = cli("submit", str(box.documents), "--yes")  # type: ignore[operator]
+    assert ran.code == code
+    assert str(error) in ran.err
+    assert ran.out.count("is in the queue") == len(box.venue.log.uploads()) == 2
+    assert len(rest_of(ran)) == 2
+
+
+@pytest.mark.parametrize("how", ["interrupt", "end"])
+def test_ctrl_c_and_ctrl_d_at_the_question_are_a_no(box: Office, how: str) -> None:
+    terminal = Terminal("siooi", "submit", str(box.documents), "--lang", "ru", columns=110)
+    terminal.until("Отправить документов: 4")
+    terminal.until("]: ")
+    again = threading.Timer(1.0, terminal.process.send_signal, [signal.SIGINT])
+    if how == "end":
+        terminal.type("\x04")
+    else:  # Python does not see a signal that comes just before it begins to read; a person presses Ctrl-C again
+        again.start()
+        terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == ExitCode.INTERRUPTED
+    again.cancel()
+    assert "Ничего не отправлено." in terminal.screen
+    assert "Aborted" not in terminal.screen
+    assert len(box.venue.log) == 0

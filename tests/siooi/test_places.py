@@ -61,6 +61,8 @@ def place(**fields: Any) -> Place:
         ({"regex": "я"}, {"content": "я".encode("cp1251"), "content_type": 'text/plain; charset="windows-1251"'}, "я"),
         ({"regex": "я"}, {"content": "я".encode("cp1251")}, None),
         ({"regex": "я"}, {"content": "я".encode(), "content_type": "text/plain; charset=klingon"}, None),
+        ({"regex": "я"}, {"content": "я".encode(), "content_type": "text/plain; charset=undefined"}, None),
+        ({"regex": "я"}, {"content": "я".encode(), "content_type": "text/plain; charset=a\0b"}, None),
         ({"body": True}, {"content": b"\xef\xbb\xbf token\r\n"}, "token"),
         ({"body": True}, {"content": b"  "}, None),
     ],

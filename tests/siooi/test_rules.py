@@ -105,6 +105,15 @@ def test_two_rules_at_once_are_a_contradiction() -> None:
     assert found.cause == "contradictory"
 
 
+@pytest.mark.parametrize(("raw", "queued"), [(None, True), ("0", True), ("999", False), ("201", False), ("101", False)])
+def test_a_code_that_does_not_mean_ok_outweighs_a_rule_about_the_status(raw: str | None, queued: bool) -> None:
+    by_status = profile(send__queued_when=[{"status": 200}])
+    found = rules.outcome_of(by_status, SendAnswer(said(200, raw, of=by_status), "7"), INTENT)
+    assert isinstance(found, Accepted if queued else Unknown)
+    if isinstance(found, Unknown):
+        assert found.cause == "contradictory"
+
+
 @given(
     st.integers(100, 599),
     st.none() | st.sampled_from(["0", "1", "101", "201", "777", ""]),

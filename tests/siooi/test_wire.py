@@ -37,6 +37,7 @@ def profile(**changes: Any) -> Profile:
 
 
 SESSION = Session({"sid": "s&1"}, 1)
+HIDDEN = wire.secrets_of(SESSION, PASSWORD)
 
 
 def test_every_form_of_login() -> None:
@@ -168,34 +169,59 @@ def test_secrets_are_not_repeated_from_what_a_venue_says() -> None:
     content = '{"code": "Gizli&Söz 41", "message": "Gizli&Söz 41 s&1 password=x"}'.encode()
     said, _ = wire.read_login(profile(), answer(content), PASSWORD)
     assert (said.raw_code, said.text) == ("***", "*** s&1 password=***")
-    found = wire.read_send(profile(), answer(content), SESSION)
-    assert found.said.text == "Gizli&Söz 41 *** password=***"
+    found = wire.read_send(profile(), answer(content), HIDDEN)
+    assert found.said.text == "*** *** password=***"
 
 
 def test_a_job_id_must_be_one() -> None:
     for raw, found in (("7", "7"), (" 7 ", "7"), ("", None), ("a\\nb", None), ("x" * 501, None)):
         content = f'{{"code": 0, "jobId": "{raw}"}}'.encode()
-        assert wire.read_send(profile(), answer(content), SESSION).job_id == found
+        assert wire.read_send(profile(), answer(content), HIDDEN).job_id == found
 
 
 def test_a_status_with_all_its_parts() -> None:
     content = json.dumps(
         {"code": 0, "state": "ERROR", "errors": [{"line": 3, "element": "/a", "code": "E", "text": "плохо"}, {}]}
     ).encode()
-    found = wire.read_status(profile(), answer(content), SESSION)
+    found = wire.read_status(profile(), answer(content), HIDDEN)
     assert (found.raw_state, found.state) == ("ERROR", JobState.FAILED)
     assert found.errors == (FileError(line="3", element="/a", code="E", message="плохо"),)
-    bare = wire.read_status(profile(status__errors=None, status__document_status=None), answer(content), SESSION)
+    bare = wire.read_status(profile(status__errors=None, status__document_status=None), answer(content), HIDDEN)
     assert (bare.errors, bare.document_status) == ((), None)
-    assert wire.read_status(profile(), answer(b'{"state": "?"}'), SESSION).state is JobState.UNKNOWN_STATE
-    assert wire.read_status(profile(), answer(b"{}"), SESSION).state is None
+    assert wire.read_status(profile(), answer(b'{"state": "?"}'), HIDDEN).state is JobState.UNKNOWN_STATE
+    assert wire.read_status(profile(), answer(b"{}"), HIDDEN).state is None
+
+
+def test_no_part_of_a_status_repeats_a_secret_or_goes_on_for_ever() -> None:
+    chosen = profile(status__document_status={"json": "/document"})
+    words = "s&1 Gizli&Söz 41 " + "Z" * 100_000
+    content = json.dumps({"state": words, "document": words, "errors": [{"line": words, "element": words, "code": words,
+                                                                        "text": words}]}).encode()  # fmt: skip
+    found = wire.read_status(chosen, answer(content), HIDDEN)
+    parts = [
+        found.document_status,
+        *(getattr(found.errors[0], name) for name in ("line", "element", "code", "message")),
+    ]
+    assert all(part == "*** *** " + "Z" * (wire.LONGEST_TEXT - 8) for part in parts)
+    assert found.raw_state == "*** *** " + "Z" * (wire.LONGEST_CODE - 8)
+
+
+def test_half_a_character_is_a_question_mark() -> None:
+    content = b'{"code": "\\ud800", "state": "ERROR", "message": "a\\udfff", "errors": [{"text": "\\ud83d!"}]}'
+    found = wire.read_status(profile(), answer(content), HIDDEN)
+    assert (found.said.raw_code, found.said.text, found.errors) == ("?", "a?", (FileError(message="?!"),))
+
+
+def test_a_thousand_errors_are_enough() -> None:
+    content = json.dumps({"state": "ERROR", "errors": [{"line": n} for n in range(1200)]}).encode()
+    assert len(wire.read_status(profile(), answer(content), HIDDEN).errors) == 1000
 
 
 def test_a_profile_need_not_say_where_codes_are() -> None:
     chosen = profile(
         send__result_code=None, send__result_text=None, send__queued_when=[{"status": 200}], send__refused_when=[]
     )
-    said = wire.read_send(chosen, answer(b'{"jobId": 7}'), SESSION).said
+    said = wire.read_send(chosen, answer(b'{"jobId": 7}'), HIDDEN).said
     assert (said.raw_code, said.code, said.text) == (None, None, None)
 
 

@@ -5,13 +5,15 @@ The rules:
 1. The login is a flow (no I/O): a venue gives the request and a reading of the answer, this module decides what follows.
 2. A session is used for ``ttl_s - margin_s`` seconds from before its login was sent; then callers wait for a new one.
 3. Refused credentials are refused for good: no further login is tried until the client is made anew, because repeated
-   failures lock accounts; with a `RefusalFile` the next program does not try them either, for an hour. An answer that
-   nobody can read counts like a refusal, for it may be one.
-4. No answer, 429 and 5xx say nothing about the credentials: the next caller tries again.
+   failures lock accounts; with a `RefusalFile` the next program does not try them either, for an hour, and programs that
+   log in at the same moment do so one after the other. An answer that nobody can read counts like a refusal, for it may be
+   one.
+4. No answer, 429 and 5xx say nothing about the credentials: the next caller tries again, after 429 when its pause is over.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -64,7 +66,10 @@ def login(request: Request, read: Callable[[Response], S | NoSession], *, where:
             f"{where} asks for a pause of {pause_s:.0f} s before the next login. No document left.",
             retry_after_s=pause_s,
         )
-    found = read(response)
+    try:
+        found = read(response)
+    except Exception as error:  # noqa: BLE001 - whatever the reading stumbles over, the answer may be a refusal
+        found = NoSession("unreadable", f"HTTP {response.status}, and reading it failed with {type(error).__name__}")
     if not isinstance(found, NoSession):
         return found
     raise _failure(found, where)
@@ -104,6 +109,8 @@ class LoginSession(Generic[S]):
     logins: int = 0
     """How many logins were tried."""
     _latched: AuthError | None = field(default=None, repr=False)
+    _paused: tuple[float, AuthThrottled] | None = field(default=None, repr=False)
+    """Until when, by the loop's clock, the venue wants no login."""
     _cache: TokenCache[S] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -131,18 +138,32 @@ class LoginSession(Generic[S]):
     async def _fetch(self) -> Lease[S]:
         if self._latched is not None:
             raise self._latched.with_traceback(None)
-        if self.refusals is not None and (held_s := await self.refusals.held()) > 0:
-            self._latched = CredentialsRefused(
-                f"This password was refused to an earlier program, so it is not tried again for {held_s / 60:.0f} minutes: "
-                "repeated failures lock accounts. No document left. Correct the password, and it is tried at once."
-            )
-            raise self._latched
+        now = asyncio.get_running_loop().time()
+        if self._paused is not None and (left_s := self._paused[0] - now) > 0:
+            raise AuthThrottled(str(self._paused[1]), retry_after_s=left_s)
+        if self.refusals is None:
+            return await self._log_in(None)
+        async with self.refusals.exclusive():
+            if (held_s := await self.refusals.held()) > 0:
+                self._latched = CredentialsRefused(
+                    "This password was refused to an earlier program, or the answer to it could not be read, so it is not tried "
+                    f"again for {held_s / 60:.0f} minutes: repeated failures lock accounts. No document left. Correct the "
+                    "password, and it is tried at once; where the profile was at fault, correct it and remove "
+                    f"{self.refusals.path}."
+                )
+                raise self._latched
+            return await self._log_in(self.refusals)
+
+    async def _log_in(self, refusals: RefusalFile | None) -> Lease[S]:
         self.logins += 1
         try:
             session = await run_flow(self.flow(), self.send)
+        except AuthThrottled as error:
+            self._paused = asyncio.get_running_loop().time() + error.retry_after_s, error
+            raise
         except (CredentialsRefused, AuthProtocolError) as error:
             self._latched = error
-            if self.refusals is not None and isinstance(error, CredentialsRefused):
-                await self.refusals.note()
+            if refusals is not None:
+                await refusals.note()
             raise
         return Lease(session, usable_s=self.ttl_s - self.margin_s)

@@ -11,26 +11,67 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pydantic import SecretStr, TypeAdapter
 
 from gridwire import clock
 from gridwire.auth.login_store import REFUSAL_HELD_S, Refusal
+from gridwire.errors import AuthUnavailable
+from gridwire.intents.locks import try_lock
 
 MOST_BYTES = 64 * 1024
 MOST_ACCOUNTS = 50
+LOCK_WAIT_S = 60.0
+"""Twice as long as one login may take."""
+LOOK_AGAIN_S = 0.02
 
 _READER: TypeAdapter[dict[str, Refusal]] = TypeAdapter(dict[str, Refusal])
+
+
+async def _take(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LOCK_WAIT_S
+    with contextlib.suppress(OSError):  # a file system without locks
+        while not try_lock(descriptor):
+            if loop.time() >= end:
+                raise AuthUnavailable(
+                    f"Another program has been logging in for {LOCK_WAIT_S:.0f} s. No document left. Try again later."
+                )
+            await asyncio.sleep(LOOK_AGAIN_S)
 
 
 class RefusalFile:
     """What the file at ``path`` knows of one account's password. Each call reads it anew, in a thread."""
 
     def __init__(self, path: Path, account: str, password: SecretStr) -> None:
-        self._path = path
+        self.path = path
         self._account = account
         self._password = password
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """To no other program or client while the context is open: one looks, logs in and notes, then the next one looks.
+
+        Raises `AuthUnavailable` where another one takes too long. Where there are no locks, logins go on without.
+        """
+        descriptor = await asyncio.to_thread(self._lock_file)
+        try:
+            if descriptor is not None:
+                await _take(descriptor)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _lock_file(self) -> int | None:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return None
 
     async def held(self) -> float:
         """For how many seconds more this very password is not tried again; 0 if it may be."""
@@ -55,16 +96,16 @@ class RefusalFile:
 
     def _read(self) -> dict[str, Refusal]:
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 return _READER.validate_json(file.read(MOST_BYTES))
         except (OSError, ValueError):
             return {}
 
     def _write(self, refusals: dict[str, Refusal]) -> None:
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh.unlink(missing_ok=True)
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(_READER.dump_json(refusals))
-            fresh.replace(self._path)
+            fresh.replace(self.path)

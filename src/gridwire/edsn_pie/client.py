@@ -82,7 +82,9 @@ class EdsnPie:
         amqp = account.profile.amqp
         queue = amqp.address if amqp is not None else ""
         self._owner = inbox_owner(account.profile.environment, account.client_id, queue)
-        self._inbox = default_inbox(self._owner) if inbox is True else Path(inbox) if inbox else None
+        self._inbox = (
+            default_inbox(self._owner) if inbox is True else settings.lasting_path(inbox, "inbox") if inbox else None
+        )
         self._consumers: list[Consumer] = []
         self._confirmed = settings.known_fields(confirmed, account.profile.facts)
         self._events = Events(on_event)

@@ -292,7 +292,7 @@ def _ledger(
         raise ConfigurationError(f'journal_durability is "process" or "power", not {durability!r}.')
     environment = account.profile.environment
     return Ledger(
-        None if journal is None else _path(journal, "journal"),
+        None if journal is None else settings.lasting_path(journal, "journal"),
         account=f"{environment}/{account.username}",
         throw_away=environment == "sandbox",
         durability=durability,
@@ -303,7 +303,7 @@ def _ledger(
 def _file(choice: bool | str | Path) -> TicketFile | None:
     if choice is False:
         return None
-    return TicketFile() if choice is True else TicketFile(_path(choice, "ticket_file"))
+    return TicketFile() if choice is True else TicketFile(settings.lasting_path(choice, "ticket_file"))
 
 
 def _refuse_unencrypted(address: str) -> None:
@@ -315,9 +315,3 @@ def _refuse_unencrypted(address: str) -> None:
             "machine only, and the address is not yours to set: ask EPİAŞ support (the STP desk) for one with wss://. No "
             "order is affected, and contracts.depth and matches.of tell the same when asked."
         ) from None
-
-
-def _path(given: str | Path, name: str) -> Path:
-    if not isinstance(given, (str, Path)) or not str(given).strip() or "\0" in str(given):
-        raise ConfigurationError(f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent.")
-    return Path(given)

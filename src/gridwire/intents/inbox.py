@@ -29,7 +29,7 @@ from gridwire.clock import microseconds, moment
 from gridwire.errors import ConfigurationError
 from gridwire.intents.locks import try_lock, unlock
 from gridwire.intents.records import JournalError
-from gridwire.settings import state_directory
+from gridwire.settings import lasting_path, state_directory
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -80,6 +80,7 @@ class Inbox:
 
         ``owner`` says in words whose it is, noted by the first and required of all that follow (`InboxOfAnother`).
         """
+        path = lasting_path(path, "inbox")
         inbox = cls(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -25,7 +25,7 @@ from gridwire.intents.archive import Archive
 from gridwire.intents.locks import try_lock
 from gridwire.intents.records import JournalError, Reading, Row, entries, quote, sign
 from gridwire.intents.runs import alone, ends_in_children, is_alive, new_run
-from gridwire.settings import state_directory
+from gridwire.settings import lasting_path, state_directory
 
 SOON_S = 0.002
 
@@ -57,7 +57,7 @@ class Journal:
 
         Raises `JournalError` if the directory cannot be used; nothing may be sent without a journal.
         """
-        run = new_run()
+        run, directory = new_run(), lasting_path(directory, "journal")
         path = directory / "runs" / f"{run}.log"
         try:
             for part in (directory, path.parent, directory / "refs"):

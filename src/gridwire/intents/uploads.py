@@ -45,6 +45,7 @@ from gridwire.intents.upload_records import (
     obstacle,
 )
 from gridwire.observe.redact import excerpt
+from gridwire.settings import lasting_path
 
 BUSY_TIMEOUT_S = 10.0
 WHAT = "The upload journal"
@@ -74,9 +75,10 @@ class Uploads:
     def open(cls, path: Path) -> Uploads:
         """Begin a run: make the file if it is not there, lock the run, then recover what dead runs left.
 
-        Raises `JournalError` if the file cannot be used; nothing may be sent without it.
+        Raises `JournalError` if the file cannot be used, and `ConfigurationError` if ``path`` is none; nothing may be sent
+        without it.
         """
-        run = new_run()
+        run, path = new_run(), lasting_path(path, "journal")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _runs(path).mkdir(mode=0o700, exist_ok=True)

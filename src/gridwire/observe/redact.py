@@ -46,8 +46,10 @@ def excerpt(text: str | bytes, secrets: Collection[str] = ()) -> str:
     """The beginning of a foreign ``text``, fit to be kept: masked, and without the values in ``secrets`` however spelled."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", errors="replace")
+    text = text.encode("utf-8", "replace").decode("utf-8")  # half a character can stand in no file
     for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
-        for form in {secret, json.dumps(secret)[1:-1], html.escape(secret), quote(secret), quote_plus(secret)} - {""}:
+        in_addresses = {quote(secret, errors="replace"), quote_plus(secret, errors="replace")}
+        for form in {secret, json.dumps(secret)[1:-1], html.escape(secret), *in_addresses} - {""}:
             text = text.replace(form, "***")
     whole = len(text) <= _READ_OF_AN_ANSWER
     text = mask(text[:_READ_OF_AN_ANSWER])

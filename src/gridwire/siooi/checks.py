@@ -236,6 +236,12 @@ def _send(send: SendCall, profile: Profile) -> Iterator[Complaint]:
                 f"send.queued_when[{at}].status",
                 "is no success; only 200 to 299 can mean that a document is in the queue",
             )
+    for at, code in ((at, code) for at, rule in enumerate(send.queued_when) for code in rule.code):
+        if profile.code(code) != "OK":
+            yield (
+                f"send.queued_when[{at}].code",
+                f"names {code!r}, and result_codes does not say that it means OK; an upload answered so would be unknown",
+            )
     for at, rule in enumerate(send.refused_when):
         if not rule.code:
             yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from gridwire import clock, settings
 from gridwire.auth.login_session import LoginSession, NoSession, login
 from gridwire.auth.refusal_file import RefusalFile
-from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly, TransportError
+from gridwire.errors import ConfigurationError, GridwireError, InvalidInput, ReadOnly, TransportError
 from gridwire.intents.upload_records import Upload, blocked
 from gridwire.observe.events import Events, Listener
 from gridwire.outcome import OrderRef, Outcome, Unknown
@@ -37,6 +38,10 @@ from gridwire.transport.tls import Network
 from gridwire.transport.xml import Element
 
 TIMEOUT_S = 30.0
+ANSWERS_WITHIN_S = 5.0
+"""A client that is closed waits this long for the answers to documents that have left."""
+WRITTEN_WITHIN_S = 15.0
+"""And this long for their outcomes to be in the journal, which waits ten seconds for a file that another program holds."""
 
 
 class Siooi:
@@ -87,7 +92,7 @@ class Siooi:
         )
         self._http = HttpTransport(network, max_body_bytes=MAX_ANSWER_BYTES)
         self._numbers = itertools.count(1)
-        self._ledger = Ledger(None if journal is None else Path(journal), account.profile, account.login, self._events)
+        self._ledger = Ledger(journal, account.profile, account.login, self._events)
         self._sessions: LoginSession[Session] = LoginSession(
             self._login,
             self._http.send,
@@ -98,8 +103,8 @@ class Siooi:
         self._checker = Checker(
             account.profile, account.login, None if schemas is None else existing_folder(schemas, "schemas")
         )
-        self._sender = Sender(account.profile, self._http, self._sessions, self._ledger, self._events)
-        self._poller = Poller(account.profile, self._http, self._sessions, self._ledger, self._events)
+        self._sender = Sender(account, self._http, self._sessions, self._ledger, self._events)
+        self._poller = Poller(account, self._http, self._sessions, self._ledger, self._events)
 
     @classmethod
     def from_env(cls, *, file: Path | None = None, **arguments: Any) -> Self:
@@ -125,10 +130,12 @@ class Siooi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            await self._sender.land(ANSWERS_WITHIN_S)
             await self._sessions.aclose()
         finally:
             try:
-                await self._http.__aexit__(kind, error, trace)
+                await self._http.__aexit__(kind, error, trace)  # what is still in the air ends as `Unknown`
+                await self._sender.land(WRITTEN_WITHIN_S)
             finally:
                 await self._ledger.aclose()
 
@@ -194,6 +201,11 @@ class Siooi:
                 "submit() needs confirm=True: a loaded document is signed and cannot be corrected. Read its summary() first. "
                 "Nothing was sent."
             )
+        if not (isinstance(force, bool) and isinstance(i_accept_duplicate, bool)):
+            raise InvalidInput(
+                f"force={force!r} and i_accept_duplicate={i_accept_duplicate!r} must be True or False: whoever sends a document "
+                "over an earlier one says so exactly. Nothing was sent."
+            )
         if force != i_accept_duplicate:
             raise InvalidInput(
                 "A document is sent over an earlier one only with both force=True and i_accept_duplicate=True: the venue may "
@@ -217,8 +229,8 @@ class Siooi:
 
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
         """
-        found, _ = await self._job(job)
-        return await self._poller.ask(found)
+        found, row = await self._job(job)
+        return await self._poller.ask(found, doubtful=_is_doubtful(row))
 
     async def wait(
         self, job: OrderRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
@@ -229,19 +241,28 @@ class Siooi:
         ``on_status`` hears each answer. Raises `JobNotSettled` after ``deadline`` seconds, and what only a person can mend:
         refused credentials, missing rights.
         """
+        _check_deadline(deadline)
         found, row = await self._job(job)
-        return await self._poller.wait(found, heard_s=polling.heard_s(row), deadline_s=deadline, on_status=on_status)
+        return await self._poller.wait(
+            found,
+            heard_s=polling.heard_s(row),
+            deadline_s=deadline,
+            on_status=on_status,
+            doubtful=_is_doubtful(row),
+        )
 
     async def resume(
         self, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
     ) -> list[Result]:
         """Follow every job that had not ended when the last program did, all at once, oldest first in the list.
 
-        One that does not end before ``deadline`` is left out, and is still `pending`.
+        One that does not end before ``deadline``, or of which `wait` raises, is left out and told of by an event
+        (``job.not_settled``, ``job.failed_to_follow``); it is still `pending`, and holds no other one up.
         """
+        _check_deadline(deadline)
         jobs = await self.pending()
         found = await asyncio.gather(
-            *(self._unless_unsettled(self.wait(job, deadline=deadline, on_status=on_status)) for job in jobs)
+            *(self._unless_unsettled(job, self.wait(job, deadline=deadline, on_status=on_status)) for job in jobs)
         )
         return [result for result in found if result is not None]
 
@@ -318,13 +339,16 @@ class Siooi:
             )
         return row
 
-    async def _unless_unsettled(self, waiting: Any) -> Result | None:
+    async def _unless_unsettled(self, job: JobRef, waiting: Coroutine[Any, Any, Result]) -> Result | None:
         try:
-            found: Result = await waiting
+            return await waiting
         except JobNotSettled as error:
-            self._events.emit("job.not_settled", str(error), level=logging.WARNING)
-            return None
-        return found
+            self._events.emit("job.not_settled", str(error), level=logging.WARNING, ref=job.ref)
+        except Exception as error:  # noqa: BLE001 - the other jobs are followed on, whatever this one's trouble is
+            what = str(error) if isinstance(error, GridwireError) else f"{type(error).__name__} in following it."
+            text = f"Job {job.job_id} (upload {job.ref}) is no longer followed, and still pending: {what}"
+            self._events.emit("job.failed_to_follow", text, level=logging.ERROR, ref=job.ref)
+        return None
 
     def _login(self) -> Flow[Session]:
         account, profile = self._account, self.profile
@@ -346,6 +370,16 @@ def _refusals(ledger: Ledger, account: Account) -> RefusalFile | None:
     return RefusalFile(path.with_name(f"{path.name}.refused"), f"{ledger.venue}/{account.login}", account.password)
 
 
+def _check_deadline(deadline: object) -> None:
+    if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not deadline > 0:  # also for NaN
+        raise InvalidInput(f"deadline={deadline!r} is no length of time: give the longest wait in seconds, like 3600.")
+
+
+def _is_doubtful(row: Upload) -> bool:
+    """Whether the job id in a row is from an answer that settled nothing."""
+    return row.state == "unknown" and row.job_id is not None
+
+
 def _account(profile: Profile | Account, login: str | None, password: SecretStr | str | None) -> Account:
     if isinstance(profile, Account):
         if login is not None or password is not None:
@@ -358,6 +392,10 @@ def _account(profile: Profile | Account, login: str | None, password: SecretStr 
             "Siooi takes a profile, made by load_profile(file), with login and password; or an account, like "
             f"Sandbox(...).siooi. This is a {type(profile).__name__}."
         )
+    if login is not None and not isinstance(login, str):
+        raise ConfigurationError(f"The login must be a str, not a {type(login).__name__}.")
+    if password is not None and not isinstance(password, (str, SecretStr)):
+        raise ConfigurationError(f"The password must be a str or a SecretStr, not a {type(password).__name__}.")
     if not login or password is None:
         raise ConfigurationError("Login and password are needed: Siooi(profile, login, password).")
     return Account(profile, login, password if isinstance(password, SecretStr) else SecretStr(password))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from gridwire.errors import InvalidInput
 from gridwire.intents.upload_records import Document
 from gridwire.siooi.profile import Profile
 from gridwire.transport import xml
+
+_FORM_CODE = re.compile(r"\w[\w.-]*")
+"""It names a file and stands in addresses, with a schema or without."""
+_MOST_BYTES = 200
 
 
 class Checker:
@@ -39,6 +44,11 @@ class Checker:
         for name, value in (("form_code", form_code), ("object_key", object_key), ("period", period)):
             if not isinstance(value, str):
                 raise InvalidInput(f"{name} must be text, not {type(value).__name__}. Nothing was sent.")
+        if not _FORM_CODE.fullmatch(form_code) or len(form_code.encode()) > _MOST_BYTES:
+            raise InvalidInput(
+                f"form_code={form_code[:50]!r} cannot be a form's code: letters, digits, dots and dashes, beginning with a letter "
+                f"or a digit, and at most {_MOST_BYTES} bytes. Nothing was sent."
+            )
         return await asyncio.to_thread(
             self._check, source, form_code, object_key, period, venue, allow_unvalidated, on_progress
         )
@@ -93,6 +103,12 @@ def _content(source: bytes | str | Path | xml.Element, most: int) -> bytes:
         try:
             with Path(source).open("rb") as file:
                 return file.read(most + 1)
-        except OSError as error:
-            raise InvalidInput(f"{source} cannot be read ({error.strerror or error}). Nothing was sent.") from None
-    return xml.serialise(source)
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+            why = error.strerror if isinstance(error, OSError) else None
+            raise InvalidInput(f"{str(source)!r} cannot be read ({why or error}). Nothing was sent.") from None
+    try:
+        return xml.serialise(source)
+    except TypeError:
+        raise InvalidInput(
+            f"A document is bytes, the path of its file, or an element, not a {type(source).__name__}. Nothing was sent."
+        ) from None

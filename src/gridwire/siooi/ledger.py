@@ -22,6 +22,7 @@ from gridwire.intents.upload_records import Upload
 from gridwire.intents.uploads import Uploads, default_path
 from gridwire.observe.events import Events
 from gridwire.outcome import Cause, Unknown
+from gridwire.settings import lasting_path
 from gridwire.siooi.models import intent_of
 from gridwire.siooi.profile import Profile
 from gridwire.siooi.rules import doubt
@@ -36,10 +37,10 @@ class Ledger:
     client.
     """
 
-    def __init__(self, path: Path | None, profile: Profile, account: str, events: Events) -> None:
+    def __init__(self, path: str | Path | None, profile: Profile, account: str, events: Events) -> None:
         self.venue: str = f"siooi/{profile.name}"
         self.account: str = unicodedata.normalize("NFC", account)  # as the journal writes names
-        self._path = path
+        self._path = None if path is None else lasting_path(path, "journal")
         self._throw_away = path is None and profile.is_local
         self._events = events
         self._uploads: Uploads | None = None
@@ -54,7 +55,7 @@ class Ledger:
     @property
     def lasting_path(self) -> Path | None:
         """Where the journal is; None for one that ends with the client."""
-        return self._path or (None if self._throw_away else default_path())
+        return self._path or (None if self._throw_away else lasting_path(default_path(), "journal"))
 
     async def open(self) -> Uploads:
         """The journal; opened in a thread the first time. Raises `JournalError`."""

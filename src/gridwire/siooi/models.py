@@ -129,11 +129,13 @@ class Failed:
 class Expired:
     """The venue no longer knows the job: finished ones leave its queue after two hours. The document may be loaded or not.
 
-    Look for it in the venue's own screens, then settle it with `Siooi.resolve`. Until then no second one is sent.
+    Also a job that failed, and whose id came with an answer that settles nothing, like HTTP 502: it may be another one's. Look for it in the venue's own screens, then settle it with `Siooi.resolve`. Until then no second one is sent.
     """
 
     job: JobRef
     reason: str
+    state: JobState = JobState.NOT_FOUND
+    """What the venue says of the job: ``NOT_FOUND`` or ``FAILED``."""
 
 
 Result: TypeAlias = Succeeded | Failed | Expired

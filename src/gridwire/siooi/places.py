@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
@@ -23,6 +24,7 @@ from gridwire.transport.exchange import Response
 
 MAX_ANSWER_BYTES = 5 * 1024 * 1024
 """No answer of login, send or status comes near this; a longer one is not read."""
+MOST_ERRORS = 1000
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
@@ -81,7 +83,7 @@ class Seen:
             return self.response.content.decode(codecs.lookup(named[1] if named else self._charset).name).lstrip(
                 "\ufeff"
             )
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, ValueError):  # no such encoding, one for no text, or not this text's
             return None
 
     @cached_property
@@ -140,6 +142,12 @@ class Place(Strict):
     def find(self, seen: Seen) -> str | None:
         """What stands there, without white space around it; None if nothing does."""
         return next(self._all(seen), None)
+
+    def find_name(self, seen: Seen) -> str | None:
+        """The same, for what must be a name or a number: ``"jobId": false`` says that there is none."""
+        if self.json_ is not None and isinstance(pointed(seen.json, self.json_), bool):
+            return None
+        return self.find(seen)
 
     def _all(self, seen: Seen) -> Iterator[str]:
         for value in self._raw(seen):
@@ -201,9 +209,10 @@ class ErrorList(Strict):
             self._parts = {name: _check_pointer(value) for name, value in parts.items()}
         return self
 
-    def find(self, seen: Seen) -> list[dict[str, str]]:
-        """The errors in their order, each with the parts that are there."""
-        return [found for found in ({k: v for k, v in one.items() if v} for one in self._all(seen)) if found]
+    def find(self, seen: Seen, most: int = MOST_ERRORS) -> list[dict[str, str]]:
+        """The first ``most`` errors in their order, each with the parts that are there."""
+        parts = ({k: v for k, v in one.items() if v} for one in self._all(seen))
+        return list(islice(filter(None, parts), most))
 
     def _all(self, seen: Seen) -> Iterator[dict[str, str]]:
         if self.json_ is not None:
@@ -235,10 +244,10 @@ def pointed(value: Any, pointer: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A scalar as text; nothing for what is none."""
+    """A scalar as text; nothing for what is none. Half a character, which JSON can spell and no file can hold, is a ``?``."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, (str, int)) else ""
+    return str(value).encode("utf-8", "replace").decode("utf-8") if isinstance(value, (str, int)) else ""
 
 
 def _cookies(response: Response, name: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from gridwire.intents.upload_records import StepRefused, Upload
 from gridwire.intents.uploads import Uploads
 from gridwire.observe.events import Events
 from gridwire.siooi import rules, wire
+from gridwire.siooi.account import Account
 from gridwire.siooi.enums import JobState, ResultCode
 from gridwire.siooi.errors import (
     JobNotSettled,
@@ -32,8 +33,7 @@ from gridwire.siooi.errors import (
 )
 from gridwire.siooi.ledger import Ledger
 from gridwire.siooi.models import Expired, Failed, JobRef, JobStatus, Result, Succeeded
-from gridwire.siooi.profile import Profile
-from gridwire.siooi.wire import Session, StatusAnswer
+from gridwire.siooi.wire import LARGE_ANSWER_BYTES, Session, StatusAnswer
 from gridwire.transport.classify import retry_after_s
 from gridwire.transport.exchange import Response
 from gridwire.transport.http import HttpTransport
@@ -49,7 +49,7 @@ _PAUSE_AFTER_429_S = 60.0
 class _Told:
     """What one wait has warned of already."""
 
-    states: set[str] = field(default_factory=set)
+    unmapped: bool = False
     troubles: set[str] = field(default_factory=set)
     silence: float = 0.0
 
@@ -58,17 +58,21 @@ class Poller:
     """Asks about the jobs of one client."""
 
     def __init__(
-        self, profile: Profile, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
+        self, account: Account, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
     ) -> None:
-        self._profile = profile
+        self._profile = account.profile
+        self._password = account.password
         self._http = http
         self._sessions = sessions
         self._ledger = ledger
         self._events = events
         self._written: dict[str, JobState] = {}
 
-    async def ask(self, job: JobRef) -> JobStatus:
+    async def ask(self, job: JobRef, *, doubtful: bool) -> JobStatus:
         """Where the job stands; the journal is told.
+
+        ``doubtful``: the id came with an answer that settles nothing, and may be another document's job. Then only a success
+        is written down: a failure would let the document leave a second time.
 
         Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`, `AuthError` and `TransportError`.
         """
@@ -84,10 +88,13 @@ class Poller:
             text=answer.said.text,
             asked=clock.now(),
         )
-        await self._note(status, response)
+        if not doubtful or status.state is JobState.SUCCEEDED:
+            await self._note(status, response)
         return status
 
-    async def wait(self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None) -> Result:
+    async def wait(
+        self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None, doubtful: bool
+    ) -> Result:
         """Ask until the job has ended. ``heard_s`` is how long ago the venue last said something about it.
 
         Raises `JobNotSettled` at the deadline, and what only a person can mend: refused credentials, missing rights.
@@ -104,7 +111,7 @@ class Poller:
             await asyncio.sleep(pause)
             poll += 1
             try:
-                status = await self.ask(job)
+                status = await self.ask(job, doubtful=doubtful)
             except _ASK_AGAIN as error:
                 self._trouble(job, error, told)
                 self._silent(job, loop.time() - heard_at, told)
@@ -113,7 +120,7 @@ class Poller:
             silence, heard_at = loop.time() - heard_at, loop.time()
             if on_status is not None:
                 on_status(status)
-            result = self._result(status, silence)
+            result = self._result(status, silence, doubtful)
             if result is not None:
                 return result
             self._unmapped(status, told)
@@ -130,7 +137,8 @@ class Poller:
                     f"The venue wants no questions for {pause_s:.0f} s (HTTP 429). The job goes on.",
                     retry_after_s=pause_s,
                 )
-            answer = wire.read_status(self._profile, response, session)
+            read = partial(wire.read_status, self._profile, response, wire.secrets_of(session, self._password))
+            answer = await asyncio.to_thread(read) if len(response.content) > LARGE_ANSWER_BYTES else read()
             state = rules.state_of(self._profile, answer)
             if isinstance(state, JobState):
                 return response, answer, state
@@ -144,8 +152,7 @@ class Poller:
         state, ref = rules.journal_state(status), status.job.ref
         if state is None or self._written.get(ref) is status.state:
             return
-        session = self._sessions.peek()
-        hidden = list(session.values.values()) if session is not None else []
+        hidden = wire.secrets_of(self._sessions.peek(), self._password)
         note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
         record = partial(
             Uploads.record,
@@ -174,7 +181,7 @@ class Poller:
             self._written[ref] = status.state
             self._ledger.unknown.pop(ref, None)
 
-    def _result(self, status: JobStatus, silence_s: float) -> Result | None:
+    def _result(self, status: JobStatus, silence_s: float, doubtful: bool) -> Result | None:
         job = status.job
         if status.state is JobState.SUCCEEDED:
             self._events.emit(
@@ -184,6 +191,14 @@ class Poller:
                 ref=job.ref,
             )
             return Succeeded(job, status.document_status)
+        if status.state is JobState.FAILED and doubtful:
+            return Expired(
+                job,
+                f"Job {job.job_id} failed, but its id came with an answer that settles nothing, so it may be another document's. "
+                f"Look for the document in the venue's own screens, then settle upload {job.ref} as absent or present. No second "
+                "one is sent until then.",
+                JobState.FAILED,
+            )
         if status.state is JobState.FAILED:
             return Failed(job, status.errors, status.text)
         if status.state is JobState.NOT_FOUND:
@@ -198,8 +213,8 @@ class Poller:
 
     def _unmapped(self, status: JobStatus, told: _Told) -> None:
         raw = status.raw_state or ""
-        if status.state is JobState.UNKNOWN_STATE and raw not in told.states:
-            told.states.add(raw)
+        if status.state is JobState.UNKNOWN_STATE and not told.unmapped:
+            told.unmapped = True
             self._events.emit(
                 "job.unmapped_state",
                 f"Job {status.job.job_id} is in the state {raw!r}, which the profile does not map. It is followed on; add the "

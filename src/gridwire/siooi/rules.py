@@ -2,8 +2,9 @@
 
 The rules of an upload, written first:
 
-* Only an answer that a rule of the profile names settles it. A rule of ``queued_when`` with a job id is `Accepted`; a rule
-  of ``refused_when``, which names a code that the profile maps, is `Rejected`; so is HTTP 429.
+* Only an answer that a rule of the profile names settles it. A rule of ``queued_when`` with a job id is `Accepted`, unless
+  the answer holds a code that does not mean OK; a rule of ``refused_when``, which names a code that the profile maps, is
+  `Rejected`; so is HTTP 429.
 * Both at once, a queue without a job id, a code nobody mapped, a redirect, 5xx, a page of HTML and silence are `Unknown`.
 * An upload that is `Unknown` is never sent again by gridwire.
 """
@@ -77,6 +78,11 @@ def outcome_of(profile: Profile, answer: SendAnswer, intent: Intent) -> Outcome:
     refused = any(rule.fits(said.status, said.raw_code) for rule in profile.send.refused_when)
     if queued and refused:
         return doubt(intent, "contradictory", "the answer fits queued_when and refused_when at once", answer)
+    # A rule may look at the status alone: a code beside it that says no, or that nobody mapped, outweighs it.
+    if queued and said.code not in (None, ResultCode.OK):
+        means = "nothing that the profile knows" if said.code is ResultCode.UNMAPPED else f"{said.code}"
+        why = f"the answer fits queued_when and holds the code {said.raw_code!r}, which means {means}"
+        return doubt(intent, "contradictory", why, answer)
     if queued and answer.job_id is None:
         return doubt(
             intent, "no_id", "the answer says that it is in the queue, and no job id can be found in it", answer

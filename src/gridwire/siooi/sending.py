@@ -11,9 +11,11 @@ than `Unknown`, and the journal is told before the caller is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -28,6 +30,7 @@ from gridwire.errors import (
     InvalidInput,
     NoAnswer,
     NotSent,
+    WrongLoop,
 )
 from gridwire.intents.records import JournalError
 from gridwire.intents.upload_records import AlreadySent, Upload
@@ -35,16 +38,18 @@ from gridwire.intents.uploads import Uploads
 from gridwire.observe.events import Events
 from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 from gridwire.siooi import rules, wire
+from gridwire.siooi.account import Account
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.ledger import Ledger, to_its_end
 from gridwire.siooi.models import Prepared, intent_of
-from gridwire.siooi.profile import Profile
-from gridwire.siooi.wire import SendAnswer, Session
-from gridwire.transport.exchange import Request
+from gridwire.siooi.wire import LARGE_ANSWER_BYTES, SendAnswer, Session
+from gridwire.transport.exchange import Request, Response
 from gridwire.transport.http import HttpTransport, Progress
 
 SLOWEST_BYTES_PER_S = 64 * 1024
 """An upload may take a second longer for each of these, beyond the client's time-out."""
+ONE_DAY = timedelta(days=1)
+"""A job id that comes a second time within it is doubted; the venue forgets jobs after two hours, and may count anew."""
 LARGE_BYTES = 256 * 1024
 """A document over this is encoded in a thread."""
 
@@ -56,17 +61,40 @@ class Sender:
     """Sends the documents of one client."""
 
     def __init__(
-        self, profile: Profile, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
+        self, account: Account, http: HttpTransport, sessions: LoginSession[Session], ledger: Ledger, events: Events
     ) -> None:
-        self._profile = profile
+        self._profile = account.profile
+        self._password = account.password
         self._http = http
         self._sessions = sessions
         self._ledger = ledger
         self._events = events
         self._next_at = 0.0
+        self._telling = asyncio.Lock()
+        self._closing = False
+        self._flying = 0
+        self._landed = asyncio.Event()
+        self._landed.set()
 
     async def submit(self, prepared: Prepared, *, force: bool, on_progress: OnProgress | None) -> Outcome:
         """Send a document once. Raises only for what is certain before anything is sent."""
+        self._flying += 1
+        self._landed.clear()
+        try:
+            return await self._submit(prepared, force, on_progress)
+        finally:
+            self._flying -= 1
+            if not self._flying:
+                self._landed.set()
+
+    async def land(self, within_s: float) -> None:
+        """Wait at most ``within_s`` for the uploads under way. What has not begun to leave is not sent from now on."""
+        self._closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._landed.wait()
+
+    async def _submit(self, prepared: Prepared, force: bool, on_progress: OnProgress | None) -> Outcome:
         try:
             uploads = await self._ledger.open()
             obstacle = None if force else await to_its_end(lambda: uploads.check(prepared.document))
@@ -82,6 +110,8 @@ class Sender:
             return _no_session(error)
         except (ConfigurationError, InvalidInput) as error:
             return Rejected("profile", str(error), "guard")
+        if self._closing:
+            return Rejected("closed", "The client was closed before a byte left. Nothing was sent.", "guard")
         started, now = list[Upload](), clock.now()
         try:
             await to_its_end(lambda: started.append(_start(uploads, prepared, force, now)))
@@ -134,9 +164,28 @@ class Sender:
                 outcome = Rejected("cancelled", "Called off before a byte left.", "wire", intent)
             await self._note(row, outcome, raw, session)
             raise
-        self._remember(outcome)
-        await self._note(row, outcome, raw, session)
+        async with self._telling:
+            if isinstance(outcome, Accepted):
+                outcome = await self._unless_told_before(outcome)
+            self._remember(outcome)
+            await self._note(row, outcome, raw, session)
         return outcome
+
+    async def _unless_told_before(self, outcome: Accepted) -> Outcome:
+        """`Unknown` where the job is that of another upload of the last day: one of the two answers is not its own."""
+        job_id, intent = _job_id(outcome) or "", outcome.intent
+        try:
+            other = await self._ledger.ask(lambda uploads: uploads.by_job(self._ledger.venue, job_id))
+        except (JournalError, WrongLoop):  # `_note` tells of it
+            return outcome
+        if other is None or other.ref == intent.key or clock.now() - (other.started or other.created) > ONE_DAY:
+            return outcome
+        return rules.doubt(
+            intent,
+            "contradictory",
+            f"the answer names job {job_id}, which upload {other.ref} became before",
+            outcome.raw,
+        )
 
     async def _exchange(
         self,
@@ -159,7 +208,7 @@ class Sender:
                 on_progress=self._listener(on_progress),
             )
             raw.append(response.content)
-            answer = wire.read_send(self._profile, response, session)
+            answer = await self._read(response, session)
             outcome = rules.outcome_of(self._profile, answer, intent)
             if answer.said.code is ResultCode.SESSION_EXPIRED:
                 self._sessions.invalidate(session)
@@ -172,6 +221,10 @@ class Sender:
                 return Rejected("failed", f"Nothing was sent ({type(error).__name__}): {error}", "wire", intent)
             return rules.doubt(intent, "unreadable", f"the answer could not be judged ({type(error).__name__})")
         return outcome
+
+    async def _read(self, response: Response, session: Session) -> SendAnswer:
+        read = partial(wire.read_send, self._profile, response, wire.secrets_of(session, self._password))
+        return await to_its_end(read) if len(response.content) > LARGE_ANSWER_BYTES else read()
 
     def _listener(self, on_progress: OnProgress | None) -> OnProgress:
         """``on_progress``, which must not lose an upload that has left: it is the caller's code, and may raise anything."""
@@ -200,9 +253,12 @@ class Sender:
     async def _note(
         self, row: Upload, outcome: Outcome, raw: list[bytes] | None = None, session: Session | None = None
     ) -> None:
-        """Write an outcome down. A row that cannot be told stays in `sending`, in the way of a second upload."""
+        """Write an outcome down. Raises nothing: the caller must hear the outcome, whatever the journal does.
+
+        A row that cannot be told stays in `sending`, in the way of a second upload.
+        """
         answer = raw[0] if raw else None
-        hidden = list(session.values.values()) if session is not None else []
+        hidden = wire.secrets_of(session, self._password)
         job_id, now = _job_id(outcome), clock.now()
 
         def tell(uploads: Uploads) -> None:
@@ -227,6 +283,14 @@ class Sender:
             await self._ledger.ask(tell)
         except JournalError as error:
             self._events.emit("journal.trouble", f"{error} Upload {row.ref}.", level=logging.ERROR, ref=row.ref)
+        except Exception as error:  # noqa: BLE001 - a closed journal, or a surprise of ours
+            self._events.emit(
+                "journal.trouble",
+                f"What became of upload {row.ref} could not be written down ({type(error).__name__}). It stays in the way of a "
+                "second one.",
+                level=logging.ERROR,
+                ref=row.ref,
+            )
 
 
 def _start(uploads: Uploads, prepared: Prepared, force: bool, now: datetime) -> Upload:

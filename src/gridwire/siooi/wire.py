@@ -25,7 +25,8 @@ from gridwire.siooi.templates import fill
 from gridwire.transport.classify import BodyKind
 from gridwire.transport.exchange import Request, Response
 
-MOST_ERRORS = 1000
+LARGE_ANSWER_BYTES = 64 * 1024
+"""An answer over this is read in a thread."""
 LONGEST_TEXT = 2000
 LONGEST_CODE = 100
 
@@ -214,9 +215,9 @@ def said(profile: Profile, call: Call, seen: Seen, hidden: Collection[str]) -> S
 
 
 def _shown(text: str, hidden: Collection[str], most: int) -> str:
-    for secret in filter(None, hidden):
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(secret, "***")
-    return mask(text)[:most]
+    return mask(text[: 4 * most])[:most]
 
 
 def read_login(profile: Profile, response: Response, password: SecretStr) -> tuple[Said, dict[str, str] | None]:
@@ -237,23 +238,31 @@ def _value(carrier: Carrier, seen: Seen) -> str | None:
     return value if value.isprintable() and len(value) <= 16_384 else None
 
 
-def read_send(profile: Profile, response: Response, session: Session) -> SendAnswer:
-    """What an upload's answer said."""
+def secrets_of(session: Session | None, password: SecretStr) -> list[str]:
+    """What an answer might repeat and nobody may see."""
+    return [*(session.values.values() if session is not None else ()), password.get_secret_value()]
+
+
+def read_send(profile: Profile, response: Response, hidden: Collection[str]) -> SendAnswer:
+    """What an upload's answer said, without the secrets in ``hidden``."""
     seen = Seen(response, profile.charset)
-    job_id = profile.send.job_id.find(seen)
+    job_id = profile.send.job_id.find_name(seen)
     usable = job_id is not None and job_id.isprintable() and len(job_id) <= 500
-    return SendAnswer(said(profile, profile.send, seen, session.values.values()), job_id if usable else None)
+    return SendAnswer(said(profile, profile.send, seen, hidden), job_id if usable else None)
 
 
-def read_status(profile: Profile, response: Response, session: Session) -> StatusAnswer:
-    """What a status answer said."""
+def read_status(profile: Profile, response: Response, hidden: Collection[str]) -> StatusAnswer:
+    """What a status answer said, without the secrets in ``hidden``."""
     call, seen = profile.status, Seen(response, profile.charset)
     raw = call.state.find(seen)
+    status = call.document_status.find(seen) if call.document_status is not None else None
     errors = call.errors.find(seen) if call.errors is not None else []
     return StatusAnswer(
-        said=said(profile, call, seen, session.values.values()),
-        raw_state=raw,
+        said=said(profile, call, seen, hidden),
+        raw_state=None if raw is None else _shown(raw, hidden, LONGEST_CODE),
         state=None if raw is None else profile.job_states.get(raw, JobState.UNKNOWN_STATE),
-        document_status=call.document_status.find(seen) if call.document_status is not None else None,
-        errors=tuple(FileError(**one) for one in errors[:MOST_ERRORS]),
+        document_status=None if status is None else _shown(status, hidden, LONGEST_TEXT),
+        errors=tuple(
+            FileError(**{name: _shown(part, hidden, LONGEST_TEXT) for name, part in one.items()}) for one in errors
+        ),
     )

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.outcome import Accepted, Rejected
-from gridwire.siooi import Failed
+from gridwire.sandbox.siooi import profiles
+from gridwire.siooi import Failed, Siooi, load_profile
 from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent
 
 
@@ -101,3 +103,38 @@ async def test_a_client_cancelled_while_it_opens_its_journal_leaves_no_run_behin
 def lock_files(folder: Path) -> list[str]:
     """Of runs that have not ended."""
     return [path.name for path in (folder / "uploads.sqlite.runs").glob("*.lock")]
+
+
+async def test_a_journal_stays_the_same_file_wherever_the_program_goes_and_by_whatever_link_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with office(tmp_path) as desk:
+        async with desk.client(journal="uploads.sqlite") as client:
+            monkeypatch.chdir(tmp_path / "elsewhere")  # before the journal is opened
+            accepted(await sent(client))
+        assert desk.states() == ["queued"]
+        (tmp_path / "elsewhere" / "link.sqlite").symlink_to(desk.journal)
+        async with desk.client(journal="link.sqlite") as client:
+            monkeypatch.chdir(tmp_path)
+            rejected(await sent(client), "guard", "duplicate")
+        assert len(desk.venue.log.uploads()) == 1
+        assert [path.name for path in tmp_path.rglob("*.runs")] == ["uploads.sqlite.runs"]
+
+
+@pytest.mark.parametrize("force", [1, "yes", None])
+async def test_force_is_a_bool_and_nothing_like_one(tmp_path: Path, force: Any) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        accepted(await sent(client))
+        document = await prepared(client)
+        with pytest.raises(InvalidInput, match="True or False"):
+            await client.submit(document, confirm=True, force=force, i_accept_duplicate=force)
+        assert len(desk.venue.log.calls("send")) == 1
+
+
+def test_a_login_is_text() -> None:
+    profile = load_profile(profiles.simulator("http://127.0.0.1:1"))
+    for login, password in ((5, "x"), ("a", 5)):
+        with pytest.raises(ConfigurationError, match="must be a str"):
+            Siooi(profile, login, password)  # type: ignore[arg-type]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gridwire.errors import InvalidInput, NoAnswer
-from gridwire.siooi import Expired, Failed, JobState, JobStatus, Siooi, Succeeded
+from gridwire.sandbox.siooi.registry import Problem
+from gridwire.siooi import Expired, Failed, JobState, JobStatus, Siooi, Succeeded, wire
 from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.errors import (
     JobNotSettled,
@@ -18,7 +21,7 @@ from gridwire.siooi.errors import (
     SiooiRateLimited,
     SiooiSecurityError,
 )
-from tests.acceptance.siooi.office import accepted, office, prepared, rejected, sent
+from tests.acceptance.siooi.office import Office, accepted, office, prepared, rejected, sent, unknown
 
 WIRES = ("json", "soap", "third")
 
@@ -260,3 +263,110 @@ async def test_a_settled_upload_stays_as_it_was_settled(tmp_path: Path) -> None:
             assert (await other.status(job)).state is JobState.SUCCEEDED
         assert len(desk.named("journal.trouble")) == 1
         assert desk.states() == ["withdrawn"]
+
+
+async def test_a_job_id_from_an_answer_that_settles_nothing_frees_no_document(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        answer = json.dumps({"code": 0, "jobId": "1001"}).encode()
+        job = accepted(await sent(client, desk.venue.document(object_key="TPP-2"), object_key="TPP-2"))
+        assert job.job_id == "1001"
+        desk.venue.faults.add("raw", operation="send", status=502, content_type="application/json", content=answer)
+        doubted = unknown(await sent(client), "http_status")
+        desk.venue.registry.jobs["1001"].problems = (Problem(5, "/document", "E1", "no"),)
+        result = await client.wait(doubted.intent.key)
+        assert isinstance(result, Expired)
+        assert result.state is JobState.FAILED
+        assert "may be another document's" in result.reason
+        assert (await client.status(doubted.intent.key)).state is JobState.FAILED
+        assert desk.states()[1] == "unknown"
+        rejected(await sent(client), "guard", "duplicate")
+
+
+async def test_a_job_id_that_was_another_uploads_is_doubted(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        answer = json.dumps({"code": 0, "jobId": job.job_id}).encode()
+        desk.venue.faults.add("raw", operation="send", status=202, content_type="application/json", content=answer)
+        second = unknown(
+            await sent(client, desk.venue.document(object_key="TPP-2"), object_key="TPP-2"), "contradictory"
+        )
+        assert f"which upload {job.ref} became before" in second.reason
+        assert desk.states() == ["queued", "unknown"]
+
+
+def said(desk: Office, times: int = 1, **parts: object) -> None:
+    """What the next questions about jobs are answered with."""
+    content = json.dumps({"code": 0, **parts}).encode()
+    kind = "application/json"
+    desk.venue.faults.add("raw", operation="status", status=200, content_type=kind, content=content, times=times)
+
+
+async def test_half_a_character_in_an_error_ends_no_wait(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        said(desk, state="ERROR", errors=[{"text": "a\ud800b"}])
+        result = await client.wait(job)
+        assert isinstance(result, Failed)
+        assert [error.message for error in result.errors] == ["a?b"]
+        assert desk.states() == ["failed"]
+        assert (await client.uploads())[0].note == "a?b"
+
+
+async def test_states_that_are_not_mapped_are_warned_of_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        for number in range(3):
+            said(desk, state=f"S{number}")
+        assert isinstance(await client.wait(job), Succeeded)
+        (warning,) = desk.named("job.unmapped_state")
+        assert "'S0'" in warning.text
+
+
+async def test_a_large_answer_is_read_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[threading.Thread] = []
+    read = wire.read_status
+
+    def watched(*arguments: Any) -> Any:
+        readers.append(threading.current_thread())
+        return read(*arguments)
+
+    monkeypatch.setattr(wire, "read_status", watched)
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        for rows in (5, 5000):
+            said(desk, state="ERROR", errors=[{"line": n, "text": "x" * 20} for n in range(rows)])
+            assert len((await client.status(job)).errors) == min(rows, 1000)
+    assert [one is threading.main_thread() for one in readers] == [True, False]
+
+
+async def test_one_bad_job_holds_no_other_up(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        async with desk.client() as client:
+            refs = [
+                accepted(await sent(client, desk.venue.document(object_key=name), object_key=name)).ref
+                for name in ("TPP-1", "TPP-2")
+            ]
+        async with desk.client() as client:
+
+            def heard(status: JobStatus) -> None:
+                if status.job.ref == refs[0]:
+                    raise RuntimeError("the listener's own trouble")
+
+            tasks = asyncio.all_tasks()
+            results = await client.resume(on_status=heard)
+            assert [result.job.ref for result in results] == refs[1:]
+            (trouble,) = desk.named("job.failed_to_follow")
+            assert trouble.fields["ref"] == refs[0]
+            assert "RuntimeError" in trouble.text
+            assert [task for task in asyncio.all_tasks() - tasks if "Siooi." in repr(task)] == []
+            assert [job.ref for job in await client.pending()] == refs[:1]
+
+
+@pytest.mark.parametrize("deadline", ["5", float("nan"), -1, None, True])
+async def test_a_deadline_is_a_number_of_seconds(tmp_path: Path, deadline: Any) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        job = accepted(await sent(client))
+        with pytest.raises(InvalidInput, match="deadline="):
+            await client.wait(job, deadline=deadline)
+        with pytest.raises(InvalidInput, match="deadline="):
+            await client.resume(deadline=deadline)

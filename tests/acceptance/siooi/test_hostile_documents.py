@@ -109,6 +109,22 @@ async def test_G16_a_form_code_is_no_path(tmp_path: Path, form: str) -> None:
         assert len(desk.venue.log) == 0
 
 
+@pytest.mark.parametrize("form", ["../F101", "F" * 300, "ф" * 150, "a/b", ".", "F\n", ""])
+async def test_G16_a_form_code_is_no_path_without_a_schema_either(tmp_path: Path, form: str) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        with pytest.raises(InvalidInput, match="form_code="):
+            await client.prepare(
+                desk.venue.document(), form_code=form, object_key="o", period="p", allow_unvalidated=True
+            )
+
+
+@pytest.mark.parametrize("document", ["a\0b.xml", None, 5, ["x"]])
+async def test_what_is_no_document_is_refused_in_a_sentence(tmp_path: Path, document: Any) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        with pytest.raises(InvalidInput, match=r"Nothing was sent\."):
+            await client.prepare(document, form_code="F101", object_key="TPP-1", period="2026-Q3")
+
+
 async def test_G16_hostile_answers_of_the_venue_are_not_read(tmp_path: Path) -> None:
     async with office(tmp_path) as desk, desk.client("soap") as client:
         content = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r>&x;</r>'

@@ -64,6 +64,10 @@ async def test_a_login_that_says_nothing_about_the_password_may_be_tried_again(
         desk.venue.faults.add(fault, operation="login", status=status)  # type: ignore[arg-type]
         outcome = rejected(await sent(client), "security")
         assert outcome.repeatable
+        if status == 429:  # the pause is kept, whoever asks
+            assert 0 < (rejected(await sent(client), "security", "429").retry_after_s or 0) <= 60
+            assert len(desk.venue.log.calls("login")) == 1
+            await asyncio.sleep(60)
         accepted(await sent(client))
         assert issubclass(error, Exception)
         assert len(desk.venue.log.calls("login")) == 2
@@ -149,3 +153,31 @@ async def test_a_sandbox_of_its_own_remembers_no_password_after_the_client(tmp_p
             async with Siooi(wrong(desk, "json"), schemas=desk.venue.schemas) as client:
                 rejected(await sent(client), "security", "BAD_CREDENTIALS")
         assert len(desk.venue.log.calls("login")) == 2
+
+
+@pytest.mark.parametrize("answer", ["html", "odd"])
+async def test_a_login_nobody_can_read_is_not_repeated_by_the_next_program(tmp_path: Path, answer: str) -> None:
+    async with office(tmp_path) as desk:
+        for number in range(3):
+            async with desk.client() as client:
+                if answer == "html":
+                    desk.venue.faults.add("html", operation="login")
+                else:
+                    odd = "application/json; charset=undefined"
+                    desk.venue.faults.add("raw", operation="login", status=200, content_type=odd, content=b"{}")
+                for _ in range(2):
+                    outcome = rejected(await sent(client), "security")
+                assert ("earlier program" in outcome.reason) == (number > 0)
+                assert number == 0 or str(desk.journal) in outcome.reason
+        assert len(desk.venue.log.calls("login")) == 1
+
+
+async def test_G02_programs_that_log_in_at_once_try_a_wrong_password_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+
+        async def program() -> None:
+            async with Siooi(wrong(desk, "json"), journal=desk.journal, schemas=desk.venue.schemas) as client:
+                rejected(await sent(client), "security", "BAD_CREDENTIALS")
+
+        await asyncio.gather(*(program() for _ in range(6)))
+        assert len(desk.venue.log.calls("login")) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,14 @@ async def test_a_venue_that_says_the_session_in_its_explanation_is_not_repeated(
         outcome = await sent(client)
         assert "сеанс *** без роли" in of_outcome(outcome)
         assert token not in of_outcome(outcome)
+
+
+async def test_a_venue_that_repeats_the_password_does_not_put_it_anywhere(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        password = desk.account("json").password.get_secret_value()
+        content = json.dumps({"code": 201, "message": f"пароль {password}"}).encode()
+        desk.venue.faults.add("raw", operation="send", content=content)
+        outcome = await sent(client)
+        assert "пароль ***" in of_outcome(outcome)
+        assert password not in of_outcome(outcome) + repr(desk.events) + repr(read(desk.journal))
+        assert password.encode() not in desk.journal.read_bytes()

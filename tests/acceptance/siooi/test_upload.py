@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -81,6 +82,31 @@ async def test_G04_a_code_nobody_mapped_is_unknown_and_kept_as_it_came(
         assert desk.states() == ["unknown"]
         assert "777" in (await client.uploads())[0].answer
         rejected(await sent(client), "guard", "duplicate")
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        ({"code": 999, "jobId": "5"}, "contradictory"),
+        ({"code": 101, "jobId": "5"}, "contradictory"),
+        ({"code": 101, "jobId": False}, "contradictory"),
+        ({"code": 0, "jobId": False}, "no_id"),
+        ({"jobId": True}, "no_id"),
+    ],
+)
+async def test_G04_a_rule_about_the_status_alone_takes_no_refusal_for_a_queued_document(
+    tmp_path: Path, answer: dict[str, Any], cause: str
+) -> None:
+    async with office(tmp_path) as desk:
+        described = profiles.simulator(desk.venue.origin)
+        described["send"]["queued_when"] = [{"status": 200}]
+        account = replace(desk.account("json"), profile=load_profile(described))
+        desk.venue.faults.add(
+            "raw", operation="send", status=200, content_type="application/json", content=json.dumps(answer).encode()
+        )
+        async with Siooi(account, journal=desk.journal, schemas=desk.venue.schemas) as client:
+            unknown(await sent(client), cause)
+        assert desk.states() == ["unknown"]
 
 
 LOST = {
@@ -395,3 +421,41 @@ async def test_what_the_wire_cannot_carry_is_refused_before_it(tmp_path: Path) -
             assert "X-Object" in outcome.reason
             assert desk.states() == []
             assert desk.venue.log.calls("send") == []
+
+
+@pytest.mark.parametrize(("fault", "state"), [("silence_after_execute", "unknown"), ("slow_answer", "queued")])
+async def test_closing_the_client_loses_no_upload_that_has_left(tmp_path: Path, fault: str, state: str) -> None:
+    async with office(tmp_path) as desk:
+        options = {"chunk": 20, "seconds": 0.3} if fault == "slow_answer" else {}
+        desk.venue.faults.add(fault, operation="send", **options)  # type: ignore[arg-type]
+        async with desk.client() as client:
+            documents = [
+                await prepared(client, desk.venue.document(object_key=name), object_key=name)
+                for name in ("TPP-1", "TPP-2")
+            ]
+            first = asyncio.create_task(client.submit(documents[0], confirm=True))
+            await asyncio.sleep(0.5)
+            second = asyncio.create_task(client.submit(documents[1], confirm=True))
+            await asyncio.sleep(0.1)
+        if state == "queued":
+            accepted(await first)
+        else:
+            unknown(await first)
+            assert [one.intent.key for one in client.unknown()] == [(await first).intent.key]  # type: ignore[union-attr]
+        late = rejected(await second, "guard", "closed")
+        assert "Nothing was sent" in late.reason
+        assert desk.states() == [state]
+        assert len(desk.venue.log.calls("send")) == 1
+
+
+async def test_a_journal_that_fails_replaces_no_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        document = await prepared(client)
+
+        def broken(*_: object, **__: object) -> None:
+            raise RuntimeError("a surprise")
+
+        monkeypatch.setattr("gridwire.intents.uploads.Uploads.record", broken)
+        accepted(await client.submit(document, confirm=True))
+        assert "could not be written down (RuntimeError)" in desk.named("journal.trouble")[0].text
+        assert desk.states() == ["sending"]

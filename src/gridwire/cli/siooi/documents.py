@@ -6,12 +6,16 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from gridwire import clock
+from gridwire.cli import interrupts
 from gridwire.cli.exits import ExitCode
+from gridwire.cli.exits import code_of as code_of_error
 from gridwire.cli.output import Column, clean, out, out_json, show_table, tell
 from gridwire.cli.siooi import jobs, reasons
 from gridwire.cli.siooi.link import Link, Ticker
@@ -106,38 +110,41 @@ def submit(
     items = find(paths, form, object, period)
     if not yes and not sys.stdin.isatty():
         raise InvalidInput(link.words("needs_yes"))
-    codes: list[ExitCode] = []
+    sheets = link.run(lambda client: check(client, items, allow_unvalidated, link))
+    wrong = [sheet for sheet in sheets if sheet.document is None]
+    if wrong or not yes:
+        show(sheets, link.words, to_stderr=link.json)
+    if wrong:
+        tell(link.words("nothing_sent"))
+        return ExitCode.BAD_INPUT
+    if not yes and not _agreed(link.words, sheets):
+        tell(link.words("nothing_sent"))
+        return ExitCode.INTERRUPTED
+    course, results = Course(sheets, link), list[dict[str, Any]]()
 
     async def work(client: Siooi) -> None:
-        sheets = await check(client, items, allow_unvalidated, link)
-        wrong = [sheet for sheet in sheets if sheet.document is None]
-        if wrong or not yes:
-            show(sheets, link.words, to_stderr=link.json)
-        if wrong:
-            tell(link.words("nothing_sent"))
-            codes.append(ExitCode.BAD_INPUT)
-            return
-        if not yes and not await asyncio.to_thread(_agreed, link.words, sheets):
-            tell(link.words("nothing_sent"))
-            raise KeyboardInterrupt
-        told, accepted = await _send(client, sheets, force, link, codes)
-        results = await jobs.follow(client, accepted, link, codes, deadline_s=None) if wait else []
-        if link.json:
-            out_json({"documents": told, **({"results": results} if wait else {})})
+        await course.send(client, force)
+        if wait:
+            results.extend(await jobs.follow(client, course.accepted, link, course.codes, deadline_s=None))
 
     try:
         link.run(work)
-    except (Exception, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt) as error:
         # The code must say what became of documents that left, even if something failed afterwards.
-        if not codes:
+        if not course.told:
             raise
-        tell(link.words("interrupted"))
-    return max(codes, key=_weight, default=ExitCode.DONE)
+        course.ended_early(error)
+    if link.json:
+        out_json({"documents": course.told, **({"results": results} if wait else {})})
+    return max(course.codes, key=_weight, default=ExitCode.DONE)
 
 
 def _weight(code: ExitCode) -> int:
-    order = (ExitCode.DONE, ExitCode.VENUE, ExitCode.SETUP, ExitCode.BAD_INPUT, ExitCode.REJECTED, ExitCode.UNKNOWN)
-    return order.index(code) if code in order else len(order)
+    order = (
+        ExitCode.DONE, ExitCode.VENUE, ExitCode.SETUP, ExitCode.BAD_INPUT, ExitCode.REJECTED, ExitCode.FAILED,
+        ExitCode.INTERRUPTED, ExitCode.UNKNOWN,
+    )  # fmt: skip
+    return order.index(code)
 
 
 def find(paths: Sequence[Path], form: str | None, object_key: str | None, period: str | None) -> list[Item]:
@@ -218,48 +225,100 @@ def _cells(sheet: Sheet, words: Words) -> list[str]:
 
 
 def _agreed(words: Words, sheets: Sequence[Sheet]) -> bool:
+    """Asked while no loop runs: Ctrl-C must end the question, and Ctrl-D is a no."""
     account = next(sheet.document.document.account for sheet in sheets if sheet.document is not None)
-    return typer.confirm(clean(words("confirm", count=len(sheets), account=account)), err=True)
-
-
-async def _send(
-    client: Siooi, sheets: Sequence[Sheet], force: bool, link: Link, codes: list[ExitCode]
-) -> tuple[list[dict[str, Any]], list[JobRef]]:
-    """Send one after the other; what became of each is said, and its code noted, before the next one leaves."""
-    from gridwire.siooi import JobRef
-
-    told: list[dict[str, Any]] = []
-    accepted: list[JobRef] = []
-    with Ticker(silent=link.json) as ticker:
-        for sheet in sheets:
-            if sheet.document is None:
-                continue
-            name = sheet.item.path.name
-
-            def heard(sent: int, total: int, name: str = name) -> None:
-                if total > _LARGE_BYTES:
-                    ticker.say(link.words("sending", file=name, percent=sent * 100 // total // 10 * 10))
-
-            outcome = await _submitted(client, sheet.document, force, heard)
-            codes.append(code_of(outcome))
-            told.append({"file": str(sheet.item.path), **outcome_as_dict(outcome)})
-            if isinstance(outcome, Accepted) and isinstance(outcome.order, JobRef):
-                accepted.append(outcome.order)
-            if not link.json:
-                report(name, outcome, link.words)
-    return told, accepted
-
-
-async def _submitted(client: Siooi, document: Prepared, force: bool, heard: Any) -> Outcome:
-    before = {one.intent.key for one in client.unknown()}
     try:
-        return await client.submit(document, confirm=True, force=force, i_accept_duplicate=force, on_progress=heard)
-    except asyncio.CancelledError:
-        # Ctrl-C. If bytes had left, the client has kept what is known.
-        left = [one for one in client.unknown() if one.intent.key not in before]
-        if not left:
-            raise
-        return left[-1]
+        return typer.confirm(clean(words("confirm", count=len(sheets), account=account)), err=True)
+    except typer.Abort:
+        tell("")
+        return False
+
+
+class Course:
+    """One folder on its way: what became of each document is said, and its code noted, before the next one leaves."""
+
+    def __init__(self, sheets: Sequence[Sheet], link: Link) -> None:
+        self._sheets = sheets
+        self._link = link
+        self.told: list[dict[str, Any]] = []
+        """Of the first documents, in their order."""
+        self.accepted: list[JobRef] = []
+        self.codes: list[ExitCode] = []
+
+    async def send(self, client: Siooi, force: bool) -> None:
+        """Send one after the other. Whatever ends it early, what has left by then is in ``told``."""
+        with Ticker(silent=self._link.json) as ticker:
+            for sheet in self._sheets:
+                if sheet.document is None:  # pragma: no cover - nothing is sent where one is wrong
+                    continue
+                name, began = sheet.item.path.name, clock.now()
+
+                def heard(sent: int, total: int, name: str = name) -> None:
+                    if total > _LARGE_BYTES:
+                        percent = sent * 100 // total // 10 * 10
+                        ticker.say(self._link.words("sending", file=name, percent=percent))
+
+                try:
+                    outcome = await client.submit(
+                        sheet.document, confirm=True, force=force, i_accept_duplicate=force, on_progress=heard
+                    )
+                except (Exception, asyncio.CancelledError):
+                    interrupts.settle()  # a second Ctrl-C must not hide what became of this one
+                    await self._look(client, sheet, sheet.document, began)
+                    raise
+                self._tell(sheet, outcome)
+
+    async def _look(self, client: Siooi, sheet: Sheet, document: Prepared, began: datetime) -> None:
+        try:
+            left = await _left(client, document, began)
+        except GridwireError as error:  # without the journal, nobody can say that it did not leave
+            self.codes.append(ExitCode.UNKNOWN)
+            self.told.append({"file": str(sheet.item.path), "outcome": "unknown", "ref": None, "job_id": None})
+            tell(self._link.words("not_known", file=sheet.item.path.name, why=error), label=self._link.words("unknown"))
+        else:
+            if left is not None:
+                self._tell(sheet, left)
+
+    def _tell(self, sheet: Sheet, outcome: Outcome) -> None:
+        self.codes.append(code_of(outcome))
+        self.told.append({"file": str(sheet.item.path), **outcome_as_dict(outcome)})
+        if isinstance(outcome, Accepted) and outcome.order is not None:
+            self.accepted.append(cast("JobRef", outcome.order))
+        if not self._link.json:
+            report(sheet.item.path.name, outcome, self._link.words)
+
+    def ended_early(self, error: BaseException) -> None:
+        """Say why, and list the documents that did not leave."""
+        words = self._link.words
+        if isinstance(error, KeyboardInterrupt):
+            self.codes.append(ExitCode.INTERRUPTED)
+            tell(words("interrupted"))
+        else:
+            known = isinstance(error, GridwireError)
+            self.codes.append(code_of_error(error) if isinstance(error, GridwireError) else ExitCode.FAILED)
+            tell(str(error) if known else f"{type(error).__name__}: {error}", label=words("label_error"), style="red")
+        for sheet in self._sheets[len(self.told) :]:
+            self.told.append({"file": str(sheet.item.path), "outcome": "not_sent", "ref": None, "job_id": None})
+            tell(words("not_sent", file=sheet.item.path.name))
+
+
+async def _left(client: Siooi, document: Prepared, began: datetime) -> Outcome | None:
+    """What the journal knows of an upload whose call ended without an outcome; None where no byte of it left."""
+    from gridwire.siooi.models import intent_of, job_of
+    from gridwire.siooi.rules import doubt
+
+    rows = [row for row in await client.uploads() if row.document == document.document and row.created >= began]
+    if not rows or rows[-1].state in ("prepared", "not_sent"):
+        return None
+    row = rows[-1]
+    intent = intent_of(row)
+    if row.state in ("unknown", "sending"):
+        known = next((one for one in client.unknown() if one.intent.key == row.ref), None)
+        return doubt(intent, "cancelled", "the call ended after it had begun") if known is None else known
+    if row.state == "refused":
+        code = row.note.removeprefix("venue ")
+        return Rejected(code, "The venue refused the document. It is not in the queue.", "venue", intent)
+    return Accepted(intent, job_of(row))
 
 
 def code_of(outcome: Outcome) -> ExitCode:

@@ -118,7 +118,8 @@ def _report(result: Result, words: Words) -> None:
         if result.text and not result.errors:
             tell(f"  {result.text}")
     else:
-        tell(words("expired", job=job, ref=ref), label=words("unknown"), style="yellow")
+        sentence = "doubtful" if result.state.value == "FAILED" else "expired"
+        tell(words(sentence, job=job, ref=ref), label=words("unknown"), style="yellow")
 
 
 def result_as_dict(result: Result) -> dict[str, Any]:

@@ -69,8 +69,10 @@ class Link:
     def journal_path(self) -> Path:
         """Where the upload journal is."""
         from gridwire.intents.uploads import default_path
+        from gridwire.settings import lasting_path
 
-        return Path(self.settings.journal) if self.settings.journal else default_path()
+        named = self.settings.journal
+        return lasting_path(named, "journal") if named else default_path()
 
     def run(self, work: Callable[[Siooi], Awaitable[T]], *, offline: bool = False) -> T:
         """Open a client, do ``work`` with it, close it. What stays ``offline`` needs no password."""

@@ -63,6 +63,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Задание {job} системе больше не известно: выполненные задания хранятся не более двух часов. Документ мог загрузиться, а "
         "мог и нет. Проверьте в личном кабинете, затем: gridwire siooi resolve {ref} --as absent (или present) --note …",
     ),
+    "doubtful": (
+        "Job {job} failed, but its number came with an answer that settles nothing, so it may be another document's. Look for "
+        "the document in the venue's own screens, then: gridwire siooi resolve {ref} --as absent (or present) --note …",
+        "Задание {job} не выполнено, но его номер пришёл в ответе, который ничего не решает: это может быть задание другого "
+        "документа. Проверьте в личном кабинете, затем: gridwire siooi resolve {ref} --as absent (или present) --note …",
+    ),
     "unsettled": (
         "Job {job} has not ended yet. Follow it later: gridwire siooi wait {ref}",
         "Задание {job} ещё не завершено. Проверьте позже: gridwire siooi wait {ref}",
@@ -84,10 +90,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Ничего не отправлено. Для отправки: gridwire siooi submit …",
     ),
     "blocked": ("It would be refused: {why}", "Отправка будет отклонена: {why}"),
-    "interrupted": (
-        "Interrupted. Documents not listed above were not sent.",
-        "Прервано. Документы, не указанные выше, не отправлены.",
+    "interrupted": ("Interrupted.", "Прервано."),
+    "not_known": (
+        "{file} may be in the venue's queue, and the journal cannot be asked: {why}",
+        "Документ {file} может быть в очереди системы, а журнал недоступен: {why}",
     ),
+    "not_sent": ("{file} was not sent.", "Документ {file} не отправлен."),
     # settling
     "settled": ("Upload {ref} is settled as {state}.", "Отправка {ref} закрыта: {state}."),
     "withdrawn_now": (
