@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,25 @@ def test_listen_ends_with_ctrl_c_and_loses_nothing(cli: Cli, pie: Running, tmp_p
     assert seen == ["PIE-000001", "PIE-000002", "PIE-000003"]
     assert (tmp_path / "inbox.sqlite").exists()
     assert cli("pie", "listen", "--inbox", str(tmp_path)).code == ExitCode.BAD_INPUT
+
+
+def test_what_cannot_be_printed_goes_back_and_is_no_failure(cli: Cli, pie: Running) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "gridwire.cli", "pie", "listen", "--count", "1"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert ended.returncode not in (ExitCode.DONE, ExitCode.INTERRUPTED)
+    assert "the handler raised" not in ended.stderr
+    assert "No space left" in ended.stderr
+    (line,) = cli("pie", "listen", "--count", "1").out.splitlines()
+    assert line.endswith("ticket PIE-000001 was created")
+
+
+def test_what_ends_the_stream_is_said_once(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDWIRE_EDSN_PIE_AMQP_ADDRESS", "pie.nowhere")
+    ran = cli("pie", "listen", "--count", "1")
+    assert ran.err.count("does not let us read the queue") == 1
 
 
 def test_listen_without_a_broker_says_what_is_missing(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:

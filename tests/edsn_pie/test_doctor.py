@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -176,3 +177,10 @@ async def test_findings_hold_no_token() -> None:
         assert token not in repr(await g.pie.examine())
         stranger = await g.client(replace(g.account(), private_key=rsa_key()))
         assert "eyJ" not in repr(await stranger.examine())
+
+
+async def test_the_times_that_a_token_claims_can_be_read() -> None:
+    async with ground() as g:
+        text = (await found(g.pie))["claims"].text
+        for name in ("iat", "exp"):
+            assert re.search(rf"\b{name}=\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC", text)

@@ -61,6 +61,12 @@ def _value(value: object) -> str:
     return repr(text if len(text) <= _MOST else text[: _MOST - 1] + "…")
 
 
+def time_of(value: object) -> str | None:
+    """A claim that holds a time, for people; None if it holds none."""
+    moment = _moment(value)
+    return _text(moment) if moment is not None else None
+
+
 def _moment(value: object) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None

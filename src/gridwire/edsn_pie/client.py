@@ -137,7 +137,8 @@ class EdsnPie:
     async def examine(self) -> list[Finding]:
         """Look at the set-up: key, clocks, identity provider, token and its claims, API, broker and queue.
 
-        Reads no ticket and takes no notification. Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
+        Reads no ticket and takes no notification. Each `Finding` says what was looked at and whether it is as it should
+        be; none holds a secret.
         """
         return await doctor.examine(
             self._http.send,

@@ -428,8 +428,10 @@ class Consumer:
         match event:
             case LinkState():
                 level = logging.WARNING if event.state == "lost" else logging.INFO
-                pause = f"; again in {event.retry_in_s:.1f} s" if event.retry_in_s is not None else ""
-                self._events.emit(f"link.{event.state}", f"{event.reason or event.state}{pause}", level=level)
+                text = event.reason or event.state
+                if event.retry_in_s is not None:
+                    text = f"{text.removesuffix('.')}; again in {event.retry_in_s:.1f} s"
+                self._events.emit(f"link.{event.state}", text, level=level)
             case PossibleLoss():
                 text = f"not connected for {event.hours:g} h: notifications may have expired in the queue"
                 self._events.emit("link.possible_loss", text, level=logging.ERROR)

@@ -12,6 +12,7 @@ from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
 from gridwire.edsn_pie import rules
 from gridwire.edsn_pie.claims import claims as claims_in
+from gridwire.edsn_pie.claims import time_of
 from gridwire.edsn_pie.identity import Identity, Token
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.errors import GridwireError
@@ -26,6 +27,7 @@ METADATA_PATH = "/.well-known/openid-configuration"
 
 _SHOWN = ("iss", "sub", "aud", "scope", "iat", "nbf", "exp")
 """Claims whose values help and give nothing away; of all others only the names are shown."""
+_TIMES = ("iat", "nbf", "exp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,11 @@ def _claims(token: Token) -> Finding:
     claims = claims_in(token.value)
     if claims is None:
         return Finding("claims", "ok", "the token is opaque: it shows nothing of itself")
-    shown = [f"{name}={_plain(claims[name])}" for name in _SHOWN if name in claims]
+    shown = [
+        f"{name}={(name in _TIMES and time_of(claims[name])) or _plain(claims[name])}"
+        for name in _SHOWN
+        if name in claims
+    ]
     hidden = sorted(set(claims) - set(_SHOWN))
     return Finding("claims", "ok", ", ".join(shown) + (f"; further claims: {', '.join(hidden)}" if hidden else ""))
 

@@ -33,7 +33,10 @@ class _Job:
 
 
 class Shelf:
-    """See the module. ``offer`` hands an entry to readers; ``report`` is told after each change, with an error if it failed."""
+    """See the module.
+
+    ``offer`` hands an entry to readers; ``report`` is told after each change, with an error if it failed.
+    """
 
     def __init__(
         self,
@@ -59,7 +62,10 @@ class Shelf:
         self._failure: BaseException | None = None
 
     async def open(self, owner: str | None = None) -> datetime | None:
-        """Take the file, if it is ``owner``'s, hand out what a former process left, and say when anyone was last connected."""
+        """Take the file, if it is ``owner``'s, and hand out what a former process left.
+
+        Returns when anyone was last connected.
+        """
         self._inbox = inbox = await asyncio.to_thread(Inbox.open, self._path, reader=True, owner=owner)
         last = await asyncio.to_thread(inbox.last_streaming)
         await self._look(inbox)

@@ -172,7 +172,10 @@ class Inbox:
             )
 
     def retry(self, keys: Iterable[str], *, at: datetime) -> list[str]:
-        """Hand parked messages out again; the reading process takes them within half a minute. Returns the keys that were parked."""
+        """Hand parked messages out again; the reading process takes them within half a minute.
+
+        Returns the keys that were parked.
+        """
         found = []
         with self._transaction() as connection:
             for key in keys:

@@ -90,7 +90,8 @@ class EdsnPie(Blocking):
     def examine(self) -> list[Finding]:
         """Look at the set-up: key, clocks, identity provider, token and its claims, API, broker and queue.
 
-        Reads no ticket and takes no notification. Each `Finding` says what was looked at and whether it is as it should be; none holds a secret.
+        Reads no ticket and takes no notification. Each `Finding` says what was looked at and whether it is as it should
+        be; none holds a secret.
         """
         return self._bridge.call(self._client.examine)
 

@@ -525,7 +525,10 @@ MOST_DEPTH = 64
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """A value of the engine as Python's own types, whatever its AMQP type was. Raises `Undecodable` for one nested too deep."""
+    """A value of the engine as Python's own types, whatever its AMQP type was.
+
+    Raises `Undecodable` for one nested too deep.
+    """
     if depth > MOST_DEPTH:
         raise Undecodable(f"the delivery holds values nested more than {MOST_DEPTH} deep")
     match value:

@@ -8,8 +8,8 @@ from gridwire.cli.pie import doctor, listen, parked, reads
 from gridwire.cli.pie.link import with_link
 
 app: typer.Typer = typer.Typer(
-    help="EDSN Partners in Energie: tickets and comments of the Dutch energy sector, and notifications of new ones. Nothing here changes a ticket. Where and who: "
-    "environment variables GRIDWIRE_EDSN_PIE_…, or gridwire.toml.",
+    help="EDSN Partners in Energie: tickets and comments of the Dutch energy sector, and notifications of new ones. "
+    "Nothing here changes a ticket. Where and who: environment variables GRIDWIRE_EDSN_PIE_…, or gridwire.toml.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

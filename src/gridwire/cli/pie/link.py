@@ -16,6 +16,7 @@ from gridwire.errors import ConfigurationError
 if TYPE_CHECKING:
     from gridwire.edsn_pie import EdsnPie
     from gridwire.edsn_pie.settings import PieSettings
+    from gridwire.observe.events import Event
 
 T = TypeVar("T")
 
@@ -53,10 +54,16 @@ class Link:
         file = self._file()
 
         async def inside() -> T:
-            async with EdsnPie.from_env(file=file, environment=self.environment, on_event=warn) as pie:
+            async with EdsnPie.from_env(file=file, environment=self.environment, on_event=_warn) as pie:
                 return await work(pie)
 
         return loop.run(inside)
+
+
+def _warn(event: Event) -> None:
+    """Tell of it, unless it is what the command ends with and says as its error."""
+    if event.name != "link.failed":
+        warn(event)
 
 
 def with_link(work: Callable[..., int | None]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridwire.cli.output import clean, out, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, tell
 from gridwire.cli.pie.link import Link
 from gridwire.errors import InvalidInput
 
@@ -42,13 +42,31 @@ async def _listen(pie: EdsnPie, as_json: bool, count: int | None, inbox: Path | 
     async with pie.notifications(ConsumerOptions(inbox=inbox)) as stream:
         async for item in stream:
             if isinstance(item, Received):
-                async with item as told:
-                    out(line_of(told) if not as_json else json.dumps(plain_of(told)))
+                try:
+                    async with item as told:
+                        _print(told, as_json)
+                except _NotPrinted as trouble:
+                    raise trouble.error from None
                 shown += 1
                 if shown == count:
                     return
             elif isinstance(item, LinkState) and item.state == "streaming":
                 tell("Listening; Ctrl-C ends it.")
+
+
+class _NotPrinted(BaseException):
+    """Nobody has seen it and nobody will: no failure of a handler, so the notification goes back at once."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _print(told: Notification, as_json: bool) -> None:
+    try:
+        out(line_of(told) if not as_json else json.dumps(plain_of(told)))
+    except (ReaderGone, StdoutFull) as error:
+        raise _NotPrinted(error) from None
 
 
 def line_of(told: Notification) -> str:
