@@ -411,7 +411,8 @@ def test_ctrl_c_while_the_second_answer_is_outstanding_tells_of_every_document(b
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(RuntimeError("a surprise"), ExitCode.FAILED), (AuthUnavailable("no login now"), ExitCode.VENUE)]
+    ("error", "code"),
+    [(RuntimeError("a surprise"), ExitCode.FAILED), (AuthUnavailable("no login now"), ExitCode.VENUE)],
 )
 def test_a_failure_half_way_is_said_with_what_it_leaves_undone(
     box: Office, cli: object, monkeypatch: pytest.MonkeyPatch, error: Exception, code: ExitCode

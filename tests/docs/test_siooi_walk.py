@@ -54,7 +54,7 @@ def test_the_profile_on_the_page_is_the_one_that_the_tests_use() -> None:
 def as_the_shell_reads_it(line: str) -> list[str]:
     """The words after ``gridwire``, with what the shell puts in for ``$(…)``."""
     said = subprocess.run(
-        ["sh", "-c", line.replace("gridwire", "printf '%s\\n'", 1)], capture_output=True, text=True, check=True
+        ["/bin/sh", "-c", line.replace("gridwire", "printf '%s\\n'", 1)], capture_output=True, text=True, check=True
     )
     return said.stdout.splitlines()
 

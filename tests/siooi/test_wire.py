@@ -198,7 +198,10 @@ def test_no_part_of_a_status_repeats_a_secret_or_goes_on_for_ever() -> None:
     content = json.dumps({"state": words, "document": words, "errors": [{"line": words, "element": words, "code": words,
                                                                         "text": words}]}).encode()  # fmt: skip
     found = wire.read_status(chosen, answer(content), HIDDEN)
-    parts = [found.document_status, *(getattr(found.errors[0], name) for name in ("line", "element", "code", "message"))]
+    parts = [
+        found.document_status,
+        *(getattr(found.errors[0], name) for name in ("line", "element", "code", "message")),
+    ]
     assert all(part == "*** *** " + "Z" * (wire.LONGEST_TEXT - 8) for part in parts)
     assert found.raw_state == "*** *** " + "Z" * (wire.LONGEST_CODE - 8)
 

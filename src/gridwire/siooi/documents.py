@@ -12,7 +12,6 @@ from gridwire.intents.upload_records import Document
 from gridwire.siooi.profile import Profile
 from gridwire.transport import xml
 
-
 _FORM_CODE = re.compile(r"\w[\w.-]*")
 """It names a file and stands in addresses, with a schema or without."""
 _MOST_BYTES = 200

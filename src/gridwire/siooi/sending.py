@@ -181,7 +181,10 @@ class Sender:
         if other is None or other.ref == intent.key or clock.now() - (other.started or other.created) > ONE_DAY:
             return outcome
         return rules.doubt(
-            intent, "contradictory", f"the answer names job {job_id}, which upload {other.ref} became before", outcome.raw
+            intent,
+            "contradictory",
+            f"the answer names job {job_id}, which upload {other.ref} became before",
+            outcome.raw,
         )
 
     async def _exchange(

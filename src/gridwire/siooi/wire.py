@@ -262,5 +262,7 @@ def read_status(profile: Profile, response: Response, hidden: Collection[str]) -
         raw_state=None if raw is None else _shown(raw, hidden, LONGEST_CODE),
         state=None if raw is None else profile.job_states.get(raw, JobState.UNKNOWN_STATE),
         document_status=None if status is None else _shown(status, hidden, LONGEST_TEXT),
-        errors=tuple(FileError(**{name: _shown(part, hidden, LONGEST_TEXT) for name, part in one.items()}) for one in errors),
+        errors=tuple(
+            FileError(**{name: _shown(part, hidden, LONGEST_TEXT) for name, part in one.items()}) for one in errors
+        ),
     )

@@ -168,7 +168,8 @@ class Siooi(Blocking):
     def resume(self, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None) -> list[Result]:
         """Follow every job that had not ended when the last program did, all at once, oldest first in the list.
 
-        One that does not end before ``deadline`` is left out, and is still `pending`.
+        One that does not end before ``deadline``, or of which `wait` raises, is left out and told of by an event
+        (``job.not_settled``, ``job.failed_to_follow``); it is still `pending`, and holds no other one up.
         """
         return self._bridge.call(self._client.resume, deadline=deadline, on_status=on_status)
 

@@ -174,6 +174,7 @@ async def test_a_login_nobody_can_read_is_not_repeated_by_the_next_program(tmp_p
 
 async def test_G02_programs_that_log_in_at_once_try_a_wrong_password_once(tmp_path: Path) -> None:
     async with office(tmp_path) as desk:
+
         async def program() -> None:
             async with Siooi(wrong(desk, "json"), journal=desk.journal, schemas=desk.venue.schemas) as client:
                 rejected(await sent(client), "security", "BAD_CREDENTIALS")

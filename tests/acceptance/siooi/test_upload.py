@@ -430,7 +430,8 @@ async def test_closing_the_client_loses_no_upload_that_has_left(tmp_path: Path, 
         desk.venue.faults.add(fault, operation="send", **options)  # type: ignore[arg-type]
         async with desk.client() as client:
             documents = [
-                await prepared(client, desk.venue.document(object_key=name), object_key=name) for name in ("TPP-1", "TPP-2")
+                await prepared(client, desk.venue.document(object_key=name), object_key=name)
+                for name in ("TPP-1", "TPP-2")
             ]
             first = asyncio.create_task(client.submit(documents[0], confirm=True))
             await asyncio.sleep(0.5)
