@@ -159,7 +159,7 @@ def test_a_place_is_the_same_wherever_the_program_goes(tmp_path: Path, monkeypat
     named = [settings.lasting_path(one, "journal") for one in ("real", "~/real", "link", "./x/../real")]
     assert named == [tmp_path.resolve() / "real"] * 4
     for wrong in ("", " ", "a\0b", None, 5, "~nobody-has-this-name/x"):
-        with pytest.raises(ConfigurationError, match="journal=.*is no path"):
+        with pytest.raises(ConfigurationError, match=r"journal=.*is no path"):
             settings.lasting_path(wrong, "journal")  # type: ignore[arg-type]
 
 

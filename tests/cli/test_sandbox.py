@@ -78,6 +78,23 @@ def test_a_sandbox_has_a_journal_of_its_own_that_ends_with_it(cli: Cli, monkeypa
         assert not journal.parent.exists()
 
 
+def test_documents_of_a_sandbox_that_is_gone_stand_in_nobodys_way(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        process = spawn("sandbox", "siooi", "--json")
+        try:
+            (line,) = ready(process, "{")
+            for name, value in json.loads(line)["venues"]["siooi"]["env"].items():
+                monkeypatch.setenv(name, value)
+            documents = Path(os.environ["GRIDWIRE_SIOOI_SCHEMAS"]).parent / "documents"
+            told = json.loads(cli("siooi", "submit", str(documents), "--yes", "--json").out)["documents"]
+            assert [one["outcome"] for one in told] == ["accepted"] * 4
+            journal = Path(os.environ["GRIDWIRE_SIOOI_JOURNAL"])
+            assert journal.is_file()
+        finally:
+            finish(process, signal.SIGINT)
+        assert not journal.exists()
+
+
 def test_an_output_that_knows_no_turkish_letters_gets_the_nearest_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     process = spawn("sandbox", "epias")

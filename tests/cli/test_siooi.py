@@ -216,8 +216,15 @@ def test_profiles_are_written_and_checked(cli: object, tmp_path: Path) -> None:
     assert cli("profile", "new", str(file)).code == ExitCode.DONE  # type: ignore[operator]
     assert cli("profile", "new", str(file)).code == ExitCode.BAD_INPUT  # type: ignore[operator]
     checked = cli("profile", "check", str(file), "--lang", "ru")  # type: ignore[operator]
+    assert (checked.code, checked.out) == (ExitCode.SETUP, "")
+    assert "остались значения из шаблона: base_url, source_note" in checked.err
+    assert json.loads(cli("profile", "check", str(file), "--json").out)["untouched"] == ["base_url", "source_note"]  # type: ignore[operator]
+    filled = file.read_text(encoding="utf-8").replace("письмо поддержки № … от …; проверил …", "письмо 7")
+    file.write_text(filled.replace("https://host.example/api", "https://siooi.example/api"), encoding="utf-8")
+    checked = cli("profile", "check", str(file), "--lang", "ru")  # type: ignore[operator]
+    assert checked.code == ExitCode.DONE
     assert checked.out == (
-        "my-installation: профиль полон. Он обращается к host.example, но не подтверждён: доступна только эта машина.\n"
+        "my-installation: профиль полон. Он обращается к siooi.example, но не подтверждён: доступна только эта машина.\n"
     )
     assert json.loads(cli("profile", "check", "--json").out)["local"] is True  # type: ignore[operator]
     assert "ВОПРОСЫ" in cli("profile", "new").out  # type: ignore[operator]
@@ -442,3 +449,14 @@ def test_ctrl_c_and_ctrl_d_at_the_question_are_a_no(box: Office, how: str) -> No
     assert "Ничего не отправлено." in terminal.screen
     assert "Aborted" not in terminal.screen
     assert len(box.venue.log) == 0
+
+
+def test_a_new_journal_is_named_and_an_empty_object_is_refused(box: Office, cli: object, tmp_path: Path) -> None:
+    path, journal = str(box.documents / NAME), str(tmp_path / "typo.sqlite")
+    first = cli("prepare", path, "--journal", journal)  # type: ignore[operator]
+    assert "typo.sqlite is a new journal" in first.err
+    assert "is a new journal" not in cli("prepare", path, "--journal", journal).err  # type: ignore[operator]
+    assert "is a new journal" in cli("journal", "--journal", f"{journal}2").err  # type: ignore[operator]
+    ran = cli("prepare", path, "--object", "")  # type: ignore[operator]
+    assert ran.code == ExitCode.BAD_INPUT
+    assert "does not say what it is about" in ran.err

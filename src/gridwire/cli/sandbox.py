@@ -25,8 +25,8 @@ _TRY = {
     "edsn_pie": "gridwire pie ticket PIE-000001",
     "siooi": 'gridwire siooi submit "$(dirname "$GRIDWIRE_SIOOI_SCHEMAS")/documents" --wait',
 }
-_WITH_JOURNAL = ("epias_stp",)
-"""Venues whose clients write down what they send; the description of АС СиОИ names a journal of its own."""
+_WITH_JOURNAL = ("epias_stp", "siooi")
+"""Venues whose clients write down what they send: a folder for orders, a file for uploads."""
 
 
 def sandbox(
@@ -78,7 +78,7 @@ async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json:
         except OSError as error:
             raise ConfigurationError(cannot_listen(port, sum(taken), error)) from None
         described = box.describe()
-        # A journal that outlived the venue would list bids that no venue has.
+        # A journal that outlived the venue would list bids and documents that no venue has, and stand in their way.
         journals = await asyncio.to_thread(tempfile.mkdtemp, prefix="gridwire-sandbox-journal-")
         stack.push_async_callback(asyncio.to_thread, shutil.rmtree, journals, ignore_errors=True)
         for name in set(_WITH_JOURNAL) & set(described["venues"]):

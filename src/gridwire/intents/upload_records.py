@@ -242,11 +242,14 @@ _STANDING: Mapping[State, str] = {
     "sending": "is being sent by a program that still waits for its answer. Wait for it",
     "queued": "is in the venue's queue. Follow its job",
     "processing": "is being processed by the venue. Follow its job",
-    "succeeded": "was loaded. To replace it, have the venue's support delete it, and say so with deleted_by_support",
+    "succeeded": "was loaded. To replace it, have the venue's support delete it, and say so with "
+    "deleted_by_support() or `gridwire siooi resolve --deleted-by-support`",
     "resolved_present": "was found at the venue. To replace it, have its support delete it, and say so with "
-    "deleted_by_support",
-    "unknown": "may be at the venue: its answer was lost. Look there, and settle it with resolve",
-    "expired": "may be at the venue: its job is no longer known there. Look there, and settle it with resolve",
+    "deleted_by_support() or `gridwire siooi resolve --deleted-by-support`",
+    "unknown": "may be at the venue: its answer was lost. Look there, and settle it with resolve() "
+    "or `gridwire siooi resolve`",
+    "expired": "may be at the venue: its job is no longer known there. Look there, and settle it with resolve() "
+    "or `gridwire siooi resolve`",
 }
 
 

@@ -90,8 +90,8 @@ class Checker:
             )
             raise InvalidInput(
                 f"There is no schema {form_code}.xsd to hold the document against: {where}. Ask the venue's support for it. "
-                "Nothing was sent. allow_unvalidated=True sends without, at the risk of loading a wrong document that only "
-                "support can delete."
+                "Nothing was sent. allow_unvalidated=True (--allow-unvalidated) sends without, at the risk of loading a wrong document "
+                "that only support can delete."
             )
         return None
 

@@ -106,7 +106,7 @@ class Poller:
             if loop.time() + pause > end:
                 raise JobNotSettled(
                     f"Job {job.job_id} (upload {job.ref}) had not ended after {deadline_s:g} s. It stays in the journal and is "
-                    "still the venue's: wait again, or start again with resume()."
+                    "still the venue's: wait again, with resume() or `gridwire siooi wait`."
                 )
             await asyncio.sleep(pause)
             poll += 1

@@ -166,7 +166,7 @@ def find(paths: Sequence[Path], form: str | None, object_key: str | None, period
 def _item(path: Path, form: str | None, object_key: str | None, period: str | None) -> Item:
     named = path.stem.split("__")
     parts = named if len(named) == 3 else [None, None, None]
-    found = [given or part for given, part in zip((form, object_key, period), parts, strict=True)]
+    found = [part if given is None else given for given, part in zip((form, object_key, period), parts, strict=True)]
     if not all(found):
         raise InvalidInput(
             f"{path.name} does not say what it is about. Name it FORM__OBJECT__PERIOD.xml, or give --form, --object and "

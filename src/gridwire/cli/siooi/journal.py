@@ -31,6 +31,7 @@ def journal(
 
     if state is not None and state not in STATES:
         raise InvalidInput(f"--state {state} is no state of an upload; these are: {', '.join(sorted(STATES))}.")
+    link.note_new_journal()
     rows = [row for row in read(link.journal_path) if state in (None, row.state)]
     if link.json:
         out_json({"uploads": [as_dict(row) for row in rows]})

@@ -74,11 +74,18 @@ class Link:
         named = self.settings.journal
         return lasting_path(named, "journal") if named else default_path()
 
+    def note_new_journal(self) -> None:
+        """Say so where ``--journal`` names no file: a mistyped name would let documents leave twice."""
+        if self.journal is not None and not self.journal_path.exists():
+            note = self.words("new_journal", file=self.journal_path)
+            tell(note, label=self.words("label_note"), style="yellow")
+
     def run(self, work: Callable[[Siooi], Awaitable[T]], *, offline: bool = False) -> T:
         """Open a client, do ``work`` with it, close it. What stays ``offline`` needs no password."""
         from gridwire.siooi import Siooi
 
         # A command ends and the next one goes on: its journal is never a throw-away one.
+        self.note_new_journal()
         more: dict[str, Any] = {**self._overrides, "journal": str(self.journal_path)}
         if offline and self.settings.password is None:
             more["password"] = "none needed"  # noqa: S105 - stands for one that is not asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ def new(
     """Write a commented profile to fill in, with the questions for the venue's support in Russian and English."""
     from gridwire.siooi.letters import SUPPORT
 
-    text = files("gridwire.siooi").joinpath("profile_template.toml").read_text(encoding="utf-8")
+    text = _template()
     if file is None:
         for line in text.splitlines():
             out(clean(line))
@@ -39,6 +40,14 @@ def new(
     return ExitCode.DONE
 
 
+def _template() -> str:
+    return files("gridwire.siooi").joinpath("profile_template.toml").read_text(encoding="utf-8")
+
+
+_TO_FILL_IN = ("base_url", "source_note")
+"""What the template cannot know, whatever the installation."""
+
+
 def check(
     link: Link,
     file: Annotated[
@@ -52,11 +61,16 @@ def check(
     if chosen is None:
         raise InvalidInput("Name the profile's file, or set GRIDWIRE_SIOOI_PROFILE.")
     profile = load_profile(chosen)
+    template = tomllib.loads(_template())
+    left = [name for name in _TO_FILL_IN if getattr(profile, name) == template[name]]
+    code = ExitCode.SETUP if left else ExitCode.DONE
     if link.json:
-        out_json(
-            {"name": profile.name, "host": profile.host, "confirmed": profile.confirmed, "local": profile.is_local}
-        )
-        return ExitCode.DONE
+        facts = {"name": profile.name, "host": profile.host, "confirmed": profile.confirmed, "local": profile.is_local}
+        out_json({**facts, "untouched": left})
+        return code
+    if left:
+        tell(link.words("untouched", file=chosen, fields=", ".join(left)), label=link.words("label_error"), style="red")
+        return code
     doubt = "" if profile.confirmed else link.words("not_confirmed")
     out(clean(link.words("profile_fine", name=profile.name, host=profile.host, confirmed=doubt)))
     return ExitCode.DONE

@@ -107,6 +107,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{name}: the profile is complete. It speaks to {host}{confirmed}.",
         "{name}: профиль полон. Он обращается к {host}{confirmed}.",
     ),
+    "untouched": (
+        "{file} still holds what the template was written with: {fields}. Fill it in from the letter of the venue's support.",
+        "В {file} остались значения из шаблона: {fields}. Заполните профиль по письму поддержки.",
+    ),
+    "new_journal": (
+        "{file} is a new journal: documents sent earlier are not in it, and are not recognised as sent.",
+        "{file} - новый журнал: ранее отправленных документов в нём нет, и повторы не распознаются.",
+    ),
     "not_confirmed": (
         ", and is not confirmed: it may talk to this machine only",
         ", но не подтверждён: доступна только эта машина",
