@@ -37,7 +37,7 @@ from tests.support.keys import ec_key, pem, rsa_key, secret
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"algorithm": "HS256"}, "must be made with a private key"),
+        ({"algorithm": "HS256"}, "is made with a private key"),
         ({"life_s": 29}, "30 to 900 s, not 29 s"),
         ({"life_s": 901}, "30 to 900 s, not 901 s"),
         ({"life_s": 60.5}, "a whole number of seconds"),
