@@ -34,7 +34,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 4, "a bid or document: unknown, it may be at the venue; look before you repeat it"
     SETUP = 5, "settings, login, rights or the journal do not allow it"
     VENUE = 6, "the network or the venue failed, or the venue said no to a question"
-    INTERRUPTED = 130, "interrupted (Ctrl-C, SIGTERM) or called off before anything was sent"
+    INTERRUPTED = 130, "interrupted (Ctrl-C, SIGTERM) or called off; nothing was sent but what is listed"
 
 
 def code_of(error: GridwireError) -> ExitCode:
