@@ -78,6 +78,7 @@ CASES: list[tuple[str, Change, str]] = [
     ("send", lambda p: p["send"].update(fields={}), "put {form_code}"),
     ("send.queued_when[0].status", lambda p: p["send"].update(queued_when=[{"status": 302}]), "is no success"),
     ("send.queued_when[0]", lambda p: p["send"].update(queued_when=[{}]), "empty rule"),
+    ("send.queued_when[0].code", lambda p: p["send"].update(queued_when=[{"code": "999"}]), "does not say that it means OK"),
     ("send.queued_when[0].status[0]", lambda p: p["send"].update(queued_when=[{"status": 500}]), "499"),
     ("send.refused_when[0].code", lambda p: p["send"].update(refused_when=[{"status": 400}]), "refuses nothing for certain"),
     ("send.refused_when[0].status", lambda p: p["send"].update(refused_when=[{"status": 302, "code": "201"}]), "redirect"),
