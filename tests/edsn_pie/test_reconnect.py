@@ -105,8 +105,8 @@ def pauses(outage_s: float) -> list[tuple[float, float]]:
 
 def test_pauses_double_and_stay_short_while_the_outage_is_young() -> None:
     found = pauses(3600)
-    assert [pause for _, pause in found[:4]] == [1.0, 2.0, 4.0, 4.0]
-    assert all(pause <= max(4.0, now / 4) for now, pause in found)
+    assert [pause for _, pause in found[:4]] == [1.0, 2.0, 2.0, 2.0]
+    assert all(pause <= max(2.0, now / 4) for now, pause in found)
     assert found[-1][1] == 60.0
 
 

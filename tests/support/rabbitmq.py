@@ -135,6 +135,12 @@ class RabbitMq:
                 self.signal(signal.SIGKILL)
             self._process.wait(10)
             self._process = None
+            # What waits is the script; the node it started may take connections a little longer.
+            until = time.monotonic() + 10
+            with contextlib.suppress(OSError):
+                while time.monotonic() < until:
+                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                    time.sleep(0.01)
 
     def close(self) -> None:
         """End it and its name servers, which have left its process group."""

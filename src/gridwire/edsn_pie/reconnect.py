@@ -19,7 +19,7 @@ anything else                                                a new connection af
 ===========================================================  =================================================
 
 Pauses are drawn between 0 and a bound that doubles from 1 s, to 60 s at most, and begins anew after a minute of streaming.
-While an outage is young the bound stays low, at a quarter of its age and at least 4 s: a broker that was only restarted is
+While an outage is young the bound stays low, at a quarter of its age and at least 2 s: a broker that was only restarted is
 used again within seconds.
 """
 
@@ -34,7 +34,7 @@ from gridwire.transport.amqp_failure import AmqpFailure, Cause, Stage
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-YOUNG_PAUSE_S = 4.0
+YOUNG_PAUSE_S = 2.0
 SHARE_OF_OUTAGE = 0.25
 HEALTHY_S = 60.0
 
