@@ -131,7 +131,9 @@ async def test_broker_and_queue_are_tried_without_taking_a_message() -> None:
             findings = await found(g.pie)
             how = "over TLS" if tls else "without TLS, on this machine"
             assert findings["broker"] == Finding(
-                "broker", "ok", f"reached {how}, took the token by plain_token; it offers PLAIN, XOAUTH2, OAUTHBEARER"
+                "broker",
+                "ok",
+                f"reached {how}, took the token by plain_token (PLAIN); it offers PLAIN, XOAUTH2, OAUTHBEARER",
             )
             assert findings["queue"] == Finding(
                 "queue", "ok", "pie.voorbeeld-energie can be read; no message was asked for"

@@ -189,7 +189,7 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"amqp_host": "[2001:db8::1", "amqp_address": "q"}, "a name alone"),
         ({"amqp_host": "b", "amqp_address": "q\n"}, "control characters"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_port": 0}, "between 1 and 65535"),
-        ({"amqp_host": "b", "amqp_address": "q", "amqp_auth": "digest"}, "one of plain_token, xoauth2"),
+        ({"amqp_host": "b", "amqp_address": "q", "amqp_auth": "digest"}, "one of plain_token, xoauth2, oauthbearer, cbs, auto, not"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_username": ""}, "must not be empty"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_credit": 0}, "between 1 and 10000"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_idle_timeout_s": -1}, "must be 0"),

@@ -177,7 +177,11 @@ async def _broker(network: Network, identity: Identity, account: Account, allow:
         return [Finding("broker", "failed", str(error)), no_queue]
     over = "over TLS" if amqp.tls else "without TLS, on this machine"
     offered = ", ".join(client.offered) or "no mechanism"
-    found = [Finding("broker", "ok", f"reached {over}, took the token by {amqp.auth}; it offers {offered}")]
+    found = [
+        Finding(
+            "broker", "ok", f"reached {over}, took the token by {amqp.auth} ({client.mechanism}); it offers {offered}"
+        )
+    ]
     try:
         await client.attach(
             amqp.address,

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import NoReturn, Protocol
 from uuid import uuid4
 
@@ -74,16 +75,16 @@ class Holder(Protocol):
 
 
 def mechanisms(settings: AmqpSettings, user: str, token: str) -> list[sasl.Mechanism]:
-    """How to log in, as the settings want it."""
-    match settings.auth:
-        case "plain_token":
-            return [sasl.plain(user, token)]
-        case "xoauth2":
-            return [sasl.xoauth2(user, token)]
-        case "oauthbearer":
-            return [sasl.oauthbearer(user, token, host=settings.host, port=settings.port)]
-        case "cbs":  # the token follows on a link of its own
-            return [sasl.external(), sasl.anonymous()]
+    """How to log in, as the settings want it: the first that the broker offers."""
+    if settings.auth == "cbs":  # the token follows on a link of its own
+        return [sasl.external(), sasl.anonymous()]
+    bearers: dict[str, Callable[[str, str], sasl.Mechanism]] = {
+        "oauthbearer": partial(sasl.oauthbearer, host=settings.host, port=settings.port),
+        "xoauth2": sasl.xoauth2,
+        "plain_token": sasl.plain,
+    }
+    chosen = list(bearers) if settings.auth == "auto" else [settings.auth]
+    return [bearers[name](user, token) for name in chosen]
 
 
 def broker_of(settings: AmqpSettings) -> Broker:

@@ -19,9 +19,9 @@ from gridwire.errors import ConfigurationError
 from gridwire.settings import Fact
 
 Environment: TypeAlias = Literal["sandbox", "test", "production"]
-AmqpAuth: TypeAlias = Literal["plain_token", "xoauth2", "oauthbearer", "cbs"]
+AmqpAuth: TypeAlias = Literal["plain_token", "xoauth2", "oauthbearer", "cbs", "auto"]
 
-AMQP_AUTHS: tuple[AmqpAuth, ...] = ("plain_token", "xoauth2", "oauthbearer", "cbs")
+AMQP_AUTHS: tuple[AmqpAuth, ...] = ("plain_token", "xoauth2", "oauthbearer", "cbs", "auto")
 
 _BASE = "/energy-market/market-participant/market-case/market-case-management/v1"
 
@@ -55,7 +55,10 @@ class AmqpSettings:
     container_id: str | None = None
     """A new one per client where None."""
     auth: AmqpAuth = "plain_token"
-    """How the token is handed over: as the password of SASL PLAIN, by SASL XOAUTH2 or OAUTHBEARER, or by a claim (CBS)."""
+    """How the token is handed over: as the password of SASL PLAIN, by SASL XOAUTH2 or OAUTHBEARER, or by a claim (CBS).
+
+    ``auto``: by the first of OAUTHBEARER, XOAUTH2 and PLAIN that the broker offers.
+    """
     username: str | None = None
     """User of SASL; the client id where None."""
     idle_timeout_s: float = 60.0

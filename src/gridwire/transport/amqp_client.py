@@ -143,6 +143,11 @@ class AmqpClient:
         """The SASL mechanisms that the broker offered."""
         return self._exchange.offered
 
+    @property
+    def mechanism(self) -> str:
+        """The SASL mechanism that was used; empty before the broker offered any."""
+        return self._exchange.mechanism
+
     def flush(self) -> None:
         """Send what was settled and asked for, in the loop's next turn."""
         self._wire.flush()

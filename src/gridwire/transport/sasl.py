@@ -101,6 +101,11 @@ class ClientExchange:
         """What arrived after the exchange."""
         return self._buffer
 
+    @property
+    def mechanism(self) -> str:
+        """What was chosen; empty before."""
+        return self._chosen.name if self._chosen is not None else ""
+
     def receive(self, data: bytes) -> bytes:
         """What to send in answer to ``data``."""
         self._buffer += data
@@ -140,7 +145,7 @@ class ClientExchange:
         if descriptor == sasl_frames.OUTCOME and isinstance(first, int):
             if first != 0:
                 what = OUTCOMES.get(first, f"the broker ended the login with the unknown code {first}")
-                used = self._chosen.name if self._chosen is not None else "no mechanism"
+                used = self.mechanism or "no mechanism"
                 raise self._failure(f"The login with {used} failed: {what}.", cause="outcome", outcome=first)
             self.done = True
             return b""

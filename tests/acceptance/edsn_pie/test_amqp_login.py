@@ -62,6 +62,24 @@ async def test_G23_each_way_to_hand_the_token_over_is_taken(auth: str) -> None:
             assert last.user == USER
 
 
+@pytest.mark.parametrize(
+    ("offered", "used"),
+    [
+        (("PLAIN", "XOAUTH2", "OAUTHBEARER"), "OAUTHBEARER"),
+        (("PLAIN", "XOAUTH2"), "XOAUTH2"),
+        (("ANONYMOUS", "PLAIN"), "PLAIN"),
+    ],
+)
+async def test_G23_auto_takes_the_best_that_is_offered(offered: tuple[str, ...], used: str) -> None:
+    async with amqp_world() as world:
+        world.broker.knobs.mechanisms = offered
+        world.put(1)
+        async with world.consumer(auth="auto") as consumer:
+            assert await handle(consumer, 1) == [1]
+        (contact,) = world.broker.contacts
+        assert (contact.mechanism, contact.user, contact.outcome) == (used, USER, 0)
+
+
 async def test_G24_a_token_of_three_kilobytes_passes() -> None:
     async with amqp_world() as world:
         token = world.tokens.make(filler="x" * 2300)
@@ -89,7 +107,16 @@ async def test_G25_a_mechanism_that_is_not_offered_is_an_error_that_lists_those_
         assert not world.broker.contacts
 
 
-@pytest.mark.parametrize("auth", ["plain_token", "xoauth2", "oauthbearer", "cbs"])
+async def test_G25_auto_never_falls_back_to_a_login_without_the_token() -> None:
+    async with amqp_world() as world:
+        world.broker.knobs.mechanisms = ("ANONYMOUS", "EXTERNAL")
+        async with world.consumer(auth="auto") as consumer:
+            with pytest.raises(EdsnConfigError, match="OAUTHBEARER or XOAUTH2 or PLAIN; it offers ANONYMOUS, EXTERNAL"):
+                await handle(consumer, 1)
+        assert not world.broker.contacts
+
+
+@pytest.mark.parametrize("auth", ["plain_token", "xoauth2", "oauthbearer", "cbs", "auto"])
 async def test_G26_no_token_travels_in_cleartext_beyond_this_machine(auth: str) -> None:
     settings = AmqpSettings(host="broker.example", address="q", tls=False, auth=auth)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"without TLS.*Nothing was sent"):
