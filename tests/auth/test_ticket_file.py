@@ -408,6 +408,7 @@ class TestLock:
                 await asyncio.sleep(0)
             waiter.cancel()
             await asyncio.wait([waiter])
+            assert waiter.cancelled()
         await asyncio.sleep(1)
         async with TicketFile(path).store("https://cas/cas/v1", USER, Events()).exclusive():
             pass
@@ -477,9 +478,13 @@ class TestLock:
         waiter = asyncio.create_task(enter())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+        told: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
         waiter.cancel()
         await asyncio.wait([waiter])
         await asyncio.sleep(1)
+        assert waiter.cancelled()
+        assert told == []
 
     async def test_works_where_fcntl_is_missing(
         self, path: Path, watched: tuple[LoginStore, list[Event]], monkeypatch: pytest.MonkeyPatch

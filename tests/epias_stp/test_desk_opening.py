@@ -73,6 +73,7 @@ async def test_desk_without_named_contracts_trades_any() -> None:
     async with trading(contracts=None) as t:
         accepted(await t.desk.buy("GG20261130", price="100", quantity=1))
         accepted(await t.desk.buy("GG20261130", price="101", quantity=1))
+        assert len(t.venue.market.bids) == 2
 
 
 async def test_read_only_and_unconfirmed_clients_have_no_desk() -> None:

@@ -115,6 +115,7 @@ async def test_leaving_what_was_never_entered_is_harmless() -> None:
     mode = TradingMode()
     gc.callbacks.append(mode._collected)  # as its entry does before its probe runs
     await mode.__aexit__(None, None, None)
+    assert mode._collected not in gc.callbacks
 
 
 def test_nothing_measured_is_no_lag() -> None:

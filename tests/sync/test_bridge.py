@@ -326,7 +326,7 @@ def test_a_call_that_meets_the_closing_is_told_that_it_is_closed() -> None:
 def test_a_long_call_is_waited_for_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_S", 0.005)
     with opened() as bridge:
-        bridge.call(asyncio.sleep, 0.03)
+        assert bridge.call(asyncio.sleep, 0.03, "slept") == "slept"
 
 
 def test_a_thread_that_ends_under_a_waiting_call_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

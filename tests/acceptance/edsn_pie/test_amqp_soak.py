@@ -48,6 +48,14 @@ def start(world: RemoteWorld, inbox: Path | None, notes: Notes) -> subprocess.Po
     return subprocess.Popen([sys.executable, "-m", soak_consumer.__name__, str(world.port), where, str(notes.path)])
 
 
+def wait_for_a_rollover(world: RemoteWorld) -> None:
+    """The first new login follows on the disconnect; nothing but the end of its token can be the cause of the second."""
+    logins, until = world.ask()["logins"], time.monotonic() + 30
+    while world.ask()["logins"] < logins + 2:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("with_inbox", [False, True], ids=["accept after the handler", "inbox"])
 def test_every_message_is_handled_through_disconnects_new_tokens_and_a_kill(tmp_path: Path, with_inbox: bool) -> None:
     notes = Notes(tmp_path / "notes")
@@ -64,6 +72,8 @@ def test_every_message_is_handled_through_disconnects_new_tokens_and_a_kill(tmp_
                     assert time.monotonic() < until, state
                     time.sleep(0.02)
                 world.ask(drop=True)
+                if number == DISCONNECTS // 4:
+                    wait_for_a_rollover(world)
                 if number == DISCONNECTS // 2:
                     consumer.send_signal(signal.SIGKILL)
                     consumer.wait(10)

@@ -343,11 +343,15 @@ def test_without_the_extra_everything_but_notifications_works() -> None:
 
 
 async def test_an_iterator_left_early_ends_with_its_block() -> None:
-    async with ground() as g, aclosing(g.pie.notifications()) as stream:
-        async for item in stream:
-            async with item as told:
-                if isinstance(told, TicketCreated):
-                    break
+    async with ground() as g:
+        async with aclosing(g.pie.notifications()) as stream:
+            async for item in stream:
+                async with item as told:
+                    if isinstance(told, TicketCreated):
+                        break
+        assert stream.closed
+        assert g.venue.broker is not None
+        assert g.venue.broker.queues[QUEUE].depth == 2
 
 
 async def test_grounds_have_brokers(tmp_path: Path) -> None:

@@ -544,6 +544,7 @@ async def test_T13_the_service_name_survives_the_form() -> None:
         f.venue.knobs.service = name
         stp = await f.client(f.account(service=name))
         accepted(await stp.bids.save(TODAY, **BID))
+        assert [call.ticket_problem for call in f.venue.log] == [""]
 
 
 async def test_unregistered_service_is_a_sentence_about_the_profile() -> None:
