@@ -64,11 +64,6 @@ async def test_a_tls_handshake_that_is_never_answered_is_given_up() -> None:
             await AmqpClient.connect(Broker("127.0.0.1", port, "me"), Network(timeout_s=3), LOGIN)
 
 
-async def test_a_proxy_is_not_gone_around() -> None:
-    with pytest.raises(ConfigurationError, match=r"does not go through a proxy.*Nothing was sent"):
-        await AmqpClient.connect(Broker("127.0.0.1", 9, "me"), Network(proxy="http://127.0.0.1:3128"), LOGIN)
-
-
 @pytest.mark.parametrize("host", ["broker.example", "10.0.0.1", "2001:db8::1"])
 async def test_cleartext_stays_on_this_machine(host: str) -> None:
     with pytest.raises(ConfigurationError, match="without TLS"):

@@ -7,8 +7,6 @@ does not reconnect; that needs rules of a venue.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from gridwire.errors import ConfigurationError
 from gridwire.observe.redact import one_line
-from gridwire.transport import amqp
+from gridwire.transport import amqp, tunnel
 from gridwire.transport.amqp import Delivery, Link, Settled
-from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
+from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage, os_words
 from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
 from gridwire.transport.sasl import ClientExchange, Mechanism
@@ -93,15 +91,21 @@ class AmqpClient:
                 f"The broker {broker} would be spoken to without TLS, and the token would travel unencrypted; gridwire "
                 "does so with this machine only. Switch tls on. Nothing was sent."
             )
-        if network.proxy is not None:
+        proxy = network.proxy_for(broker.host)
+        if proxy is not None and not proxy.startswith("http://"):
             raise ConfigurationError(
-                f"AMQP does not go through a proxy; a proxy is set, and {broker} would be reached around it. Open the "
-                "way to the broker and give the client no proxy. Nothing was sent."
+                f"AMQP goes through a proxy with an http:// address only, and {tunnel.place(proxy)} has another. What is "
+                "sent through is encrypted in either case. Nothing was sent."
+            )
+        if proxy is not None and not broker.tls:
+            raise ConfigurationError(
+                f"A proxy is set, and the token would travel through it to {broker} unencrypted. Switch tls on, or give "
+                "the client no proxy. Nothing was sent."
             )
         context = await ssl_context(network) if broker.tls else None
         client = cls(broker, mechanisms, network.timeout_s)
         try:
-            await client._reach(context)
+            await client._reach(context, proxy)
             await client._until(client._opened)
         except BaseException:
             client._wire.abort()
@@ -109,11 +113,16 @@ class AmqpClient:
             raise
         return client
 
-    async def _reach(self, context: ssl.SSLContext | None) -> None:
+    async def _reach(self, context: ssl.SSLContext | None, proxy: str | None) -> None:
         host, port = self._broker.host, self._broker.port
         try:
             async with asyncio.timeout(self._timeout_s):
-                await asyncio.get_running_loop().create_connection(lambda: self._wire, host, port, ssl=context)
+                if proxy is not None and context is not None:
+                    await tunnel.open_way(proxy, str(self._broker), self._wire, context, host)
+                else:
+                    await asyncio.get_running_loop().create_connection(lambda: self._wire, host, port, ssl=context)
+        except tunnel.NoWay as error:
+            raise AmqpFailure(str(error), stage="connect", cause="network") from None
         except ssl.SSLCertVerificationError as error:
             raise AmqpFailure(
                 f"The certificate of the broker {self._broker} does not prove that it is {host}: {error.verify_message}. "
@@ -131,7 +140,7 @@ class AmqpClient:
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
-            reason = _words(error)
+            reason = os_words(error)
             raise AmqpFailure(
                 f"The broker {self._broker} cannot be reached ({reason}).", stage="connect", cause="network"
             ) from None
@@ -302,7 +311,7 @@ class AmqpClient:
         """The socket is gone."""
         if not self.ended.done() and self._stage in ("connect", "sasl") and not self._exchange.done:
             self.ended.set_result(self._exchange.cut())
-        words = f" ({_words(error)})" if error is not None else ""
+        words = f" ({os_words(error)})" if error is not None else ""
         self._end(f"The connection to the broker {self._broker} ended without a word{words}.", "eof")
         if not self._gone.done():
             self._gone.set_result(None)
@@ -371,12 +380,3 @@ class AmqpClient:
 def in_url(host: str) -> str:
     """``host`` as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def _words(error: Exception) -> str:
-    """The operating system's words for it, without addresses."""
-    if isinstance(error, socket.gaierror):
-        return "its name is not known"
-    if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
-    return type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -57,3 +59,12 @@ class AmqpFailure(TransportError):
         """The SASL outcome: 1 credentials, 2 system, 3 system for good, 4 system for now (AMQP 1.0, section 5.3.3.6)."""
         self.offered: tuple[str, ...] = offered
         """The SASL mechanisms that the peer offered, where that is known."""
+
+
+def os_words(error: Exception) -> str:
+    """The operating system's words for it, without addresses."""
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return type(error).__name__

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from gridwire.errors import ConfigurationError
 
@@ -44,12 +45,28 @@ class Network:
             path = getattr(self, name)
             if path is not None and not Path(path).is_file():
                 raise ConfigurationError(f"{name} names {path}, which is not a file.")
-        try:
-            usable = self.proxy is None or urlsplit(self.proxy).scheme in ("http", "https")
-        except ValueError:
-            usable = False
-        if not usable:
+        if self.proxy is not None and not _usable(self.proxy):
             raise ConfigurationError("proxy must be an http:// or https:// address.")
+
+    def proxy_for(self, host: str) -> str | None:
+        """The proxy to go through to ``host`` where the library that connects knows of none. Raises `ConfigurationError`."""
+        if self.proxy is not None or not self.trust_env or proxy_bypass(host):
+            return self.proxy
+        found = getproxies().get("https") or getproxies().get("all")
+        if found is None:
+            return None
+        proxy = found if "://" in found else f"http://{found}"
+        if not _usable(proxy):
+            raise ConfigurationError("The environment names a proxy that is no http:// or https:// address.")
+        return proxy
+
+
+def _usable(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy)
+        return parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
 
 
 @functools.lru_cache(maxsize=32)
