@@ -318,3 +318,20 @@ async def test_a_loss_with_its_pause_is_one_sentence() -> None:
             await until_state(consumer, "lost")
             event = await world.seen("link.lost")
             assert "(Connection refused); again in " in event.text
+
+
+async def test_free_handlers_are_fed_while_others_hang() -> None:
+    async with amqp_world() as world:
+        world.put(*range(16), *range(100, 112))
+        done: list[str] = []
+
+        async def handler(notification: Any) -> None:
+            if int(notification.ticket_id.removeprefix("T-")) < 16:
+                await asyncio.sleep(3600)
+            done.append(notification.ticket_id)
+
+        runner = asyncio.create_task(world.consumer(credit=20).run(handler, concurrency=20))
+        await asyncio.sleep(5)
+        assert len(done) == 12
+        runner.cancel()
+        await asyncio.wait([runner])

@@ -116,14 +116,14 @@ class Consumer:
         while True:
             if self._told:
                 return self._told.popleft()
+            if self._failure is not None:  # before what is ready: done with could not be noted any more
+                failure = self._failure
+                await self.aclose()
+                raise failure
             if self._ready and not self._stopping:
                 entry = self._ready.popleft()
                 entry.state = "handling"
                 return Received(entry, partial(self._decide, entry))
-            if self._failure is not None:
-                failure = self._failure
-                await self.aclose()
-                raise failure
             if self._closed or self._stopping:
                 raise StopAsyncIteration
             waiter = loop.create_future()
@@ -324,21 +324,23 @@ class Consumer:
 
     def _settled_one(self) -> None:
         """Send what was decided, and ask for as many new messages, a few at a time."""
-        client, link = self._client, self._link
-        if client is not None and link is not None:
-            if (
-                not self._stopping
-                and self._asking is None
-                and self._deliveries.owed >= max(1, self._settings.credit // 4)
-            ):
-                self._asking = asyncio.get_running_loop().call_soon(self._ask)
-            else:
-                client.flush()
+        if not self._ask_soon() and self._client is not None:
+            self._client.flush()
         if self._settling and not self._busy():
             for waiter in self._settling:
                 if not waiter.done():
                     waiter.set_result(None)
             self._settling.clear()
+
+    def _ask_soon(self) -> bool:
+        """Have a quarter of the window asked for at once; less only when nothing could come without it."""
+        link, owed = self._link, self._deliveries.owed
+        if link is None or not owed or self._stopping or self._asking is not None:
+            return False
+        if owed < self._settings.credit // 4 and link.credit > 0:
+            return False
+        self._asking = asyncio.get_running_loop().call_soon(self._ask)
+        return True
 
     def _ask(self) -> None:
         self._asking = None
@@ -390,14 +392,16 @@ class Consumer:
         entry = self._deliveries.arrive(self._decode(message), message, delivery, self._now())
         if entry is None:
             self._settled_one()
-        elif self._stopping:
+        elif self._stopping or self._failure is not None:
             self._deliveries.give_back(entry)
             self._settled_one()
-        elif self._shelf is not None:
-            entry.state = "storing"
-            self._shelf.store(entry)
         else:
-            self._offer(entry)
+            self._ask_soon()
+            if self._shelf is not None:
+                entry.state = "storing"
+                self._shelf.store(entry)
+            else:
+                self._offer(entry)
 
     def hold(self) -> None:
         """The link is about to end: credit that comes free is not given again."""
@@ -489,6 +493,8 @@ class Consumer:
         """The inbox has stored something, or cannot."""
         if error is not None:
             self._fail(error)
+            for entry in [entry for entry in self._deliveries.entries if entry.state == "storing"]:
+                self._deliveries.give_back(entry)  # nobody will store it; the next start gets it from the queue
         self._settled_one()
 
     def _now(self) -> float:

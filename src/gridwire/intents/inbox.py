@@ -208,7 +208,13 @@ class Inbox:
         """When messages could last come, by any process; None if they never could."""
         with self._working():
             row = self._open().execute("SELECT value FROM facts WHERE name = 'streaming'").fetchone()
-        return moment(row[0]) if row is not None else None
+        try:
+            return moment(row[0]) if row is not None else None
+        except (TypeError, ValueError, OverflowError, OSError):
+            raise JournalError(
+                f"The inbox {self.path} is damaged: the time of its last connection is no number. No message was taken: "
+                "repair the file, or move it away."
+            ) from None
 
     def _select(self, where: str, *values: str) -> list[Kept]:
         with self._working():
