@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,10 @@ async def test_a_senseless_concurrency_is_refused(concurrency: int) -> None:
         lambda: ConsumerOptions(give_up="accepted"),  # type: ignore[arg-type]
         lambda: ConsumerOptions(rollover="never"),  # type: ignore[arg-type]
         lambda: ConsumerOptions(stop_timeout_s=float("nan")),
+        lambda: ConsumerOptions(most_failures="x"),  # type: ignore[arg-type]
+        lambda: ConsumerOptions(most_failures=True),
+        lambda: ConsumerOptions(stop_timeout_s="x"),  # type: ignore[arg-type]
+        lambda: ConsumerOptions(inbox=True),  # type: ignore[arg-type]
     ],
 )
 def test_senseless_options_are_refused(make: Callable[[], ConsumerOptions]) -> None:
@@ -283,8 +288,10 @@ async def test_what_always_meets_a_foreign_cancellation_is_given_up_like_any_fai
         consumer = world.consumer(ConsumerOptions(most_failures=2))
         runner = asyncio.create_task(consumer.run(handler))
         await world.seen("notification.given_back")
-        assert [event.text for event in world.events if event.name == "notification.failed"] == [
-            "the handler raised CancelledError; again in 1 s"
+        failed = [event.text for event in world.events if event.name == "notification.failed"]
+        assert [re.sub(r":\d+", "", text) for text in failed] == [
+            "the handler raised CancelledError (test_consumer.py, handler); again in 1 s",
+            "the handler raised CancelledError (test_consumer.py, handler); again in 2 s",
         ]
         await consumer.aclose()
         await runner
@@ -333,5 +340,130 @@ async def test_free_handlers_are_fed_while_others_hang() -> None:
         runner = asyncio.create_task(world.consumer(credit=20).run(handler, concurrency=20))
         await asyncio.sleep(5)
         assert len(done) == 12
+        runner.cancel()
+        await asyncio.wait([runner])
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_a_handler_may_end_the_stream_and_what_it_handled_is_accepted(concurrency: int) -> None:
+    async with amqp_world() as world:
+        world.put(*range(5))
+        began = asyncio.get_running_loop().time()
+        handled: list[str] = []
+        consumer = world.consumer(credit=1)
+
+        async def handler(notification: Any) -> None:
+            handled.append(notification.ticket_id)
+            await consumer.aclose()
+            await asyncio.sleep(1)
+
+        await consumer.run(handler, concurrency=concurrency)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert consumer.closed
+        assert handled == ["T-0"]
+        assert consumer.counts.handled == 1
+        await until(lambda: world.queue.accepted == 1)
+        assert world.queue.depth == 4
+
+
+async def test_a_block_may_end_the_stream_and_is_accepted() -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        async with world.consumer() as consumer:
+            taken = 0
+            async for item in consumer:
+                async with item:
+                    if isinstance(item, Received):
+                        taken += 1
+                        await consumer.aclose()
+            assert taken == 1
+        await until(lambda: world.queue.accepted == 1)
+        assert world.queue.depth == 1
+
+
+async def test_whoever_forgets_to_enter_what_is_handed_out_is_told_why_nothing_comes() -> None:
+    async with amqp_world() as world:
+        world.put(*range(10))
+        async with world.consumer(ConsumerOptions(stop_timeout_s=0), credit=4) as consumer:
+            items = [await next_received(consumer) for _ in range(4)]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(60):
+                    await next_received(consumer)
+            (event,) = [event for event in world.events if event.name == "notification.unentered"]
+            assert event.text.startswith("4 notifications were handed out and none was entered")
+            for item in items:
+                async with item:
+                    pass
+            assert len(await handle(consumer, 6)) == 6
+
+
+@pytest.mark.parametrize("handler", [None, "x", lambda: 1, lambda one, two: 1])
+async def test_what_cannot_handle_a_notification_is_refused_before_one_is_taken(handler: Any) -> None:
+    async with amqp_world() as world:
+        with pytest.raises(InvalidInput, match="Nothing was taken"):
+            await world.consumer().run(handler)
+        assert world.broker.accepted == 0
+
+
+async def test_a_handler_that_does_not_say_what_it_takes_is_tried() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        consumer = world.consumer()
+        runner = asyncio.create_task(consumer.run(type))  # type: ignore[arg-type]
+        failed = await world.seen("notification.failed")
+        assert "TypeError: object type can't be used in 'await' expression" in failed.text
+        await consumer.aclose()
+        await runner
+
+
+async def test_the_log_says_what_a_handler_raised_and_where() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+
+        async def handler(_: object) -> None:
+            raise KeyError("missing column, password=hunter2")
+
+        consumer = world.consumer()
+        runner = asyncio.create_task(consumer.run(handler))
+        failed = await world.seen("notification.failed")
+        assert re.fullmatch(
+            r"the handler raised KeyError: 'missing column, password=\*\*\* \(test_consumer.py:\d+, handler\); again in 1 s",
+            failed.text,
+        )
+        await consumer.aclose()
+        await runner
+
+
+@pytest.mark.parametrize("give_up", ["released", "modified"])
+async def test_what_fails_at_once_each_time_does_not_go_round_and_round(give_up: Any) -> None:
+    async with amqp_world() as world:
+        world.put(1)
+
+        async def handler(_: object) -> None:
+            raise ValueError
+
+        consumer = world.consumer(ConsumerOptions(most_failures=1, give_up=give_up))
+        runner = asyncio.create_task(consumer.run(handler))
+        await asyncio.sleep(60)
+        assert 50 <= consumer.counts.failures <= 62
+        await consumer.aclose()
+        await runner
+        assert world.queue.depth == 1
+
+
+async def test_a_change_of_tokens_does_not_wait_on_for_handlers_of_a_connection_that_is_gone() -> None:
+    async with amqp_world(life_s=100) as world:
+        world.put(1, 2)
+        consumer = world.consumer(ConsumerOptions(stop_timeout_s=0.1))
+
+        async def handler(_: object) -> None:
+            await asyncio.sleep(1000)
+
+        runner = asyncio.create_task(consumer.run(handler))
+        await world.seen("link.draining")
+        began = asyncio.get_running_loop().time()
+        world.broker.drop()
+        await world.seen("link.streaming", 2)
+        assert asyncio.get_running_loop().time() - began < 5
         runner.cancel()
         await asyncio.wait([runner])

@@ -21,7 +21,7 @@ from gridwire.edsn_pie.identity import Identity
 from gridwire.edsn_pie.models import Comment, CommentCreated, Notification, Ticket, TicketCreated
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account, inbox_owner
-from gridwire.edsn_pie.stream import ConsumerOptions
+from gridwire.edsn_pie.stream import ConsumerOptions, StreamEvent, check_handler
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly
 from gridwire.intents.inbox import default_inbox
 from gridwire.observe.events import Events, Listener
@@ -238,14 +238,18 @@ class EdsnPie:
         *,
         concurrency: int = 1,
         options: ConsumerOptions | None = None,
+        on_event: Callable[[StreamEvent], object] | None = None,
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
 
         ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
-        comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
+        comes again. ``on_event`` is called with what else happens: `HandlerFailed` holds what the handler raised. Raises
+        `InvalidInput` for a handler that cannot be called with a notification, what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
         `EdsnTlsError`.
         """
-        await self.notifications(options).run(partial(_call, handler), concurrency=concurrency)
+        stream = self.notifications(options)
+        check_handler(handler)
+        await stream.run(partial(_call, handler), concurrency=concurrency, on_event=on_event)
 
     # -----------------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from uuid import uuid4
 
 from gridwire import clock
@@ -178,7 +178,7 @@ class QueueLink:
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
             await self._stream(client, ends_at)
-            await self._roll_over(token, ends_at)
+            await self._roll_over(client, token, ends_at)
         finally:
             if self._link is not None:
                 self._away_since = self._alive_at  # not now: this machine may have slept since
@@ -202,12 +202,20 @@ class QueueLink:
         before, self._alive_at = self._alive_at, clock.now()
         self._tell_loss(before)
 
-    async def _roll_over(self, token: str, ends_at: float | None) -> None:
+    async def _roll_over(self, client: AmqpClient, token: str, ends_at: float | None) -> None:
         """Let what is with us be decided on the connection it came by, then have a new token fetched."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
         left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
-        await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
+        within_s = max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0))
+        settling = asyncio.ensure_future(self._holder.settled(within_s))
+        try:
+            either: set[asyncio.Future[Any]] = {settling, client.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if settling.done():
+                settling.result()
+        finally:
+            settling.cancel()
         self._tokens.refused(token)
 
     def stop_asking(self) -> None:

@@ -16,14 +16,13 @@ from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
 from gridwire.edsn_pie.models import Notification, UnknownNotification
 from gridwire.intents.inbox import Inbox, Kept
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import said
 from gridwire.transport.amqp_message import AmqpMessage, dump, load
 
 T = TypeVar("T")
 
 LOOK_EVERY_S = 30.0
 """How often the inbox is looked at for messages that were retried by a person, and the link's time noted."""
-_NOTE_LENGTH = 500
 
 
 @dataclass(slots=True)
@@ -90,7 +89,7 @@ class Shelf:
 
     async def park(self, entry: Entry, error: BaseException) -> None:
         """Its handler has failed too often. Returns when that is on the disk, and is not undone by being cancelled."""
-        await self._add(entry, "park", _note(error))
+        await self._add(entry, "park", said(error))
 
     async def written(self) -> None:
         """Wait until everything that was asked for is on the disk, or cannot be."""
@@ -213,13 +212,3 @@ class Shelf:
             reason = f"It was damaged in the inbox {self._path} and cannot be read again ({type(error).__name__})."
             raw = kept.message
             return UnknownNotification(envelope="none", key=kept.key, raw=raw, reason=reason), AmqpMessage(body=raw)
-
-
-def _note(error: BaseException) -> str:
-    """What a handler raised, as text that every file takes."""
-    name = type(error).__name__
-    try:
-        text = f"{name}: {error}"
-    except Exception:  # noqa: BLE001 - its words are the caller's code
-        text = name
-    return mask(text).encode("utf-8", "backslashreplace").decode()[:_NOTE_LENGTH]

@@ -112,7 +112,8 @@ class Inbox:
         if not try_lock(descriptor):
             os.close(descriptor)
             raise InboxBusy(
-                f"Another process takes its notifications by the inbox {self.path}. Give each process a file of its own. "
+                f"The inbox {self.path} is in use, by another process or by another stream of this one. Give each a file "
+                "of its own. "
                 "Nothing was changed."
             )
         self._lock = descriptor

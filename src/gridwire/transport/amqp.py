@@ -63,6 +63,11 @@ class Delivery:
         """Whether the peer has settled it, also if that was not told yet."""
         return bool(cproton.pn_delivery_settled(self._raw))
 
+    @property
+    def presettled(self) -> bool:
+        """Whether the peer had settled it when it sent it."""
+        return self.peer_settled
+
     def settle(self, how: Settled | None, *, failed: bool = False, condition: Condition | None = None) -> bool:
         """Tell the peer how it ended, once (None: only forget it). False if it was settled or its connection has ended."""
         if self.settled or self.link.engine.over:
