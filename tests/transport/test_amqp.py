@@ -182,6 +182,40 @@ def test_a_name_that_is_no_text_ends_the_connection_and_raises_nothing(what: str
     peer.release()
 
 
+@pytest.mark.parametrize("server", [False, True])
+def test_a_frame_that_the_engine_can_make_nothing_of_ends_either_role_once(server: bool) -> None:
+    told, peers = Told(), Told()
+    ours = Engine(told, server=server, container_id="ours")
+    peer = Engine(peers, server=not server, container_id="peer")
+    ours.open()
+    peer.open()
+    passed_on(ours, peer)
+    passed_on(peer, ours)
+    for _ in range(3):
+        ours.receive(b"\x00\x00\x00\x0c\x02\x00\x00\x00\x00\x53\x99\x45")
+    assert [condition.name for condition in told.broken_by] == ["amqp:connection:framing-error"]
+    assert told.closed_by == []
+    passed_on(ours, peer)
+    assert peers.closed_by == told.broken_by, "the peer is told why"
+    assert ours.output() is None, "and nothing keeps the connection open"
+    ours.release()
+    peer.release()
+
+
+def test_bytes_after_the_end_are_no_second_end() -> None:
+    told = Told()
+    ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")
+    ours.open()
+    peer.open()
+    passed_on(ours, peer)
+    peer.close()
+    passed_on(peer, ours)
+    ours.receive(b"more")
+    assert (told.closed_by, told.broken_by) == ([None], [])
+    ours.release()
+    peer.release()
+
+
 def test_what_a_peer_says_at_the_end_is_one_short_line() -> None:
     told = Told()
     ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")

@@ -224,6 +224,7 @@ class Engine:
         """What was sent and not yet settled by the peer."""
         self.over: bool = False
         """Whether nothing can be told to the peer any more."""
+        self._end_told = False
         self._connection = connection = proton.Connection()
         self._collector = proton.Collector()
         connection.collect(self._collector)
@@ -288,7 +289,7 @@ class Engine:
         view = memoryview(data)
         while view and not self.over:
             capacity = cproton.pn_transport_capacity(self._raw)
-            if capacity <= 0:  # closed: what comes after the end means nothing
+            if capacity <= 0:  # it reads no more: what comes after the end means nothing
                 break
             pushed = cproton.pn_transport_push(self._raw, view[:capacity])
             if pushed <= 0:
@@ -296,6 +297,11 @@ class Engine:
             view = view[pushed:]
             self._dispatch()
         self._dispatch()
+        # The engine stops reading at a frame that it can make nothing of, and raises no event about it.
+        if not self.over and not self._end_told and cproton.pn_transport_capacity(self._raw) < 0:
+            condition = Condition("amqp:connection:framing-error", "a frame that means nothing")
+            self.close(condition)
+            self._broken(condition)
 
     def output(self) -> bytes | None:
         """What is to be sent now, at most 256 kB; empty for nothing, None when nothing will follow."""
@@ -345,10 +351,14 @@ class Engine:
                     handler(self, proton.Event.wrap(event))  # type: ignore[no-untyped-call]
             except Exception as error:  # noqa: BLE001 - a name that is no text, say: the engine does not look at those
                 what = f"it holds what cannot be read ({type(error).__name__})"
-                self._side.broken(Condition("amqp:decode-error", what))
+                self._broken(Condition("amqp:decode-error", what))
             if self.over:
                 return
             pop(collector)
+
+    def _broken(self, condition: Condition) -> None:
+        self._end_told = True
+        self._side.broken(condition)
 
     def _on_delivery(self, raw: Any) -> None:
         if cproton.pn_delivery_readable(raw) or cproton.pn_delivery_aborted(raw):
@@ -370,7 +380,7 @@ class Engine:
             return
         size = cproton.pn_delivery_pending(raw)
         if size > MAX_MESSAGE_BYTES:
-            self._side.broken(Condition("amqp:link:message-size-exceeded", f"a message of more than {size} bytes"))
+            self._broken(Condition("amqp:link:message-size-exceeded", f"a message of more than {size} bytes"))
             return
         if cproton.pn_delivery_partial(raw):
             return
@@ -408,11 +418,12 @@ class Engine:
     def _on_close(self, event: Any) -> None:
         condition = _condition_in(event.connection.remote_condition)
         event.connection.close()
+        self._end_told = True
         self._side.closed(condition)
 
     def _on_error(self, event: Any) -> None:
         condition = _condition_in(event.transport.condition)
-        self._side.broken(condition or Condition("amqp:internal-error", "the engine gave no reason"))
+        self._broken(condition or Condition("amqp:internal-error", "the engine gave no reason"))
 
 
 _HANDLERS: dict[int, Callable[[Engine, Any], None]] = {
