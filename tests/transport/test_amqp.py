@@ -84,6 +84,45 @@ def test_the_engines_own_types_become_plain_ones() -> None:
     assert plain(object).startswith("<class")
 
 
+PROPERTIES = b"\x00\x53\x73\xc0\x04\x01\xa1\x01m"
+BY_SYMBOL = b"\x00\xa3\x10amqp:data:binary"
+
+
+@pytest.mark.parametrize(
+    ("sections", "body"),
+    [
+        (b"\x00\x53\x75\xa0\x02ab" + b"\x00\x53\x75\xb0\x00\x00\x00\x02cd", b"abcd"),
+        (b"\x00\x53\x75\xa0\x02ab" + b"\x00\x53\x75\xa0\x00", b"ab"),
+        (b"\x00\x53\x75\xa0\x02ab" + b"\x00\x80\x00\x00\x00\x00\x00\x00\x00\x75\xa0\x02cd", b"abcd"),
+        (BY_SYMBOL + b"\xa0\x02ab", b"ab"),
+        (b"\x00\x53\x75\xa0\x02ab" + BY_SYMBOL + b"\xa0\x02cd", b"abcd"),
+        (b"\x00\x53\x76\xc0\x04\x01\xa1\x01a" + b"\x00\x53\x76\x45" + b"\x00\x53\x76\xc0\x03\x01\x54\x07", ["a", 7]),
+        (b"\x00\xa3\x11amqp:amqp-value:*\xa1\x01v", "v"),
+        (b"\x00\x53\x75\xa0\x09\x00\x53\x75\xa0\x02ab\x00S", b"\x00\x53\x75\xa0\x02ab\x00S"),
+        (b"", None),
+    ],
+)
+def test_a_body_in_several_sections_is_one_body(sections: bytes, body: Any) -> None:
+    message = Decoder().decode(PROPERTIES + sections)
+    assert message == AmqpMessage(body=body, message_id="m")
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        b"\x00\x53\x77\xa1\x01a" + b"\x00\x53\x77\xa1\x01b",
+        b"\x00\x53\x75\xa0\x01a" + b"\x00\x53\x77\xa1\x01b",
+        b"\x00\x53\x75\xa0\x01a" + b"\x00\x53\x75\xa1\x01b",
+        b"\x00\x53\x76\x45" + b"\x00\x53\x76\xa1\x01b",
+        b"\x00\x53\x75\xa0\x05ab",
+        b"\xff\xff",
+    ],
+)
+def test_a_body_of_which_a_part_would_be_lost_is_told(sections: bytes) -> None:
+    with pytest.raises(Undecodable):
+        Decoder().decode(PROPERTIES + sections)
+
+
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_a_message_or_an_error(data: bytes) -> None:
     with contextlib.suppress(Undecodable):

@@ -9,6 +9,7 @@ than the message.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from uuid import UUID
 
 from gridwire.errors import MissingExtra
 from gridwire.observe.redact import one_line
+from gridwire.transport import amqp_sections
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
 
@@ -481,6 +483,10 @@ class Decoder:
             raise Undecodable("the delivery holds no AMQP message")
         try:
             message = self._read(raw)
+            if message.body is None or amqp_sections.maybe_several(data):
+                message = replace(message, body=_whole_body(data))
+        except (Undecodable, amqp_sections.BadSections) as error:
+            raise Undecodable(f"the delivery holds what cannot be read: {error}") from None
         except Exception as error:  # noqa: BLE001 - hostile bytes may raise anything, and must not end the connection
             raise Undecodable(f"the delivery holds a value that cannot be read ({type(error).__name__})") from None
         if message == _EMPTY:  # the engine passes over a damaged section without a word
@@ -509,6 +515,29 @@ def _value(data: Any) -> Any:
     if cproton.pn_data_type(data) == cproton.PN_BINARY:
         return bytes(cproton.pn_data_get_binary(data))
     return plain(proton.Data(data).get_object())
+
+
+def _whole_body(data: bytes) -> Any:
+    """The body of an encoded message out of all its sections; None where there is none."""
+    found = amqp_sections.bodies(data)
+    kinds = {kind for kind, _ in found}
+    if len(kinds) > 1 or (kinds == {"value"} and len(found) > 1):
+        raise Undecodable("it has several bodies")
+    if kinds == {"data"}:
+        return b"".join(amqp_sections.content(value) for _, value in found)
+    values = [_decoded(value) for _, value in found]
+    if kinds != {"sequence"}:
+        return values[0] if values else None
+    if not all(isinstance(value, list) for value in values):
+        raise Undecodable("a sequence section holds no list")
+    return [item for value in values for item in value]
+
+
+def _decoded(value: bytes) -> Any:
+    data = proton.Data()
+    data.decode(value)
+    data.rewind()
+    return _value(data._data)
 
 
 def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None = None) -> bytes:
