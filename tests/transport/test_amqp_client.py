@@ -115,6 +115,21 @@ async def test_a_broker_that_does_not_say_good_bye_is_left_all_the_same() -> Non
         assert world.broker.connections == set()
 
 
+@pytest.mark.parametrize("after_s", [0.0, 1.0, 3.0, 5.0])
+async def test_a_good_bye_that_is_cancelled_leaves_no_connection(after_s: float) -> None:
+    async with amqp_world() as world:
+        world.broker.faults.add("silence")
+        client = await opened(world)
+        await client.attach(QUEUE, name="x", taker=ignore)
+        closing = asyncio.create_task(client.close(2))
+        await asyncio.sleep(after_s)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await asyncio.sleep(0.1)
+        assert world.broker.connections == set()
+        assert await client.ended is None, "it is we who have ended it"
+
+
 async def test_a_delivery_of_a_connection_that_has_ended_cannot_be_settled() -> None:
     async with amqp_world() as world:
         held: list[Delivery] = []

@@ -265,8 +265,18 @@ class AmqpClient:
         """Say good-bye, give the broker ``timeout_s`` for each answer, and end the connection in any case.
 
         The link is closed first and by itself: a broker may look at settlements and at the end of a connection in
-        different places, and its answer to the link's end shows that it has seen the settlements.
+        different places, and its answer to the link's end shows that it has seen the settlements. Whoever is cancelled
+        while waiting for these answers leaves no connection behind either.
         """
+        try:
+            await self._part(timeout_s)
+        finally:
+            if not self.ended.done():
+                self.ended.set_result(None)
+            self._wire.abort()
+        await asyncio.wait({self._gone}, timeout=timeout_s)
+
+    async def _part(self, timeout_s: float) -> None:
         if self._main is not None and not self.ended.done():
             self._parting = parting = asyncio.get_running_loop().create_future()
             self._main.close()
@@ -278,8 +288,6 @@ class AmqpClient:
             self._wire.flush()
             self.ended.set_result(None)
             await asyncio.wait({self._gone}, timeout=timeout_s)
-        self._wire.abort()
-        await asyncio.wait({self._gone}, timeout=timeout_s)
 
     def _end(self, text: str, cause: Cause, condition: Condition | None = None) -> None:
         if not self.ended.done():
