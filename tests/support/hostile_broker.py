@@ -43,10 +43,19 @@ def performative(code: int, *fields: bytes, payload: bytes = b"", channel: int =
     return frame(b"\x00\x53" + bytes([code]) + listed(*fields) + payload, channel=channel, kind=kind)
 
 
-def transfer(number: int, payload: bytes, *, settled: bool = False, more: bool = False, first: bool = True) -> bytes:
+def transfer(
+    number: int,
+    payload: bytes,
+    *,
+    settled: bool = False,
+    more: bool = False,
+    first: bool = True,
+    aborted: bool = False,
+) -> bytes:
     """One transfer on the link with handle 0; those after the ``first`` of a delivery name neither id nor tag."""
     named = [uint(number), binary(str(number).encode()), uint(0)] if first else [NULL, NULL, NULL]
-    return performative(0x14, uint(0), *named, TRUE if settled else FALSE, TRUE if more else FALSE, payload=payload)
+    flags = [TRUE if settled else FALSE, TRUE if more else FALSE, NULL, NULL, FALSE, TRUE if aborted else FALSE]
+    return performative(0x14, uint(0), *named, *flags, payload=payload)
 
 
 def sent(number: int, **more: Any) -> bytes:
@@ -62,7 +71,7 @@ class HostileConnection:
         self._exchange = ServerExchange(("PLAIN",))
         self.engine: Engine = Engine(self, server=True, container_id="hostile")
         self.wire: AmqpWire = AmqpWire(self, self.engine, self._exchange)
-        self.settled: list[tuple[int, bool]] = []
+        self.settled: list[tuple[int, bool, bool]] = []
         self.broken_by: list[Condition] = []
         self._begun = False
 
@@ -80,6 +89,7 @@ class HostileConnection:
 
     def attached(self, link: Link) -> None:
         if not link.opened:
+            self._broker.longest_message = link._own.remote_max_message_size
             self._broker.answer(link)
             self.wire.flush()
 
@@ -91,8 +101,8 @@ class HostileConnection:
             for data in self._broker.script[min(number, len(self._broker.script) - 1)]:
                 self.wire.write(data)
 
-    def disposed(self, delivery: Any, how: int, *, failed: bool) -> None:
-        self.settled.append((how, failed))
+    def disposed(self, delivery: Any, how: int, *, failed: bool, undeliverable: bool) -> None:
+        self.settled.append((how, failed, undeliverable))
 
     def broken(self, condition: Condition) -> None:
         self.broken_by.append(condition)
@@ -108,6 +118,8 @@ class HostileBroker:
         self.script = script
         self.connections: list[HostileConnection] = []
         self.port = 0
+        self.longest_message = 0
+        """What the client has said that a message may have, in bytes; 0 before, and where it said nothing."""
         self.answer: Callable[[Link], None] = answer or _agree
 
     def accept(self) -> AmqpWire:

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwire.transport.amqp import Decoder, Engine, Undecodable, encode, plain
+from gridwire.transport.amqp import MAX_MESSAGE_BYTES, Decoder, Delivery, Engine, Link, Undecodable, encode, plain
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
+from tests.support.hostile_broker import FALSE, NULL, binary, performative, transfer, uint
 
 WHOLE = AmqpMessage(
     body=b'{"a":1}',
@@ -194,6 +195,22 @@ class Told:
         return lambda *_args, **_named: None
 
 
+class Receiving(Told):
+    """A side that also writes down what came, and forgets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[bytes] = []
+        self.oversized_count = 0
+
+    def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
+        self.came.append(data)
+        delivery.settle(None)
+
+    def oversized(self, link: Link, delivery: Delivery) -> None:
+        self.oversized_count += 1
+
+
 def passed_on(source: Engine, target: Engine, change: Any = bytes) -> None:
     while data := source.output():
         target.receive(change(data))
@@ -217,6 +234,44 @@ def test_a_name_that_is_no_text_ends_the_connection_and_raises_nothing(what: str
     ours.tick(1.0)
     ours.output()
     assert len(told.broken_by) == 1, "it is told once, and nothing of it is left to be met again"
+    ours.release()
+    peer.release()
+
+
+def receiving(credit: int) -> tuple[Receiving, Engine, Engine, Link]:
+    """An engine with a link to it, its peer, and our side of the link."""
+    told = Receiving()
+    ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")
+    ours.open()
+    peer.open()
+    link = ours.receiver("x")
+    link.open(source="a", target=None)
+    passed_on(ours, peer)
+    peer.receiver("unused").open(source="a", target="b")  # begins the session, as an answer to a link would
+    passed_on(peer, ours)
+    link.flow(credit)
+    passed_on(ours, peer)
+    return told, ours, peer, link
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_of_a_message_that_is_too_long_no_more_than_the_bound_is_held(aborted: bool) -> None:
+    told, ours, peer, link = receiving(credit=5)
+    # The peer's answer to the link: name, handle, role of a sender, modes, source, target, and where it begins to count.
+    answer = [binary(b"x").replace(b"\xb0", b"\xb1"), uint(0), FALSE, b"\x50\x00", b"\x50\x00"]
+    ours.receive(performative(0x12, *answer, b"\x00\x53\x28\x45", b"\x00\x53\x29\x45", NULL, NULL, uint(0)))
+    part, came, first = b"x" * 60_000, 0, True
+    while came < 3 * MAX_MESSAGE_BYTES:
+        ours.receive(transfer(0, part, more=True, first=first))
+        came, first = came + len(part), False
+        assert link._own.session.incoming_bytes == (came if came <= MAX_MESSAGE_BYTES else 0)
+    assert told.oversized_count == 0, "it is not settled while it comes: the engine would collect it again"
+    ours.receive(transfer(0, b"", first=False, aborted=aborted))
+    assert told.oversized_count == (0 if aborted else 1)
+    ours.receive(transfer(1, encode(WHOLE)))
+    assert told.came == [encode(WHOLE)]
+    assert link.credit == 4, "what was not read has given its credit back"
+    assert told.broken_by == []
     ours.release()
     peer.release()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gridwire.transport.amqp import encode
 from gridwire.transport.amqp_message import AmqpMessage
-from gridwire.transport.amqp_sections import BadSections, bodies, content, maybe_several
+from gridwire.transport.amqp_sections import BadSections, bodies, content, maybe_several, whole_body
 
 PROPERTIES = b"\x00\x53\x73\xc0\x04\x01\xa1\x01m"
 LONG = b"\x80\x00\x00\x00\x00\x00\x00\x00"
@@ -82,6 +82,30 @@ def test_what_is_no_section_is_told(data: bytes) -> None:
 def test_a_text_is_not_the_content_of_a_data_section() -> None:
     with pytest.raises(BadSections):
         content(b"\xa1\x02hi")
+
+
+DATA, SEQUENCE, VALUE = b"\x00\x53\x75", b"\x00\x53\x76", b"\x00\x53\x77"
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        (PROPERTIES, None),
+        (DATA + b"\xa0\x01a" + DATA + b"\xa0\x01b", b"ab"),
+        (SEQUENCE + b"\x45" + SEQUENCE + b"\x45", [b"\x45", b"\x45"]),
+        (VALUE + b"\xa1\x01a", [b"\xa1\x01a"]),
+    ],
+)
+def test_all_sections_are_in_the_body(data: bytes, body: object) -> None:
+    assert whole_body(data, lambda value: [value]) == body
+
+
+@pytest.mark.parametrize(
+    "data", [DATA + b"\xa0\x00" + VALUE + b"\x40", VALUE + b"\x40" + VALUE + b"\x40", SEQUENCE + b"\x40"]
+)
+def test_a_body_that_is_not_one_is_told(data: bytes) -> None:
+    with pytest.raises(BadSections):
+        whole_body(data, lambda _: None)
 
 
 @given(st.binary(max_size=200))

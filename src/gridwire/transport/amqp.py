@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from gridwire.errors import MissingExtra
@@ -20,6 +20,7 @@ from gridwire.observe.redact import one_line
 from gridwire.transport import amqp_sections
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
+from gridwire.transport.amqp_side import Side
 
 try:
     import cproton
@@ -46,7 +47,7 @@ class Settled(IntEnum):
     RELEASED = cproton.PN_RELEASED
     """Not looked at; the broker delivers it again, to us or to another."""
     MODIFIED = cproton.PN_MODIFIED
-    """Given back; with ``failed`` the broker counts a failed delivery."""
+    """Given back; with ``failed`` the broker counts a failed delivery, with ``undeliverable`` it shall not come here again."""
 
 
 class Delivery:
@@ -65,7 +66,14 @@ class Delivery:
         """Whether the peer has settled it, also if that was not told yet."""
         return bool(cproton.pn_delivery_settled(self._raw))
 
-    def settle(self, how: Settled | None, *, failed: bool = False, condition: Condition | None = None) -> bool:
+    def settle(
+        self,
+        how: Settled | None,
+        *,
+        failed: bool = False,
+        undeliverable: bool = False,
+        condition: Condition | None = None,
+    ) -> bool:
         """Tell the peer how it ended, once (None: only forget it). False if it was settled or its connection has ended."""
         if self.settled or self.link.engine.over:
             return False
@@ -74,6 +82,8 @@ class Delivery:
             local = cproton.pn_delivery_local(self._raw)
             if failed:
                 cproton.pn_disposition_set_failed(local, True)
+            if undeliverable:
+                cproton.pn_disposition_set_undeliverable(local, True)
             if condition is not None:
                 _set_condition(cproton.pn_disposition_condition(local), condition)
             cproton.pn_delivery_update(self._raw, how)
@@ -122,7 +132,10 @@ class Link:
         return not self._own.state & proton.Endpoint.LOCAL_UNINIT
 
     def open(self, *, source: str | None, target: str | None, capabilities: Sequence[str] = ()) -> None:
-        """Open our side; a peer that asked for the link learns these addresses, None refuses it."""
+        """Open our side; a peer that asked for the link learns these addresses, None refuses it.
+
+        One that will send over it learns also how long a message may be.
+        """
         if source is not None:
             self._own.source.address = source
             for name in capabilities:
@@ -131,6 +144,8 @@ class Link:
             self._own.target.address = target
         self._own.snd_settle_mode = proton.Link.SND_UNSETTLED
         self._own.rcv_settle_mode = proton.Link.RCV_FIRST
+        if self.receives:
+            self._own.max_message_size = MAX_MESSAGE_BYTES
         self._own.open()
 
     def close(self, condition: Condition | None = None) -> None:
@@ -165,46 +180,6 @@ class Link:
         return delivery
 
 
-class Side(Protocol):
-    """Whoever uses an engine: what the peer did. No method may call back into `Engine.receive` or `Engine.tick`."""
-
-    def opened(self) -> None:
-        """The peer opened the connection."""
-        ...
-
-    def attached(self, link: Link) -> None:
-        """The peer opened its side of a link, ours or its own."""
-        ...
-
-    def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
-        """A whole message came."""
-        ...
-
-    def credited(self, link: Link) -> None:
-        """The credit of a link changed."""
-        ...
-
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
-        """The peer settled a message of ours; ``how`` is 0 where it did not say."""
-        ...
-
-    def detached(self, link: Link, condition: Condition | None) -> None:
-        """The peer closed a link."""
-        ...
-
-    def session_ended(self, condition: Condition | None) -> None:
-        """The peer ended the session, and all links with it."""
-        ...
-
-    def closed(self, condition: Condition | None) -> None:
-        """The peer closed the connection."""
-        ...
-
-    def broken(self, condition: Condition) -> None:
-        """The engine gave the connection up: silence for too long, or bytes that are not AMQP."""
-        ...
-
-
 class Engine:
     """One connection, one session, without I/O."""
 
@@ -227,6 +202,7 @@ class Engine:
         self.over: bool = False
         """Whether nothing can be told to the peer any more."""
         self._end_told = False
+        self._dropping: set[Any] = set()
         self._connection = connection = proton.Connection()
         self._collector = proton.Collector()
         connection.collect(self._collector)
@@ -333,6 +309,7 @@ class Engine:
         if not self.over:
             self.over = True
             self._links.clear()
+            self._dropping.clear()
             self.sent.clear()
             self._transport.unbind()
             self._connection.free()
@@ -369,26 +346,45 @@ class Engine:
             state = cproton.pn_delivery_remote_state(raw)
             if cproton.pn_delivery_settled(raw) or state:
                 del self.sent[raw]
-                failed = bool(cproton.pn_disposition_is_failed(cproton.pn_delivery_remote(raw)))
+                fate = cproton.pn_delivery_remote(raw)
+                failed = bool(cproton.pn_disposition_is_failed(fate))
+                undeliverable = bool(cproton.pn_disposition_is_undeliverable(fate))
                 sent.settle(None)
-                self._side.disposed(sent, int(state), failed=failed)
+                self._side.disposed(sent, int(state), failed=failed, undeliverable=undeliverable)
 
     def _on_message(self, raw: Any) -> None:
         raw_link = cproton.pn_delivery_link(raw)
         link = self._links[raw_link]
         if cproton.pn_delivery_aborted(raw):
+            self._dropping.discard(raw)
             cproton.pn_delivery_settle(raw)
             link.flow(1)
             return
         size = cproton.pn_delivery_pending(raw)
-        if size > MAX_MESSAGE_BYTES:
-            self._broken(Condition("amqp:link:message-size-exceeded", f"a message of more than {size} bytes"))
+        if size > MAX_MESSAGE_BYTES or raw in self._dropping:
+            self._drop(link, raw)
             return
         if cproton.pn_delivery_partial(raw):
             return
         _, data = cproton.pn_link_recv(raw_link, size)
         cproton.pn_link_advance(raw_link)
         self._side.delivered(link, Delivery(raw, link), data)
+
+    def _drop(self, link: Link, raw: Any) -> None:
+        """Throw away what came of a message that is too long, and once it is whole, tell so.
+
+        Not settled before: until that is sent, the engine would go on collecting.
+        """
+        self._dropping.add(raw)
+        while cproton.pn_delivery_pending(raw):
+            cproton.pn_link_recv(link._raw, _CHUNK_BYTES)
+        if not cproton.pn_delivery_partial(raw):
+            self._dropping.discard(raw)
+            cproton.pn_link_advance(link._raw)
+            delivery = Delivery(raw, link)
+            self._side.oversized(link, delivery)
+            delivery.settle(None)
+            link.flow(1)
 
     def _on_open(self, _: Any) -> None:
         self._side.opened()
@@ -484,7 +480,7 @@ class Decoder:
         try:
             message = self._read(raw)
             if message.body is None or amqp_sections.maybe_several(data):
-                message = replace(message, body=_whole_body(data))
+                message = replace(message, body=amqp_sections.whole_body(data, _decoded))
         except (Undecodable, amqp_sections.BadSections) as error:
             raise Undecodable(f"the delivery holds what cannot be read: {error}") from None
         except Exception as error:  # noqa: BLE001 - hostile bytes may raise anything, and must not end the connection
@@ -515,22 +511,6 @@ def _value(data: Any) -> Any:
     if cproton.pn_data_type(data) == cproton.PN_BINARY:
         return bytes(cproton.pn_data_get_binary(data))
     return plain(proton.Data(data).get_object())
-
-
-def _whole_body(data: bytes) -> Any:
-    """The body of an encoded message out of all its sections; None where there is none."""
-    found = amqp_sections.bodies(data)
-    kinds = {kind for kind, _ in found}
-    if len(kinds) > 1 or (kinds == {"value"} and len(found) > 1):
-        raise Undecodable("it has several bodies")
-    if kinds == {"data"}:
-        return b"".join(amqp_sections.content(value) for _, value in found)
-    values = [_decoded(value) for _, value in found]
-    if kinds != {"sequence"}:
-        return values[0] if values else None
-    if not all(isinstance(value, list) for value in values):
-        raise Undecodable("a sequence section holds no list")
-    return [item for value in values for item in value]
 
 
 def _decoded(value: bytes) -> Any:

@@ -7,6 +7,7 @@ does not reconnect; that needs rules of a venue.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
 from gridwire.transport.sasl import ClientExchange, Mechanism
 from gridwire.transport.tls import Network, is_loopback, ssl_context
+
+_log = logging.getLogger("gridwire")
 
 T = TypeVar("T")
 Taker: TypeAlias = Callable[[Delivery, bytes], None]
@@ -351,12 +354,23 @@ class AmqpClient:
         if (taker := self._takers.get(link)) is not None:
             taker(delivery, data)
 
+    def oversized(self, link: Link, delivery: Delivery) -> None:
+        """Leave it to the broker, with the word that it shall not come to us again: it would stop all that wait behind it."""
+        delivery.settle(Settled.MODIFIED, undeliverable=True)
+        _log.warning(
+            "amqp.oversized: a message of more than %d bytes came from the broker %s and was not read. It was given back "
+            "as undeliverable to us; the broker drops it or keeps it apart. Ask its operator what it was.",
+            amqp.MAX_MESSAGE_BYTES,
+            self._broker,
+        )
+        self.flush()
+
     def credited(self, link: Link) -> None:
         """Somebody may wait for it."""
         if (waiting := self._crediting.pop(link, None)) is not None and not waiting.done():
             waiting.set_result(None)
 
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
         """We send nothing whose fate we follow."""
 
     def detached(self, link: Link, condition: Condition | None) -> None:

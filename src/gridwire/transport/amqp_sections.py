@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["data", "sequence", "value"]
 
@@ -26,13 +27,32 @@ _BEGIN = re.compile(rb"\x00(?:(?:S|\x80\x00{7})[uvw]|[\xa3\xb3])")
 
 
 class BadSections(ValueError):
-    """The bytes are not a row of sections."""
+    """The bytes are not a row of sections, or hold no body that is one."""
 
 
 def maybe_several(data: bytes) -> bool:
     """Whether ``data`` may hold more than one body section. Cheap, as every message is asked; `bodies` is sure."""
     first = _BEGIN.search(data)
     return first is not None and _BEGIN.search(data, first.end()) is not None
+
+
+def whole_body(data: bytes, decoded: Callable[[bytes], Any]) -> Any:
+    """The body of a message out of all its sections, None where there is none; ``decoded`` reads an encoded value.
+
+    Raises `BadSections` where a part of it would be left out.
+    """
+    found = bodies(data)
+    kinds = {kind for kind, _ in found}
+    if len(kinds) > 1 or (kinds == {"value"} and len(found) > 1):
+        raise BadSections("there are several bodies")
+    if kinds == {"data"}:
+        return b"".join(content(value) for _, value in found)
+    values = [decoded(value) for _, value in found]
+    if kinds != {"sequence"}:
+        return values[0] if values else None
+    if not all(isinstance(value, list) for value in values):
+        raise BadSections("a sequence section holds no list")
+    return [item for value in values for item in value]
 
 
 def bodies(data: bytes) -> list[tuple[Kind, bytes]]:

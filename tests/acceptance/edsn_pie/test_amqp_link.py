@@ -14,12 +14,13 @@ from gridwire import clock
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.stream import ConsumerOptions, LinkState, PossibleLoss, Received
 from gridwire.sandbox.serving import Authority
-from gridwire.transport.amqp import Settled
+from gridwire.transport.amqp import MAX_MESSAGE_BYTES, Settled, encode
 from gridwire.transport.amqp_client import AmqpClient, Broker
 from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.sasl import plain
 from gridwire.transport.tls import Network
-from tests.support.amqp_world import amqp_world, handle, next_received, number_of, until_state
+from tests.support.amqp_world import QUEUE, amqp_world, handle, message, next_received, number_of, until_state
 from tests.support.hostile_broker import (
     FALSE,
     TRUE,
@@ -29,6 +30,7 @@ from tests.support.hostile_broker import (
     listed,
     performative,
     sent,
+    transfer,
     uint,
 )
 from tests.support.raw_server import raw_server
@@ -110,6 +112,33 @@ async def test_G34_frames_that_mean_nothing_leave_no_stream_that_is_deaf(what: s
         reasons = [event.text for event in world.events if event.name == "link.lost"]
         assert [text for text in reasons if reason is None or reason not in text] == []
         assert len(reasons) == len(broker.connections) - 1 == (0 if reason is None else 1)
+
+
+async def test_G34_a_message_that_is_too_long_does_not_stop_those_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with amqp_world() as world:
+        world.broker.publish(QUEUE, AmqpMessage(body=b"x" * (MAX_MESSAGE_BYTES + 1), message_id="long"))
+        world.put(1, 2)
+        async with world.consumer(credit=1) as consumer, asyncio.timeout(10):
+            assert await handle(consumer, 2) == [1, 2]
+            assert consumer.counts.connections == 1
+        await asyncio.sleep(0.1)
+        assert world.broker.settlements[0] == ("long", Settled.MODIFIED, False)
+        assert (world.queue.undeliverable, world.queue.accepted, world.queue.depth) == (1, 2, 0)
+        assert world.broker.widest_window == 1
+    assert "a message of more than 16777216 bytes came from the broker" in caplog.text
+
+
+async def test_G34_a_message_without_end_is_told_once_and_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    part = b"x" * 60_000
+    frames = 2 * MAX_MESSAGE_BYTES // len(part)
+    script = [transfer(0, part, more=True, first=number == 0) for number in range(frames)]
+    end = [transfer(0, b"", first=False), transfer(1, encode(message(1)))]
+    async with hostile_broker([*script, *end]) as broker, amqp_world() as world:
+        async with world.consumer(port=broker.port) as consumer, asyncio.timeout(30):
+            assert await handle(consumer, 1) == [1]
+            assert consumer.counts.connections == 1
+        assert caplog.text.count("amqp.oversized") == 1
+        assert broker.longest_message == MAX_MESSAGE_BYTES, "the broker was told the bound"
 
 
 @pytest.mark.parametrize(
