@@ -44,6 +44,7 @@ FINAL = [
     (failure("sasl", "outcome", outcome=3), Action.STOP_BROKER),
     (failure("sasl", "mechanism"), Action.STOP_MECHANISM),
     (failure("attach", "null_source"), Action.STOP_QUEUE),
+    (failure("attach", "settled"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:not-found"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:unauthorized-access"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:link:redirect"), Action.STOP_REDIRECT),

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import proton
+
 from gridwire.transport.amqp import Engine, Link, encode
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
@@ -130,6 +132,12 @@ class HostileBroker:
 
 def _agree(link: Link) -> None:
     link.open(source=link.peer_source, target=link.peer_target)
+
+
+def settling(link: Link) -> None:
+    """Answer that every message will be sent settled."""
+    link.open(source=link.peer_source, target=link.peer_target)
+    link._own.snd_settle_mode = proton.Link.SND_SETTLED
 
 
 @asynccontextmanager

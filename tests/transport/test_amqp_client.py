@@ -10,12 +10,13 @@ import pytest
 from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.errors import ConfigurationError
 from gridwire.sandbox.serving import Authority
-from gridwire.transport.amqp import Delivery
+from gridwire.transport.amqp import MAX_MESSAGE_BYTES, Delivery
 from gridwire.transport.amqp_client import AmqpClient, Broker
 from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.sasl import plain
 from gridwire.transport.tls import Network
 from tests.support.amqp_world import QUEUE, USER, World, amqp_world
+from tests.support.hostile_broker import HostileBroker, hostile_broker, settling, transfer
 from tests.support.raw_server import raw_server
 
 LOGIN = [plain("u", "t")]
@@ -144,3 +145,51 @@ async def test_a_delivery_of_a_connection_that_has_ended_cannot_be_settled() -> 
         from gridwire.transport.amqp import Settled
 
         assert not held[0].settle(Settled.ACCEPTED)
+
+
+async def connected(broker: HostileBroker) -> AmqpClient:
+    return await AmqpClient.connect(Broker("127.0.0.1", broker.port, "me", tls=False), Network(timeout_s=3), LOGIN)
+
+
+async def test_what_the_broker_had_settled_when_it_came_is_known_and_stays_so() -> None:
+    async with hostile_broker(
+        [transfer(0, b"a", settled=True), transfer(1, b"b"), transfer(2, b"c", settled=True)]
+    ) as broker:
+        held: list[Delivery] = []
+        client = await connected(broker)
+        link = await client.attach(QUEUE, name="x", taker=lambda delivery, _: held.append(delivery))
+        client.ask(link, 3)
+        await asyncio.sleep(0.1)
+        assert [delivery.presettled for delivery in held] == [True, False, True]
+        await client.close(1)
+        assert [delivery.presettled for delivery in held] == [True, False, True]
+
+
+async def test_a_link_on_which_everything_would_come_settled_is_refused_before_anything_comes() -> None:
+    async with hostile_broker([transfer(0, b"a", settled=True)], answer=settling) as broker:
+        came: list[bytes] = []
+        client = await connected(broker)
+        with pytest.raises(AmqpFailure, match="although we have asked it not to") as caught:
+            await client.attach(QUEUE, name="x", taker=lambda _, data: came.append(data))
+        assert (caught.value.stage, caught.value.cause) == ("attach", "settled")
+        await client.close(1)
+        await asyncio.sleep(0.1)
+        assert came == []
+        assert broker.connections[0].wire.transport is None
+
+
+@pytest.mark.parametrize("settled", [False, True])
+async def test_what_is_said_of_a_message_that_is_too_long_tells_whether_the_broker_still_has_it(
+    settled: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    part = b"x" * 60_000
+    count = MAX_MESSAGE_BYTES // len(part) + 1
+    frames = [transfer(0, part, settled=settled, more=n < count - 1, first=n == 0) for n in range(count)]
+    async with hostile_broker(frames) as broker:
+        client = await connected(broker)
+        link = await client.attach(QUEUE, name="x", taker=ignore)
+        client.ask(link, 1)
+        await asyncio.sleep(1)
+        assert ("has forgotten it" in caplog.text, "was given back" in caplog.text) == (settled, not settled)
+        assert link.credit == 1
+        await client.close(1)

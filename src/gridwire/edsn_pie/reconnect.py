@@ -13,6 +13,7 @@ the broker cannot log anybody in, for good (outcome 3)       the end, `EdsnLinkE
 none of our mechanisms is offered                            the end, `EdsnConfigError`
 the broker sends us elsewhere                                the end, `EdsnLinkError` with the address it named
 the queue is refused, whichever way                          the end, `EdsnLinkError`
+the queue is given with every message settled beforehand     the end, `EdsnLinkError`
 unauthorized, after messages could flow                      the token is taken for expired: a new one, at once;
                                                              if that happens again soon, with a pause
 anything else                                                a new connection after a pause
@@ -82,6 +83,7 @@ TABLE: tuple[Row, ...] = (
     Row(Action.STOP_MECHANISM, causes=("mechanism",)),
     Row(Action.STOP_REDIRECT, causes=("condition",), conditions=("amqp:connection:redirect", "amqp:link:redirect")),
     Row(Action.STOP_QUEUE, causes=("null_source",)),
+    Row(Action.STOP_QUEUE, causes=("settled",)),
     Row(
         Action.STOP_QUEUE,
         stages=("attach",),

@@ -53,13 +53,19 @@ class Settled(IntEnum):
 class Delivery:
     """One message on its way. Valid as long as its connection; settling it later does nothing."""
 
-    __slots__ = ("_raw", "link", "settled", "tag")
+    __slots__ = ("_presettled", "_raw", "link", "settled", "tag")
 
-    def __init__(self, raw: Any, link: Link, tag: str = "") -> None:
+    def __init__(self, raw: Any, link: Link, tag: str = "", *, presettled: bool = False) -> None:
         self._raw = raw
+        self._presettled = presettled
         self.link: Link = link
         self.tag: str = tag
         self.settled: bool = False
+
+    @property
+    def presettled(self) -> bool:
+        """Whether the peer had settled it when it came: it has forgotten it, and will not deliver it again."""
+        return self._presettled
 
     @property
     def peer_settled(self) -> bool:
@@ -115,6 +121,11 @@ class Link:
     def _address(terminus: Any) -> str | None:
         found = terminus.address if terminus.type != proton.Terminus.UNSPECIFIED else None
         return str(found) if found is not None else None
+
+    @property
+    def peer_presettles(self) -> bool:
+        """Whether the peer will send everything settled, whatever we have asked for."""
+        return bool(self._own.remote_snd_settle_mode == proton.Link.SND_SETTLED)
 
     @property
     def credit(self) -> int:
@@ -368,7 +379,7 @@ class Engine:
             return
         _, data = cproton.pn_link_recv(raw_link, size)
         cproton.pn_link_advance(raw_link)
-        self._side.delivered(link, Delivery(raw, link), data)
+        self._side.delivered(link, Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw)), data)
 
     def _drop(self, link: Link, raw: Any) -> None:
         """Throw away what came of a message that is too long, and once it is whole, tell so.
@@ -381,7 +392,7 @@ class Engine:
         if not cproton.pn_delivery_partial(raw):
             self._dropping.discard(raw)
             cproton.pn_link_advance(link._raw)
-            delivery = Delivery(raw, link)
+            delivery = Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw))
             self._side.oversized(link, delivery)
             delivery.settle(None)
             link.flow(1)

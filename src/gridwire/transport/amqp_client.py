@@ -341,13 +341,19 @@ class AmqpClient:
         waiting = self._attaching.get(link)
         if waiting is None or waiting.done():
             return
-        if address is not None:
+        if address is not None and link is self._main and link.peer_presettles:
+            text = (
+                "The broker sends every message of this link as settled, although we have asked it not to: what does not "
+                "reach its handler would be lost. Nothing was taken."
+            )
+            self._end(text, "settled")
+        elif address is not None:
             waiting.set_result(None)
             if link is self._main:
                 self._stage = "stream"
-            return
-        text = "The broker answered the link without an address: there is no such queue, or it is not for us."
-        asyncio.get_running_loop().call_later(REFUSAL_WAIT_S, self._end, text, "null_source")
+        else:
+            text = "The broker answered the link without an address: there is no such queue, or it is not for us."
+            asyncio.get_running_loop().call_later(REFUSAL_WAIT_S, self._end, text, "null_source")
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
         """A message for whoever attached the link."""
@@ -357,11 +363,13 @@ class AmqpClient:
     def oversized(self, link: Link, delivery: Delivery) -> None:
         """Leave it to the broker, with the word that it shall not come to us again: it would stop all that wait behind it."""
         delivery.settle(Settled.MODIFIED, undeliverable=True)
+        fate = "It was given back as undeliverable to us; the broker drops it or keeps it apart."
         _log.warning(
-            "amqp.oversized: a message of more than %d bytes came from the broker %s and was not read. It was given back "
-            "as undeliverable to us; the broker drops it or keeps it apart. Ask its operator what it was.",
+            "amqp.oversized: a message of more than %d bytes came from the broker %s and was not read. %s Ask its operator "
+            "what it was.",
             amqp.MAX_MESSAGE_BYTES,
             self._broker,
+            "The broker had settled it, and has forgotten it." if delivery.presettled else fate,
         )
         self.flush()
 

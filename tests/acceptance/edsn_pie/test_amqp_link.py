@@ -30,6 +30,7 @@ from tests.support.hostile_broker import (
     listed,
     performative,
     sent,
+    settling,
     transfer,
     uint,
 )
@@ -198,6 +199,14 @@ async def test_G35_a_link_without_a_source_is_the_end() -> None:
             with pytest.raises(EdsnLinkError):
                 await handle(consumer, 1)
         assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_G35_a_link_whose_messages_would_come_settled_is_the_end() -> None:
+    async with hostile_broker(answer=settling) as broker, amqp_world() as world:
+        async with world.consumer(port=broker.port) as consumer:
+            with pytest.raises(EdsnLinkError, match=r"sends every message of this link as settled.*Nothing was lost"):
+                await handle(consumer, 1)
+        assert len(broker.connections) == 1
 
 
 async def test_G35_a_redirect_is_not_followed() -> None:
