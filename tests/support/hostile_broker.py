@@ -10,7 +10,7 @@ from typing import Any
 
 import proton
 
-from gridwire.transport.amqp import Engine, Link, encode
+from gridwire.transport.amqp import Delivery, Engine, Link, Settled, encode
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
 from gridwire.transport.sasl import ServerExchange
@@ -70,11 +70,12 @@ class HostileConnection:
 
     def __init__(self, broker: HostileBroker) -> None:
         self._broker = broker
-        self._exchange = ServerExchange(("PLAIN",))
+        self._exchange = ServerExchange(("PLAIN", "ANONYMOUS"))
         self.engine: Engine = Engine(self, server=True, container_id="hostile")
         self.wire: AmqpWire = AmqpWire(self, self.engine, self._exchange)
         self.settled: list[tuple[int, bool, bool]] = []
         self.broken_by: list[Condition] = []
+        self.links: list[Link] = []
         self._begun = False
 
     def logging_in(self, exchange: Exchange) -> None:
@@ -92,7 +93,10 @@ class HostileConnection:
     def attached(self, link: Link) -> None:
         if not link.opened:
             self._broker.longest_message = link._own.remote_max_message_size
+            self.links.append(link)
             self._broker.answer(link)
+            if link.receives:
+                link.flow(10)
             self.wire.flush()
 
     def credited(self, link: Link) -> None:
@@ -103,7 +107,12 @@ class HostileConnection:
             for data in self._broker.script[min(number, len(self._broker.script) - 1)]:
                 self.wire.write(data)
 
-    def disposed(self, delivery: Any, how: int, *, failed: bool, undeliverable: bool) -> None:
+    def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
+        delivery.settle(Settled.ACCEPTED)
+        self._broker.take(self, link)
+        self.wire.flush()
+
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
         self.settled.append((how, failed, undeliverable))
 
     def broken(self, condition: Condition) -> None:
@@ -113,16 +122,20 @@ class HostileConnection:
         return lambda *_args, **_named: None
 
 
+Taking = Callable[[HostileConnection, Link], None]
+
+
 class HostileBroker:
     """``script`` holds what each connection sends after its first credit; the last one serves all that follow."""
 
-    def __init__(self, script: Sequence[Sequence[bytes]], answer: Callable[[Link], None] | None) -> None:
+    def __init__(self, script: Sequence[Sequence[bytes]], answer: Callable[[Link], None], take: Taking) -> None:
         self.script = script
+        self.answer = answer
+        self.take = take
         self.connections: list[HostileConnection] = []
         self.port = 0
         self.longest_message = 0
         """What the client has said that a message may have, in bytes; 0 before, and where it said nothing."""
-        self.answer: Callable[[Link], None] = answer or _agree
 
     def accept(self) -> AmqpWire:
         connection = HostileConnection(self)
@@ -142,10 +155,10 @@ def settling(link: Link) -> None:
 
 @asynccontextmanager
 async def hostile_broker(
-    *script: Sequence[bytes], answer: Callable[[Link], None] | None = None
+    *script: Sequence[bytes], answer: Callable[[Link], None] = _agree, take: Taking = lambda _, __: None
 ) -> AsyncIterator[HostileBroker]:
-    """Serve ``script`` on loopback. ``answer`` opens the broker's side of a link."""
-    broker = HostileBroker(script or [()], answer)
+    """Serve ``script`` on loopback. ``answer`` opens the broker's side of a link, ``take`` sees the client's messages."""
+    broker = HostileBroker(script or [()], answer, take)
     server = await asyncio.get_running_loop().create_server(broker.accept, "127.0.0.1", 0)
     broker.port = server.sockets[0].getsockname()[1]
     try:
