@@ -76,6 +76,7 @@ class AmqpClient:
         self._attaching: dict[Link, asyncio.Future[None]] = {}
         self._crediting: dict[Link, asyncio.Future[None]] = {}
         self._main: Link | None = None
+        self._cbs: tuple[Link, ...] = ()
         self._parting: asyncio.Future[None] | None = None
         self._opened: asyncio.Future[None] = loop.create_future()
         self._gone: asyncio.Future[None] = loop.create_future()
@@ -194,10 +195,11 @@ class AmqpClient:
 
         def take(delivery: Delivery, data: bytes) -> None:
             delivery.settle(Settled.ACCEPTED)
+            self._cbs = ()  # answered: a broker may end these links now
             if not reply.done():
                 reply.set_result(self._decoder.decode(data))
 
-        receiver, sender = self._engine.receiver("cbs-in"), self._engine.sender("cbs-out")
+        self._cbs = receiver, sender = self._engine.receiver("cbs-in"), self._engine.sender("cbs-out")
         self._takers[receiver] = take
         receiver.open(source=CBS, target=_CBS_REPLY)
         sender.open(source=_CBS_REPLY, target=CBS)
@@ -387,7 +389,10 @@ class AmqpClient:
             if link is self._main and not self._parting.done():
                 self._parting.set_result(None)
             return
-        if link is self._main or (link in self._attaching and not self._attaching[link].done()):
+        if link in self._cbs:
+            why = condition or "it gave no reason"
+            self._end(f"The broker ended the link for the token before it had answered: {why}.", "condition", condition)
+        elif link is self._main or (link in self._attaching and not self._attaching[link].done()):
             self._end(f"The broker ended the link: {condition or 'it gave no reason'}.", "condition", condition)
 
     def session_ended(self, condition: Condition | None) -> None:
