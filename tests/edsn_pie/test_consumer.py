@@ -40,6 +40,21 @@ async def test_a_reader_that_gives_up_waiting_takes_nothing_from_the_next() -> N
                 pass
 
 
+async def test_a_reader_that_polls_a_quiet_queue_leaves_nothing_behind() -> None:
+    async with amqp_world() as world, world.consumer() as consumer:
+        await until_state(consumer, "streaming")
+        patient = asyncio.create_task(anext(consumer))
+        for _ in range(100):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(consumer), 0.01)
+        assert len(consumer._waiting) == 1, "the patient reader is still in the row, and nobody else"
+        world.put(1)
+        item = await patient
+        assert isinstance(item, Received)
+        async with item:
+            pass
+
+
 async def test_several_handlers_work_at_once_and_no_more_than_asked_for() -> None:
     async with amqp_world() as world:
         world.put(*range(30))

@@ -27,6 +27,8 @@ PASSING = [
     failure("sasl", "timeout"),
     failure("sasl", "outcome", outcome=2),
     failure("sasl", "outcome", outcome=4),
+    failure("sasl", "condition", "amqp:internal-error"),
+    failure("sasl", "condition"),
     failure("open", "condition", "amqp:internal-error"),
     failure("attach", "condition", "amqp:resource-limit-exceeded"),
     failure("attach", "condition"),
@@ -44,6 +46,7 @@ FINAL = [
     (failure("sasl", "outcome", outcome=3), Action.STOP_BROKER),
     (failure("sasl", "mechanism"), Action.STOP_MECHANISM),
     (failure("attach", "null_source"), Action.STOP_QUEUE),
+    (failure("attach", "settled"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:not-found"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:unauthorized-access"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:link:redirect"), Action.STOP_REDIRECT),
@@ -63,7 +66,12 @@ def test_what_waiting_does_not_mend_is_the_end(ended: AmqpFailure, action: Actio
 
 
 @pytest.mark.parametrize(
-    "ended", [failure("sasl", "outcome", outcome=1), failure("open", "condition", "amqp:unauthorized-access")]
+    "ended",
+    [
+        failure("sasl", "outcome", outcome=1),
+        failure("sasl", "condition", "amqp:unauthorized-access"),
+        failure("open", "condition", "amqp:unauthorized-access"),
+    ],
 )
 def test_a_refused_token_is_replaced_once_at_once_and_then_it_is_the_end(ended: AmqpFailure) -> None:
     rules = Reconnect(highest)

@@ -138,6 +138,8 @@ class Consumer:
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
                     self._wake()  # what woke us is for the next one
+                elif waiter in self._waiting:
+                    self._waiting.remove(waiter)  # or one more would be left by every poll of a quiet queue
                 raise
 
     def _warn_of_unentered(self) -> None:

@@ -8,11 +8,13 @@ what ended it                                                what follows
 ===========================================================  =================================================
 the certificate does not prove who the broker is             the end, `EdsnTlsError`
 the login is refused for its credentials (outcome 1), or     the token is thrown away and one more login tried
-the connection right after it as unauthorized                at once; the second time the end, `EdsnAuthError`
+the connection right after it as unauthorized, or the link   at once; the second time the end, `EdsnAuthError`
+that hands the token over
 the broker cannot log anybody in, for good (outcome 3)       the end, `EdsnLinkError`
 none of our mechanisms is offered                            the end, `EdsnConfigError`
 the broker sends us elsewhere                                the end, `EdsnLinkError` with the address it named
 the queue is refused, whichever way                          the end, `EdsnLinkError`
+the queue is given with every message settled beforehand     the end, `EdsnLinkError`
 unauthorized, after messages could flow                      the token is taken for expired: a new one, at once;
                                                              if that happens again soon, with a pause
 anything else                                                a new connection after a pause
@@ -77,11 +79,12 @@ UNAUTHORIZED = "amqp:unauthorized-access"
 TABLE: tuple[Row, ...] = (
     Row(Action.STOP_TLS, causes=("certificate",)),
     Row(Action.NEW_LOGIN, causes=("outcome",), outcomes=(1,)),
-    Row(Action.NEW_LOGIN, stages=("open",), causes=("condition",), conditions=(UNAUTHORIZED,)),
+    Row(Action.NEW_LOGIN, stages=("sasl", "open"), causes=("condition",), conditions=(UNAUTHORIZED,)),
     Row(Action.STOP_BROKER, causes=("outcome",), outcomes=(3,)),
     Row(Action.STOP_MECHANISM, causes=("mechanism",)),
     Row(Action.STOP_REDIRECT, causes=("condition",), conditions=("amqp:connection:redirect", "amqp:link:redirect")),
     Row(Action.STOP_QUEUE, causes=("null_source",)),
+    Row(Action.STOP_QUEUE, causes=("settled",)),
     Row(
         Action.STOP_QUEUE,
         stages=("attach",),

@@ -142,7 +142,8 @@ class ClientExchange:
             return self._choose(first)
         if descriptor == sasl_frames.CHALLENGE and self._chosen is not None:
             return sasl_frames.frame(sasl_frames.RESPONSE, [self._chosen.on_challenge])
-        if descriptor == sasl_frames.OUTCOME and isinstance(first, int):
+        named = self._chosen is not None  # a yes to somebody who has not said who he is means nothing
+        if descriptor == sasl_frames.OUTCOME and isinstance(first, int) and (named or first != 0):
             if first != 0:
                 what = OUTCOMES.get(first, f"the broker ended the login with the unknown code {first}")
                 used = self.mechanism or "no mechanism"

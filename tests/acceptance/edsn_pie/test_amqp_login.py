@@ -12,12 +12,15 @@ from gridwire.edsn_pie.link import broker_of, log_in, mechanisms
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.errors import ConfigurationError
 from gridwire.transport import sasl_frames
+from gridwire.transport.amqp import Link, encode
 from gridwire.transport.amqp_client import AmqpClient, Broker
-from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.amqp_failure import AmqpFailure, Condition
+from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.sasl import ClientExchange, plain
 from gridwire.transport.sasl_frames import Symbol
 from gridwire.transport.tls import Network
 from tests.support.amqp_world import USER, amqp_world, handle, until_state
+from tests.support.hostile_broker import HostileConnection, hostile_broker
 
 SETTINGS = AmqpSettings(host="broker.example", address="q", port=5671)
 
@@ -181,3 +184,36 @@ async def test_G27_a_login_that_is_never_answered_is_bounded() -> None:
         assert caught.value.cause == "timeout"
         assert caught.value.stage == "sasl"
         assert asyncio.get_running_loop().time() - began == pytest.approx(3)
+
+
+@pytest.mark.parametrize("which", ["the one to us", "the one from us", "both"])
+async def test_G23_a_broker_that_ends_the_link_for_the_token_is_not_waited_for(which: str) -> None:
+    def leave(connection: HostileConnection, link: Link) -> None:
+        for one in connection.links:
+            if which == "both" or (one.receives == (which == "the one from us")):
+                one.close(Condition("amqp:internal-error", "the token service is down"))
+
+    async with hostile_broker(take=leave) as broker:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        settings = AmqpSettings(host="127.0.0.1", address="q", port=broker.port, tls=False, auth="cbs")
+        with pytest.raises(AmqpFailure, match=r"before it had answered: .*the token service is down") as caught:
+            await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), "t0ken")
+        assert loop.time() - began < 1
+        assert (caught.value.stage, caught.value.cause) == ("sasl", "condition")
+        assert "t0ken" not in str(caught.value)
+
+
+async def test_G23_a_broker_that_answers_and_then_ends_the_link_for_the_token_has_answered() -> None:
+    def answer(connection: HostileConnection, link: Link) -> None:
+        (replies,) = [one for one in connection.links if not one.receives]
+        replies.send(encode(AmqpMessage(properties={"status-code": 200})), "reply")
+        for one in connection.links:
+            one.close()
+
+    async with hostile_broker(take=answer) as broker:
+        settings = AmqpSettings(host="127.0.0.1", address="q", port=broker.port, tls=False, auth="cbs")
+        client = await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), "t0ken")
+        await asyncio.sleep(0.1)
+        assert not client.ended.done()
+        await client.close(1)

@@ -209,12 +209,12 @@ class BrokerConnection:
             link.drained()
             self.wire.flush()
 
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
         """The client has settled a message."""
         if (out := self._out.pop(delivery, None)) is not None:
             queue, stored = out
             self._broker.settlements.append((stored.message.message_id, how, failed))
-            queue.settle(stored, how, failed=failed)
+            queue.settle(stored, how, failed=failed, undeliverable=undeliverable)
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
         """The client sends a message: it puts a token."""
@@ -231,6 +231,10 @@ class BrokerConnection:
             answer = AmqpMessage(correlation_id=request.message_id, properties=status)
             self._cbs_replies.send(amqp.encode(answer, durable=False), "reply")
         self.wire.flush()
+
+    def oversized(self, link: Link, delivery: Delivery) -> None:
+        """The client sends what can be no token."""
+        delivery.settle(amqp.Settled.REJECTED, condition=Condition("amqp:link:message-size-exceeded"))
 
     def detached(self, link: Link, condition: Condition | None) -> None:
         """The client closes a link; what it holds comes back."""
