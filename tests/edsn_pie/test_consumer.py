@@ -13,8 +13,10 @@ from gridwire.edsn_pie.consumer import Consumer, WorkerLost
 from gridwire.edsn_pie.models import UnknownNotification
 from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, LinkState, Received
 from gridwire.errors import AuthThrottled, AuthUnavailable, CredentialsRefused, InvalidInput, WrongLoop
+from gridwire.transport.amqp import encode
 from gridwire.transport.amqp_message import AmqpMessage
-from tests.support.amqp_world import QUEUE, amqp_world, handle, next_received, until, until_state
+from tests.support.amqp_world import QUEUE, amqp_world, handle, message, next_received, until, until_state
+from tests.support.hostile_broker import hostile_broker, transfer
 
 
 async def test_a_reader_that_gives_up_waiting_takes_nothing_from_the_next() -> None:
@@ -482,3 +484,42 @@ async def test_a_change_of_tokens_does_not_wait_on_for_handlers_of_a_connection_
         assert asyncio.get_running_loop().time() - began < 5
         runner.cancel()
         await asyncio.wait([runner])
+
+
+def presettled(*numbers: int) -> list[bytes]:
+    return [transfer(at, encode(message(number)), settled=True) for at, number in enumerate(numbers)]
+
+
+async def test_what_came_settled_is_handled_over_a_lost_link_and_a_failure() -> None:
+    async with hostile_broker(presettled(1, 2, 3), []) as broker, amqp_world() as world:
+        seen: list[str] = []
+
+        async def handler(notification: Any) -> None:
+            seen.append(notification.ticket_id)
+            await asyncio.sleep(0.5)
+            if len(seen) == 1:
+                raise ValueError("the database is away")
+
+        consumer = world.consumer(port=broker.port)
+        runner = asyncio.create_task(consumer.run(handler))
+        await until(lambda: bool(seen))
+        broker.connections[0].wire.abort()
+        await until(lambda: consumer.counts.handled == 3)
+        assert sorted(seen) == ["T-1", "T-1", "T-2", "T-3"]
+        await consumer.aclose()
+        await runner
+        assert not [event for event in world.events if event.name == "notification.lost"]
+
+
+async def test_what_came_settled_and_was_not_handled_is_told_when_the_program_stops() -> None:
+    async with hostile_broker(presettled(1)) as broker, amqp_world() as world:
+        async with world.consumer(ConsumerOptions(stop_timeout_s=1), port=broker.port) as consumer:
+            item = await next_received(consumer)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1), item:
+                    await asyncio.sleep(100)
+            again = await next_received(consumer)
+            assert again.notification == item.notification
+        lost = await world.seen("notification.lost")
+        assert lost.fields["key"] == again.notification.key
+        assert "look at the portal" in lost.text
