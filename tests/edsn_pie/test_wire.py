@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -133,3 +134,18 @@ def test_problems_are_read_with_everything_beside_the_standard() -> None:
     assert wire.problem(Response(404, {}, b'{"status": true}')) == Problem()
     for content in (b"", b"<html>", b"[]", b"[" * 100_000):
         assert wire.problem(Response(404, {}, content)) is None
+
+
+def test_a_problem_repeats_nothing_that_was_sent() -> None:
+    """A token need not look like one, and may be quoted anywhere and in any spelling."""
+    token = 'opaque+7f1bd2c0/"55aa"'
+    body = {
+        "type": f"about:{token}", "title": f"expired: {token}", "detail": "x" * 480 + token, "instance": f"/t?t={quote(token)}",
+        "errorCode": token, token: 1, "nested": {"words": [token]},
+    }  # fmt: skip
+    found = wire.problem(Response(401, {}, json.dumps(body).encode()), (token,))
+    assert found is not None
+    assert found.title == "expired: ***"
+    assert found.instance == "/t?t=***"
+    assert found.extensions == {"errorCode": "***", "***": 1, "nested": '{"words": ["***"]}'}
+    assert "7f1bd2c0" not in repr(found)

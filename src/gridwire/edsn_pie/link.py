@@ -14,6 +14,8 @@ from functools import partial
 from typing import NoReturn, Protocol
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 from gridwire import clock
 from gridwire.edsn_pie import claims
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
@@ -22,10 +24,11 @@ from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.edsn_pie.reconnect import Action, Reconnect, Verdict
 from gridwire.edsn_pie.stream import LinkState, PossibleLoss
 from gridwire.errors import AuthThrottled, AuthUnavailable, LoginBudgetExceeded, TransportError
+from gridwire.observe.redact import excerpt
 from gridwire.transport import sasl
 from gridwire.transport.amqp import Delivery, Link
 from gridwire.transport.amqp_client import AmqpClient, Broker, in_url
-from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.amqp_failure import AmqpFailure, Condition
 from gridwire.transport.tls import Network
 
 ROLLOVER_MARGIN_S = 60.0
@@ -74,7 +77,7 @@ class Holder(Protocol):
         ...
 
 
-def mechanisms(settings: AmqpSettings, user: str, token: str) -> list[sasl.Mechanism]:
+def mechanisms(settings: AmqpSettings, user: str, token: SecretStr) -> list[sasl.Mechanism]:
     """How to log in, as the settings want it: the first that the broker offers."""
     if settings.auth == "cbs":  # the token follows on a link of its own
         return [sasl.external(), sasl.anonymous()]
@@ -84,7 +87,7 @@ def mechanisms(settings: AmqpSettings, user: str, token: str) -> list[sasl.Mecha
         "plain_token": sasl.plain,
     }
     chosen = list(bearers) if settings.auth == "auto" else [settings.auth]
-    return [bearers[name](user, token) for name in chosen]
+    return [bearers[name](user, token.get_secret_value()) for name in chosen]
 
 
 def broker_of(settings: AmqpSettings) -> Broker:
@@ -101,16 +104,45 @@ def broker_of(settings: AmqpSettings) -> Broker:
     )
 
 
-async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Network, token: str) -> AmqpClient:
-    """An open connection that the broker has taken the token for. Raises `AmqpFailure`, `ConfigurationError`."""
-    client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
-    if settings.auth == "cbs":
-        try:
-            await client.put_token(token, f"amqps://{in_url(settings.host)}/{settings.address}")
-        except BaseException:
-            await client.close(0)
-            raise
+async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Network, token: SecretStr) -> AmqpClient:
+    """An open connection that the broker has taken the token for. Raises `ConfigurationError`, and `AmqpFailure`.
+
+    A failure comes without the frames below: they have the token in the clear, and reports of errors show variables.
+    """
+    try:
+        client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
+        if settings.auth == "cbs":
+            await _claim(client, f"amqps://{in_url(settings.host)}/{settings.address}", token)
+    except AmqpFailure as error:
+        raise error.with_traceback(None) from None
     return client
+
+
+async def _claim(client: AmqpClient, place: str, token: SecretStr) -> None:
+    try:
+        await client.put_token(token.get_secret_value(), place)
+    except BaseException:
+        await client.close(0)
+        raise
+
+
+def without(failure: AmqpFailure, token: SecretStr) -> AmqpFailure:
+    """``failure`` without the token, which a broker may quote when it refuses it, and which need not look like one."""
+    secrets = (token.get_secret_value(),)
+    text, condition = excerpt(str(failure), secrets), failure.condition
+    if condition is not None:
+        condition = Condition(excerpt(condition.name, secrets), excerpt(condition.description, secrets))
+    if text == str(failure) and condition == failure.condition:
+        return failure
+    # A new one, because the frames that the other came through show what the broker said.
+    return AmqpFailure(
+        text,
+        stage=failure.stage,
+        cause=failure.cause,
+        condition=condition,
+        outcome=failure.outcome,
+        offered=failure.offered,
+    )
 
 
 class QueueLink:
@@ -144,23 +176,25 @@ class QueueLink:
     async def run(self) -> NoReturn:
         """Keep the link until it is cancelled. Raises what cannot be mended by trying again."""
         while True:
-            token = ""
+            token, failure = SecretStr(""), None
             try:
                 self._look_for_loss()
                 self._holder.tell(LinkState("connecting"))
-                token = await self._tokens.get()
+                token = SecretStr(await self._tokens.get())
                 await self._once(token)
-            except AmqpFailure as failure:
-                await self._follow(failure, token)
+            except AmqpFailure as error:
+                failure = without(error, token)
             except (AuthUnavailable, AuthThrottled, LoginBudgetExceeded, TransportError) as error:
                 least_s = float(getattr(error, "retry_after_s", None) or 0.0)
                 await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
+            if failure is not None:
+                await self._follow(failure, token)
 
-    async def _once(self, token: str) -> None:
+    async def _once(self, token: SecretStr) -> None:
         """One connection, from its login to its end. Returns when the token is about to expire."""
         loop = asyncio.get_running_loop()
         # Asked for now, because a call over REST may have the token replaced while the connection lives on with it.
-        left_s = self._tokens.left_s(token)
+        left_s = self._tokens.left_s(token.get_secret_value())
         ends_at = loop.time() + left_s if left_s is not None else None
         client = await log_in(self._settings, self._broker, self._user, self._network, token)
         self._client = client
@@ -202,13 +236,13 @@ class QueueLink:
         before, self._alive_at = self._alive_at, clock.now()
         self._tell_loss(before)
 
-    async def _roll_over(self, token: str, ends_at: float | None) -> None:
+    async def _roll_over(self, token: SecretStr, ends_at: float | None) -> None:
         """Let what is with us be decided on the connection it came by, then have a new token fetched."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
         left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
         await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
-        self._tokens.refused(token)
+        self._tokens.refused(token.get_secret_value())
 
     def stop_asking(self) -> None:
         """Ask for no more messages; what is on its way still comes."""
@@ -226,16 +260,18 @@ class QueueLink:
             finally:
                 self._holder.parted()
 
-    async def _follow(self, failure: AmqpFailure, token: str) -> None:
+    async def _follow(self, failure: AmqpFailure, token: SecretStr) -> None:
         verdict = self._rules.judge(failure, asyncio.get_running_loop().time())
         if verdict.stop is not None:
             raise self._end(failure, verdict.stop, token) from failure
-        if verdict.new_token and token:
-            self._tokens.refused(token)
+        if verdict.new_token and token.get_secret_value():
+            self._tokens.refused(token.get_secret_value())
         await self._pause(self._reason(failure, verdict, token), verdict.pause_s)
 
-    def _reason(self, failure: AmqpFailure, verdict: Verdict, token: str) -> str:
-        return f"{failure} {claims.shown(token, clock.now())}" if verdict.new_token and token else str(failure)
+    def _reason(self, failure: AmqpFailure, verdict: Verdict, token: SecretStr) -> str:
+        if not verdict.new_token or not token.get_secret_value():
+            return str(failure)
+        return f"{failure} {claims.shown(token.get_secret_value(), clock.now())}"
 
     async def _pause(self, reason: str, pause_s: float) -> None:
         self._holder.tell(LinkState("lost", reason, pause_s))
@@ -254,7 +290,7 @@ class QueueLink:
         self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
         return True
 
-    def _end(self, failure: AmqpFailure, action: Action, token: str) -> Exception:
+    def _end(self, failure: AmqpFailure, action: Action, token: SecretStr) -> Exception:
         broker, queue = self._broker, self._settings.address
         kept = "Nothing was lost: notifications wait in the queue, for a day each."
         match action:
@@ -265,7 +301,7 @@ class QueueLink:
             case Action.NEW_LOGIN:
                 return EdsnAuthError(
                     f"The broker {broker} refused the token, and then one fresh from the identity provider. "
-                    f"{claims.shown(token, clock.now())} Ask EDSN whether the service account has the consumer role of this "
+                    f"{claims.shown(token.get_secret_value(), clock.now())} Ask EDSN whether the service account has the consumer role of this "
                     f"queue, and how the broker wants the token (now: {self._settings.auth}). {kept}"
                 )
             case Action.STOP_MECHANISM:

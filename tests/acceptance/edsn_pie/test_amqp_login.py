@@ -6,6 +6,7 @@ import asyncio
 import re
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
 from gridwire.edsn_pie.link import broker_of, log_in, mechanisms
@@ -24,7 +25,7 @@ SETTINGS = AmqpSettings(host="broker.example", address="q", port=5671)
 
 def initial(auth: str) -> bytes | None:
     settings = AmqpSettings(host="broker.example", address="q", port=5671, auth=auth)  # type: ignore[arg-type]
-    (mechanism,) = mechanisms(settings, "sa=1,x", "eyJ.tok.en")
+    (mechanism,) = mechanisms(settings, "sa=1,x", SecretStr("eyJ.tok.en"))
     return mechanism.initial
 
 
@@ -84,7 +85,7 @@ async def test_G24_a_token_of_three_kilobytes_passes() -> None:
     async with amqp_world() as world:
         token = world.tokens.make(filler="x" * 2300)
         assert len(token) > 3000
-        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         await client.close(1)
         assert world.broker.contacts[0].size > 3000
 
@@ -94,7 +95,7 @@ async def test_G24_a_broker_that_hangs_up_on_a_large_frame_is_found_out() -> Non
         world.broker.faults.add("small_frames")
         token = world.tokens.make(filler="x" * 600)
         with pytest.raises(AmqpFailure, match=r"login frame of \d+ bytes. AMQP 1.0 grants 512") as caught:
-            await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+            await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         assert token not in str(caught.value)
 
 
@@ -120,7 +121,7 @@ async def test_G25_auto_never_falls_back_to_a_login_without_the_token() -> None:
 async def test_G26_no_token_travels_in_cleartext_beyond_this_machine(auth: str) -> None:
     settings = AmqpSettings(host="broker.example", address="q", tls=False, auth=auth)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"without TLS.*Nothing was sent"):
-        await log_in(settings, broker_of(settings), USER, Network(), "token")
+        await log_in(settings, broker_of(settings), USER, Network(), SecretStr("token"))
 
 
 async def test_G27_a_refused_token_is_replaced_once_and_the_link_stands() -> None:

@@ -1,0 +1,79 @@
+"""Tokens and assertions come out nowhere: not in errors, not in the log, not in what reports of errors show of variables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnPermissionError
+from gridwire.edsn_pie.link_errors import EdsnLinkError
+from gridwire.errors import GridwireError
+from tests.acceptance.edsn_pie.ground import TICKET, Ground, ground
+from tests.support.amqp_world import World, amqp_world, until_state
+
+OPAQUE = "7f1bd2c0-55aa-4d1e-9c57-0f3a9be1d6aa"
+"""A token that no search for tokens finds."""
+
+
+def issue_opaque(g: Ground) -> None:
+    """From now on every token is `OPAQUE`."""
+    body = {"access_token": OPAQUE, "token_type": "Bearer", "expires_in": 300}
+    g.venue.identity_faults.add("raw", times=None, status=200, content=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, EdsnAuthError), (403, EdsnPermissionError)])
+async def test_an_api_that_quotes_the_token_is_not_quoted_with_it(status: int, kind: type[GridwireError]) -> None:
+    async with ground() as g:
+        issue_opaque(g)
+        problem = {"title": "invalid_token", "detail": f"Access token expired: {OPAQUE}", "token": OPAQUE}
+        g.venue.faults.add("raw", times=None, status=status, content=json.dumps(problem).encode())
+        with pytest.raises(kind, match="Access token expired: \\*\\*\\*") as caught:
+            await g.pie.get_ticket(TICKET)
+        assert OPAQUE not in f"{caught.value}{caught.value.facts!r}{g.events}"  # type: ignore[attr-defined]
+
+
+def opaque(world: World) -> None:
+    """From now on the broker is shown `OPAQUE` and takes it."""
+    world.tokens.issued.append(OPAQUE)
+    world.tokens._current = OPAQUE
+    world.broker._check = lambda token: {} if token == OPAQUE else "not ours"
+
+
+async def test_a_broker_that_quotes_the_token_is_not_quoted_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with amqp_world() as world:
+        opaque(world)
+        said = f"Access token expired: {OPAQUE}"
+        world.broker.faults.add("close", condition="amqp:connection:forced", description=said, times=1)
+        async with world.consumer() as consumer:
+            lost = await until_state(consumer, "lost")
+            assert "Access token expired: ***" in lost.reason
+            await until_state(consumer, "streaming")
+        assert OPAQUE not in f"{world.events}{caplog.text}"
+
+
+async def test_the_error_that_ends_the_stream_holds_no_token_either() -> None:
+    async with amqp_world() as world:
+        opaque(world)
+        world.broker.faults.add("refuse_link", times=None, condition="amqp:not-found", description=f"not for {OPAQUE}")
+        consumer = world.consumer()
+        with pytest.raises(EdsnLinkError, match="not for \\*\\*\\*") as caught:
+            await consumer.run(nothing)
+        assert OPAQUE not in f"{caught.value}{caught.value.__cause__!r}{world.events}"
+
+
+async def test_the_doctor_says_nothing_of_it_either() -> None:
+    async with ground() as g:
+        issue_opaque(g)
+        broker = g.venue.broker
+        assert broker is not None
+        broker._check = lambda token: {} if token == OPAQUE else "not ours"
+        broker.faults.add("refuse_link", times=1, condition="amqp:not-found", description=f"not for {OPAQUE}")
+        found = await g.pie.examine()
+        assert "not for ***" in next(one.text for one in found if one.name == "queue")
+        assert OPAQUE not in repr(found)
+
+
+async def nothing(_: object) -> None:
+    await asyncio.sleep(0)
