@@ -12,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
 
 from gridwire.auth.client_assertion import (
     ALGORITHMS,
@@ -113,7 +114,7 @@ def test_every_algorithm_makes_what_others_can_verify(algorithm: str) -> None:
     options = AssertionOptions(algorithm=algorithm, key_id="k")
     claims = claims_of("pie", "https://idp", options)
     payload = signing_input(claims, options)
-    made = joined(payload, sign(payload, key, algorithm))
+    made = joined(payload, sign(payload, key, algorithm)).get_secret_value()
     read = jwt.decode(
         made,
         key.public_key(),
@@ -130,7 +131,7 @@ def test_every_algorithm_makes_what_others_can_verify(algorithm: str) -> None:
 
 
 def asked(scope: str | None = "roles") -> Generator[Request, Response, Grant | Refusal]:
-    return request_token("https://idp/token", "pie", "eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiI3In0.c2ln", scope)
+    return request_token("https://idp/token", "pie", SecretStr("eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiI3In0.c2ln"), scope)
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
@@ -290,6 +291,7 @@ def test_scope_is_compared_word_by_word() -> None:
 
 
 def test_secrets_stay_out_of_repr() -> None:
+    assert "eyJ" not in repr(joined(b"eyJ.eyJ", b"signed"))
     grant = read_answer(answer({"access_token": "very-secret", "refresh_token": "also"}))
     assert "very-secret" not in repr(grant)
     assert "also" not in repr(grant)

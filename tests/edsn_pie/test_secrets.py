@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from gridwire.edsn_pie.errors import EdsnAuthError, EdsnPermissionError
 from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.errors import GridwireError
 from tests.acceptance.edsn_pie.ground import TICKET, Ground, ground
+from tests.support import planted
 from tests.support.amqp_world import World, amqp_world, until_state
 
 OPAQUE = "7f1bd2c0-55aa-4d1e-9c57-0f3a9be1d6aa"
@@ -73,6 +76,78 @@ async def test_the_doctor_says_nothing_of_it_either() -> None:
         found = await g.pie.examine()
         assert "not for ***" in next(one.text for one in found if one.name == "queue")
         assert OPAQUE not in repr(found)
+
+
+def shown(error: BaseException | None) -> str:
+    """What a report shows of variables: those of every frame of ``error``, of its causes and of what it came up in."""
+    found: list[str] = []
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            if "/tests/" not in frame.f_code.co_filename:
+                found += [f"{frame.f_code.co_qualname}: {name} = {value!r}" for name, value in frame.f_locals.items()]
+    assert found
+    return "\n".join(found)
+
+
+REFUSED = {"status": 400, "content": b'{"error": "invalid_client"}'}
+DOWN = {"status": 503}
+
+
+@pytest.mark.parametrize(
+    ("fault", "more"),
+    [("raw", REFUSED), ("status", DOWN), ("drop_after_execute", {}), ("silence_before_execute", {}), ("html", {})],
+)
+async def test_no_variable_of_a_failed_token_request_holds_the_assertion(fault: Any, more: dict[str, Any]) -> None:
+    async with ground(timeout=2.0) as g:
+        g.venue.identity_faults.add(fault, times=None, **more)
+        with pytest.raises(GridwireError) as caught:
+            await g.pie.token()
+        assert planted.leaks(shown(caught.value)) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "more"),
+    [("raw", REFUSED), ("status", DOWN), ("drop_after_execute", {}), ("silence_before_execute", {}), ("html", {}),
+     ("rst_after_execute", {}), ("half_answer", {})],
+)  # fmt: skip
+async def test_no_variable_of_a_failed_call_holds_the_token(fault: Any, more: dict[str, Any]) -> None:
+    async with ground(timeout=2.0) as g:
+        token = await g.pie.token()
+        g.venue.faults.add(fault, times=None, **more)
+        with pytest.raises(GridwireError) as caught:
+            await g.pie.get_ticket(TICKET)
+        assert token not in shown(caught.value)
+        assert planted.leaks(shown(caught.value)) == []
+
+
+@pytest.mark.parametrize("auth", ["plain_token", "xoauth2", "oauthbearer", "cbs"])
+@pytest.mark.parametrize(
+    ("fault", "more"),
+    [("refuse_link", {"condition": "amqp:not-found"}), ("sasl_outcome", {"code": 1}), ("sasl_outcome", {"code": 3}),
+     ("null_source", {})],
+)  # fmt: skip
+async def test_no_variable_of_an_ended_stream_holds_the_token(auth: Any, fault: Any, more: dict[str, Any]) -> None:
+    async with amqp_world() as world:
+        world.broker.knobs.mechanisms = ("PLAIN", "XOAUTH2", "OAUTHBEARER", "ANONYMOUS")
+        world.broker.faults.add(fault, times=None, **more)
+        with pytest.raises(GridwireError) as caught:
+            await world.consumer(auth=auth).run(nothing)
+        assert not [token for token in world.tokens.issued if token in shown(caught.value)]
+
+
+async def test_no_variable_of_a_claim_that_is_refused_holds_the_token() -> None:
+    async with amqp_world() as world:
+        world.broker.knobs.mechanisms = ("ANONYMOUS",)
+        world.broker._check = lambda _: "nobody"
+        with pytest.raises(EdsnAuthError) as caught:
+            await world.consumer(auth="cbs").run(nothing)
+        assert not [token for token in world.tokens.issued if token in shown(caught.value)]
 
 
 async def nothing(_: object) -> None:

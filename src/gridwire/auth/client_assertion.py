@@ -203,9 +203,9 @@ def sign(payload: bytes, key: PrivateKey, algorithm: str) -> bytes:
     return kind(_HASHES[algorithm[2:]]).sign(payload, key)
 
 
-def joined(payload: bytes, signature: bytes) -> str:
-    """The whole assertion."""
-    return (payload + b"." + _base64url(signature)).decode("ascii")
+def joined(payload: bytes, signature: bytes) -> SecretStr:
+    """The whole assertion. Whoever has it can have a token until it expires."""
+    return SecretStr((payload + b"." + _base64url(signature)).decode("ascii"))
 
 
 def _base64url(data: bytes) -> bytes:
@@ -264,27 +264,26 @@ class Refusal:
     server_time: datetime | None = None
 
 
-def request_token(token_url: str, client_id: str, assertion: str, scope: str | None) -> Flow[Grant | Refusal]:
+def request_token(token_url: str, client_id: str, assertion: SecretStr, scope: str | None) -> Flow[Grant | Refusal]:
     """Ask for a token once. Exactly the five fields of the grant go in the body, ``scope`` only if not None.
 
     No ``Authorization`` header: with one, providers complain of two methods of authentication. Redirects are answers.
     """
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": client_id,
-        "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": assertion,
-    }
-    if scope is not None:
-        form["scope"] = scope
     headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
     try:
-        response = yield Request("POST", token_url, headers, urlencode(form).encode("ascii"))
+        # The assertion is never a variable here: a report of an error may show the variables it passed.
+        response = yield Request("POST", token_url, headers, _form(client_id, assertion, scope))
     except TransportError as error:
         # Where "…/access_token: " stands before it, masking would hide what follows.
         _, _, what = str(error).rpartition(f"{token_url}: ")
         return Refusal("transient", what.rstrip("."), error=error.reason)
-    return read_answer(response, assertion)
+    return read_answer(response, assertion.get_secret_value())
+
+
+def _form(client_id: str, assertion: SecretStr, scope: str | None) -> bytes:
+    fields = {"grant_type": "client_credentials", "client_id": client_id, "client_assertion_type": ASSERTION_TYPE}
+    last = {} if scope is None else {"scope": scope}
+    return urlencode({**fields, "client_assertion": assertion.get_secret_value(), **last}).encode("ascii")
 
 
 def read_answer(response: Response, assertion: str = "") -> Grant | Refusal:

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from gridwire import clock
 from gridwire.auth import client_assertion
 from gridwire.auth.client_assertion import AssertionOptions, Grant, PrivateKey, Signer
@@ -143,7 +145,7 @@ class Identity:
             return answer
         raise rules.token_error(answer, profile, clock.now())
 
-    async def _assertion(self, options: AssertionOptions) -> str:
+    async def _assertion(self, options: AssertionOptions) -> SecretStr:
         account = self._account
         key = await self.key()
         claims = client_assertion.claims_of(account.client_id, account.profile.assertion_audience, options)
