@@ -69,6 +69,43 @@ async def test_a_token_with_enough_life_left_can_be_had() -> None:
         assert g.statuses("token") == [200] * 3
 
 
+@pytest.mark.parametrize("fault", [("status", {"status": 503}), ("html", {})])
+async def test_a_token_with_little_life_left_serves_while_the_provider_gives_none(fault: Any) -> None:
+    async with ground() as g:
+        first = await g.pie._identity.get()
+        await asyncio.sleep(795)
+        g.venue.identity_faults.add(fault[0], times=None, **fault[1])
+        assert await g.pie._identity.get(least_s=120) is first
+        assert (await g.pie.get_ticket(TICKET)).id == TICKET
+        g.venue.identity_faults.clear()
+        await asyncio.sleep(31)
+        assert await g.pie._identity.get(least_s=120) is not first
+        assert g.told("token.dropped") == []
+
+
+async def test_a_token_that_ends_while_its_successor_is_asked_for_is_not_used_again() -> None:
+    async with ground() as g:
+        await g.pie._identity.get()
+        await asyncio.sleep(880)
+        g.venue.identity_faults.add("status", status=429, retry_after="25", times=None)
+        with pytest.raises(EdsnTransientError):
+            await g.pie._identity.get(least_s=120)
+
+
+async def test_a_change_of_tokens_goes_on_with_the_old_one_while_the_provider_gives_none() -> None:
+    async with ground() as g:
+        running = asyncio.create_task(g.pie.run(lambda _: None))
+        await asyncio.sleep(800)
+        g.venue.identity_faults.add("status", status=503, times=None)
+        await asyncio.sleep(60)
+        assert len(g.told("link.draining")) == 1
+        assert len(g.told("link.streaming")) == 2
+        assert g.told("link.lost") == []
+        assert (await g.pie.get_ticket(TICKET)).id == TICKET
+        running.cancel()
+        await asyncio.wait([running])
+
+
 async def test_a_token_replaced_meanwhile_is_not_thrown_away() -> None:
     async with ground() as g:
         first = await g.pie.token()

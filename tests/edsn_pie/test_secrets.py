@@ -39,8 +39,7 @@ async def test_an_api_that_quotes_the_token_is_not_quoted_with_it(status: int, k
 
 def opaque(world: World) -> None:
     """From now on the broker is shown `OPAQUE` and takes it."""
-    world.tokens.issued.append(OPAQUE)
-    world.tokens._current = OPAQUE
+    world.tokens.give(OPAQUE)
     world.broker._check = lambda token: {} if token == OPAQUE else "not ours"
 
 

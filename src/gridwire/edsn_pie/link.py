@@ -42,7 +42,11 @@ LOSS_AFTER_S = 23 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """Where tokens come from: ``get`` on every connect, ``refused`` to throw one away, ``left_s`` for its remaining life."""
+    """Where tokens come from: ``get`` on every connect, ``refused`` to throw one away, ``left_s`` for its remaining life.
+
+    ``get`` gives one with more than half of its life before it, where such a one can be had: a connection begun with less
+    would soon be changed.
+    """
 
     get: Callable[[], Awaitable[str]]
     refused: Callable[[str], None]
@@ -212,7 +216,7 @@ class QueueLink:
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
             await self._stream(client, ends_at)
-            await self._roll_over(token, ends_at)
+            await self._roll_over(ends_at)
         finally:
             if self._link is not None:
                 self._away_since = self._alive_at  # not now: this machine may have slept since
@@ -236,13 +240,12 @@ class QueueLink:
         before, self._alive_at = self._alive_at, clock.now()
         self._tell_loss(before)
 
-    async def _roll_over(self, token: SecretStr, ends_at: float | None) -> None:
-        """Let what is with us be decided on the connection it came by, then have a new token fetched."""
+    async def _roll_over(self, ends_at: float | None) -> None:
+        """Let what is with us be decided on the connection it came by. The next one asks for a token with more life."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
         left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
         await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
-        self._tokens.refused(token.get_secret_value())
 
     def stop_asking(self) -> None:
         """Ask for no more messages; what is on its way still comes."""
