@@ -9,7 +9,7 @@ import pytest
 
 import gridwire.edsn_pie
 from gridwire.edsn_pie import EdsnPie
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnTransientError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnProtocolError, EdsnTransientError
 from gridwire.errors import ConfigurationError, WrongLoop
 from tests.acceptance.edsn_pie.ground import TICKET, ground
 from tests.support.keys import rsa_key
@@ -186,3 +186,52 @@ def test_public_names_can_be_had_and_others_not() -> None:
     assert all(hasattr(gridwire.edsn_pie, name) for name in gridwire.edsn_pie.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = gridwire.edsn_pie.Nothing
+
+
+PAGES: list[Any] = [
+    ("html", {}),
+    ("raw", {"status": 404, "content": b"<html>maintenance</html>"}),
+    ("raw", {"status": 302, "content": b""}),
+    ("raw", {"status": 403, "content": b"<html>Request blocked</html>"}),
+    ("raw", {"status": 401, "content": b""}),
+]
+
+
+@pytest.mark.parametrize(("fault", "more"), PAGES)
+async def test_a_passing_page_where_the_provider_was_does_not_end_a_stream_that_stood(fault: Any, more: Any) -> None:
+    async with ground() as g:
+        broker = g.venue.broker
+        assert broker is not None
+        running = asyncio.create_task(g.pie.run(lambda _: None))
+        await asyncio.sleep(1)
+        g.venue.identity_faults.add(fault, times=1, **more)
+        g.pie._identity.refused(await g.pie.token())
+        broker.drop()
+        await asyncio.sleep(29)
+        assert "answered without a token" in g.told("link.lost")[-1].text
+        await asyncio.sleep(32)
+        assert len(g.told("link.streaming")) == 2
+        assert g.statuses("token") == [200, None, 200], "asked again once, after the pause"
+        running.cancel()
+        await asyncio.wait([running])
+
+
+@pytest.mark.parametrize(("fault", "more"), PAGES)
+async def test_the_same_page_before_the_first_link_ends_the_stream(fault: Any, more: Any) -> None:
+    async with ground() as g:
+        g.venue.identity_faults.add(fault, times=1, **more)
+        with pytest.raises(EdsnProtocolError, match="Check idp_url"):
+            await g.pie.run(lambda _: None)
+
+
+async def test_a_refused_account_ends_the_stream_also_after_its_link_stood() -> None:
+    async with ground() as g:
+        broker = g.venue.broker
+        assert broker is not None
+        running = asyncio.create_task(g.pie.run(lambda _: None))
+        await asyncio.sleep(1)
+        g.venue.identity_faults.add("raw", times=1, status=401, content=b'{"error": "invalid_client"}')
+        g.pie._identity.refused(await g.pie.token())
+        broker.drop()
+        with pytest.raises(EdsnAuthError):
+            await running

@@ -300,8 +300,8 @@ def read_answer(response: Response, assertion: str = "") -> Grant | Refusal:
         kind: Kind = "transient"
     elif word is not None:
         kind = _ERRORS.get(word, "refused" if status in (400, 401, 403) else "protocol")
-    else:
-        kind = "refused" if status == 401 else "protocol"
+    else:  # whatever the status, an identity provider says its reason as an error: this may be a gateway before it
+        kind = "protocol"
     return Refusal(kind, said, status, word, retry_after, server_time)
 
 

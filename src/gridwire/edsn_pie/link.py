@@ -18,12 +18,12 @@ from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.edsn_pie import claims
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnProtocolError
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.edsn_pie.reconnect import Action, Reconnect, Verdict
 from gridwire.edsn_pie.stream import LinkState, PossibleLoss
-from gridwire.errors import AuthThrottled, AuthUnavailable, LoginBudgetExceeded, TransportError
+from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, LoginBudgetExceeded, TransportError
 from gridwire.observe.redact import excerpt
 from gridwire.transport import sasl
 from gridwire.transport.amqp import Delivery, Link
@@ -36,6 +36,8 @@ ROLLOVER_WAIT_S = 30.0
 CLOSE_S = 2.0
 ALIVE_EVERY_S = 30.0
 """How often a link that stands notes the time of day, which is how a sleep of this machine is noticed."""
+STRANGER_PAUSE_S = 30.0
+"""Least pause after something that is no identity provider answered in its place; a gateway's page may be gone by then."""
 LOSS_AFTER_S = 23 * 3600.0
 """Messages live a day; an hour is left for clocks and for what was put into the queue just before we went."""
 
@@ -172,6 +174,7 @@ class QueueLink:
         self._away_since = last_streaming
         self._loss_told = False
         self._alive_at = clock.now()
+        self._stood = False
         self._broker = broker_of(settings)
         self._rules = Reconnect()
         self._client: AmqpClient | None = None
@@ -189,8 +192,11 @@ class QueueLink:
             except AmqpFailure as error:
                 failure = without(error, token)
             except (AuthUnavailable, AuthThrottled, LoginBudgetExceeded, TransportError) as error:
-                least_s = float(getattr(error, "retry_after_s", None) or 0.0)
-                await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
+                await self._wait(error, float(getattr(error, "retry_after_s", None) or 0.0))
+            except EdsnProtocolError as error:
+                if not self._stood:
+                    raise  # what has never worked may be a setting
+                await self._wait(error, STRANGER_PAUSE_S)
             if failure is not None:
                 await self._follow(failure, token)
 
@@ -209,6 +215,7 @@ class QueueLink:
             self._link = link = await client.attach(
                 self._settings.address, name=name, capabilities=capabilities, taker=self._holder.take
             )
+            self._stood = True
             self._rules.streaming(loop.time())
             self._look_for_loss()
             self._away_since, self._loss_told = None, False
@@ -275,6 +282,9 @@ class QueueLink:
         if not verdict.new_token or not token.get_secret_value():
             return str(failure)
         return f"{failure} {claims.shown(token.get_secret_value(), clock.now())}"
+
+    async def _wait(self, error: GridwireError, least_s: float) -> None:
+        await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
 
     async def _pause(self, reason: str, pause_s: float) -> None:
         self._holder.tell(LinkState("lost", reason, pause_s))
