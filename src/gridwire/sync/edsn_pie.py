@@ -135,8 +135,8 @@ class EdsnPie(Blocking):
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
 
-        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
-        comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread; stopping does not wait for the thread of
+        one that takes longer than ``stop_timeout_s``. A notification whose handler raises comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
         `EdsnTlsError`.
         """
         self._bridge.call(self._client.run, handler, concurrency=concurrency, options=options)
