@@ -47,8 +47,9 @@ def test_a_reference_to_the_api_is_used(dataref: str) -> None:
 
 @pytest.mark.parametrize(
     "dataref",
-    ["http://api.example.nl/x", f"{REST}:8443/x", f"{REST}.evil.example/x", f"{REST}@evil.example/x", "", f"{REST}:x/"],
-)
+    ["http://api.example.nl/x", f"{REST}:8443/x", f"{REST}.evil.example/x", f"{REST}@evil.example/x", "", f"{REST}:x/",
+     f"{REST}:0/x", f"{REST}/a/..;/x", f"{REST}/a/..%3b/x", f"{REST}/a/..%253Bjsessionid=1/x", f"{REST}/.;x/y"],
+)  # fmt: skip
 def test_a_reference_elsewhere_is_not(dataref: str) -> None:
     with pytest.raises(EdsnForeignReference, match=r"Nothing was sent"):
         wire.reference(dataref, REST)
@@ -106,6 +107,9 @@ def test_lists_are_found_where_they_may_be(body: Any, count: int, cursor: str | 
         ({"items": [], "_links": {"next": {"href": "/x?page=2"}}}, "the answer says where in a way that is not known"),
         ({"items": [], "_links": {"next": {}}}, "in a way that is not known"),
         ({"items": [], "_links": {"next": "x"}}, "in a way that is not known"),
+        ({"items": [], "_links": {"next": {"href": "http://[bad?_cursor=x"}}}, "in a way that is not known"),
+        ({"items": [], "_links": {"next": {"href": "/x?_cursor=a\ud800"}}}, "half of a character"),
+        ({"items": [], "nextCursor": "a\ud800"}, "half of a character"),
     ],
 )
 def test_a_list_that_cannot_be_read_whole_is_an_error(body: Any, sentence: str) -> None:

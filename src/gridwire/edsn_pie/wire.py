@@ -55,9 +55,13 @@ def check_id(value: str, name: str) -> str:
 
 
 def _climbs(text: str) -> bool:
-    """Whether a segment of ``text`` is ``.`` or ``..``, however often it was encoded."""
+    """Whether a segment of ``text`` is ``.`` or ``..``, however often it was encoded, also with parameters (``..;x``).
+
+    Java's servers cut a segment's parameters off before they resolve its steps.
+    """
     while True:
-        if any(segment.strip(" ") in (".", "..") for segment in text.replace("\\", "/").split("/")):
+        segments = text.replace("\\", "/").split("/")
+        if any(segment.partition(";")[0].strip(" ") in (".", "..") for segment in segments):
             return True
         decoded = unquote(text)
         if decoded == text:
@@ -121,7 +125,8 @@ def reference(dataref: str, rest_url: str) -> str:
 
 
 def _origin(parts: Any) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    port = parts.port if parts.port is not None else {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -183,7 +188,7 @@ def _records(items: list[Any], facts: Facts) -> tuple[Mapping[str, Any], ...]:
 def _cursor(found: Mapping[str, Any], facts: Facts) -> str | None:
     cursor = found.get("nextCursor")
     if isinstance(cursor, str) and cursor:
-        return cursor
+        return _sendable(cursor, facts)
     if cursor not in (None, ""):
         raise EdsnAnswerError("The answer's nextCursor is not a text, so the rest cannot be asked for.", facts)
     links = found.get("_links")
@@ -192,14 +197,31 @@ def _cursor(found: Mapping[str, Any], facts: Facts) -> str | None:
         return None
     href = following.get("href") if isinstance(following, dict) else None
     # Only the cursor is taken from the link: where the token goes is not for an answer to say.
-    cursors = parse_qs(urlsplit(href).query).get("_cursor") if isinstance(href, str) else None
+    cursors = _cursors(href) if isinstance(href, str) else None
     if not cursors:
         raise EdsnAnswerError(
             "The list goes on, and the answer says where in a way that is not known: a next link without _cursor. Nothing is "
             "returned, because it would not be all.",
             facts,
         )
-    return cursors[0]
+    return _sendable(cursors[0], facts)
+
+
+def _cursors(href: str) -> list[str] | None:
+    try:
+        return parse_qs(urlsplit(href).query).get("_cursor")
+    except ValueError:  # not an address at all, or with more fields than anybody reads
+        return None
+
+
+def _sendable(cursor: str, facts: Facts) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in cursor):
+        raise EdsnAnswerError(
+            "The list goes on at a cursor that holds half of a character, which cannot be sent back. Nothing is returned, "
+            "because it would not be all.",
+            facts,
+        )
+    return cursor
 
 
 def read_json(response: Response, facts: Facts) -> Any:
