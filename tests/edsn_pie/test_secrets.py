@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import traceback
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnPermissionError
+from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.errors import GridwireError
+from gridwire.transport.amqp_failure import AmqpFailure
 from tests.acceptance.edsn_pie.ground import TICKET, Ground, ground
 from tests.support import planted
 from tests.support.amqp_world import World, amqp_world, until_state
@@ -138,6 +142,24 @@ async def test_no_variable_of_an_ended_stream_holds_the_token(auth: Any, fault: 
         with pytest.raises(GridwireError) as caught:
             await world.consumer(auth=auth).run(nothing)
         assert not [token for token in world.tokens.issued if token in shown(caught.value)]
+
+
+@pytest.mark.parametrize(
+    ("auth", "fault", "more"),
+    [("plain_token", "sasl_outcome", {"code": 4}), ("cbs", "sasl_outcome", {"code": 4}), ("plain_token", "sasl_silence", {}),
+     ("plain_token", "small_frames", {}), ("xoauth2", "no_header", {})],
+)  # fmt: skip
+async def test_no_variable_of_a_login_that_fails_for_now_holds_the_token(
+    auth: Any, fault: Any, more: dict[str, Any]
+) -> None:
+    async with amqp_world(life_s=900) as world:
+        world.broker.knobs.mechanisms = ("PLAIN", "ANONYMOUS")
+        world.broker.faults.add(fault, times=None, **more)
+        token = world.tokens.make(filler="x" * 600)
+        settings, network = replace(world.settings, auth=auth), replace(world.network, timeout_s=2.0)
+        with pytest.raises(AmqpFailure) as caught:
+            await log_in(settings, broker_of(settings), "user", network, SecretStr(token))
+        assert token not in shown(caught.value)
 
 
 async def test_no_variable_of_a_claim_that_is_refused_holds_the_token() -> None:

@@ -83,10 +83,15 @@ class Holder(Protocol):
         ...
 
 
-def mechanisms(settings: AmqpSettings, user: str, token: SecretStr) -> list[sasl.Mechanism]:
-    """How to log in, as the settings want it: the first that the broker offers."""
+def mechanisms(
+    settings: AmqpSettings, user: str, token: SecretStr, *, certificate: bool = False
+) -> list[sasl.Mechanism]:
+    """How to log in, as the settings want it: the first that the broker offers.
+
+    ``certificate`` says whether we show one of our own in TLS, without which EXTERNAL has nothing to stand on.
+    """
     if settings.auth == "cbs":  # the token follows on a link of its own
-        return [sasl.external(), sasl.anonymous()]
+        return [sasl.external(), sasl.anonymous()] if certificate else [sasl.anonymous()]
     bearers: dict[str, Callable[[str, str], sasl.Mechanism]] = {
         "oauthbearer": partial(sasl.oauthbearer, host=settings.host, port=settings.port),
         "xoauth2": sasl.xoauth2,
@@ -116,7 +121,8 @@ async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Net
     A failure comes without the frames below: they have the token in the clear, and reports of errors show variables.
     """
     try:
-        client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
+        ways = mechanisms(settings, user, token, certificate=settings.tls and network.client_cert is not None)
+        client = await AmqpClient.connect(broker, network, ways)
         if settings.auth == "cbs":
             await _claim(client, f"amqps://{in_url(settings.host)}/{settings.address}", token)
     except AmqpFailure as error:

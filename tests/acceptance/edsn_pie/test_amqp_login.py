@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
 from gridwire.edsn_pie.link import broker_of, log_in, mechanisms
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.errors import ConfigurationError
+from gridwire.sandbox.serving import Authority
 from gridwire.transport import sasl_frames
 from gridwire.transport.amqp_client import AmqpClient, Broker
 from gridwire.transport.amqp_failure import AmqpFailure
@@ -61,6 +65,23 @@ async def test_G23_each_way_to_hand_the_token_over_is_taken(auth: str) -> None:
         assert last.claims["sub"] == USER
         if auth != "cbs":
             assert last.user == USER
+
+
+@pytest.mark.parametrize(("with_certificate", "used"), [(False, "ANONYMOUS"), (True, "EXTERNAL")])
+async def test_G23_a_claim_logs_in_by_certificate_only_where_there_is_one(
+    tmp_path: Path, with_certificate: bool, used: str
+) -> None:
+    authority = Authority()
+    own = tmp_path / "own.pem"
+    trustme.CA().issue_cert("sa-voorbeeld").private_key_and_cert_chain_pem.write_to_path(str(own))
+    async with amqp_world(tls=(authority.context, authority.pem)) as world:
+        world.broker.knobs.mechanisms = ("EXTERNAL", "ANONYMOUS")
+        settings = replace(world.settings, auth="cbs")
+        network = replace(world.network, client_cert=str(own)) if with_certificate else world.network
+        token = SecretStr(await world.tokens.get())
+        client = await log_in(settings, broker_of(settings), USER, network, token)
+        assert client.mechanism == used
+        await client.close(1)
 
 
 @pytest.mark.parametrize(
