@@ -128,6 +128,26 @@ def test_pauses_begin_anew_after_a_minute_of_streaming_and_not_before() -> None:
     assert rules.judge(lost, 121.0).pause_s == 1.0
 
 
+@pytest.mark.parametrize("condition", [None, "amqp:unauthorized-access"])
+def test_a_broker_that_takes_the_link_and_ends_it_again_is_left_alone_for_longer_and_longer(
+    condition: str | None,
+) -> None:
+    """With unauthorized, every try also asks the identity provider for a token."""
+    rules, now, found = Reconnect(highest), 0.0, []
+    for _ in range(40):
+        rules.logged_in()
+        rules.streaming(now)
+        now += 0.5
+        found.append(rules.judge(failure("stream", "condition", condition), now).pause_s)
+        now += found[-1]
+    assert found[-1] == 60.0
+    assert sum(pause < 30 for pause in found) <= 25
+    rules.streaming(now)
+    healthy = rules.judge(failure("stream", "eof"), now + 60)
+    assert healthy.pause_s == 1.0
+    assert rules.judge(failure("connect", "network"), now + 61).pause_s == 2.0, "a young outage again"
+
+
 def test_a_pause_is_drawn_between_nothing_and_its_bound_and_the_other_sides_wish_outranks_it() -> None:
     drawn: list[tuple[float, float]] = []
     rules = Reconnect(lambda low, high: drawn.append((low, high)) or 0.25)  # type: ignore[func-returns-value]

@@ -35,6 +35,7 @@ class Tokens:
         self.issued: list[str] = []
         self.revoked: set[str] = set()
         self._current: str | None = None
+        self._made_at = 0.0
 
     def make(self, **claims: Any) -> str:
         exp = clock.now().timestamp() + self.life_s
@@ -46,9 +47,15 @@ class Tokens:
 
     async def get(self) -> str:
         self.asked += 1
-        if self._current is None:
-            self._current = self.make()
+        now = asyncio.get_running_loop().time()
+        if self._current is None or now - self._made_at >= max(self.life_s / 2, self.life_s - 120):
+            self._current, self._made_at = self.make(), now
         return self._current
+
+    def give(self, token: str) -> None:
+        """This one from now on."""
+        self.issued.append(token)
+        self._current, self._made_at = token, asyncio.get_running_loop().time()
 
     def refused(self, token: str) -> None:
         if token == self._current:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.errors import ConfigurationError
@@ -23,7 +24,9 @@ LOGIN = [plain("u", "t")]
 
 
 async def opened(world: World) -> AmqpClient:
-    return await log_in(world.settings, broker_of(world.settings), USER, world.network, await world.tokens.get())
+    return await log_in(
+        world.settings, broker_of(world.settings), USER, world.network, SecretStr(await world.tokens.get())
+    )
 
 
 def ignore(delivery: Delivery, data: bytes) -> None:
@@ -76,7 +79,9 @@ async def test_a_certificate_for_this_machine_is_taken_by_address_and_by_name() 
     async with amqp_world(tls=(authority.context, authority.pem)) as world:
         for host in ("127.0.0.1", "localhost"):
             settings = replace(world.settings, host=host)
-            client = await log_in(settings, broker_of(settings), USER, world.network, await world.tokens.get())
+            client = await log_in(
+                settings, broker_of(settings), USER, world.network, SecretStr(await world.tokens.get())
+            )
             assert client.offered == ("PLAIN", "XOAUTH2", "OAUTHBEARER")
             await client.close(1)
 

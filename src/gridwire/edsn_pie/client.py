@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -242,14 +244,20 @@ class EdsnPie:
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
 
-        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
-        comes again. ``on_event`` is called with what else happens: `HandlerFailed` holds what the handler raised. Raises
-        `InvalidInput` for a handler that cannot be called with a notification, what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
-        `EdsnTlsError`.
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread; stopping does not wait for the thread of
+        one that takes longer than ``stop_timeout_s``. A notification whose handler raises comes again. ``on_event`` is
+        called with what else happens: `HandlerFailed` holds what the handler raised. Raises `InvalidInput` for a handler
+        that cannot be called with a notification, what `notifications` raises, and what ends the stream:
+        `EdsnAuthError`, `EdsnLinkError`, `EdsnTlsError`.
         """
-        stream = self.notifications(options)
+        consumer = self.notifications(options)
         check_handler(handler)
-        await stream.run(partial(_call, handler), concurrency=concurrency, on_event=on_event)
+        # Threads of its own: those of the loop are few, and the inbox and the names of hosts need them meanwhile.
+        threads = ThreadPoolExecutor(max(1, concurrency), thread_name_prefix="gridwire-pie-handler")
+        try:
+            await consumer.run(partial(_call, handler, threads), concurrency=concurrency, on_event=on_event)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -285,11 +293,20 @@ class EdsnPie:
         )
 
 
-async def _call(handler: Callable[[Notification], object], notification: Notification) -> None:
+async def _call(handler: Callable[[Notification], object], threads: Executor, notification: Notification) -> None:
     """Await ``handler`` if it is asynchronous; a plain one runs in a thread, where it may block."""
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         result = handler(notification)
     else:
-        result = await asyncio.to_thread(handler, notification)
+        work = partial(contextvars.copy_context().run, _in_thread, handler, notification)
+        result = await asyncio.get_running_loop().run_in_executor(threads, work)
     if inspect.isawaitable(result):
         await result
+
+
+def _in_thread(handler: Callable[[Notification], object], notification: Notification) -> object:
+    """What the handler returns or raises. A StopIteration cannot be handed on: whoever waits for it would wait for ever."""
+    try:
+        return handler(notification)
+    except StopIteration as error:
+        raise RuntimeError("The handler raised StopIteration") from error

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
 from gridwire.edsn_pie import rules
@@ -16,7 +18,7 @@ from gridwire.edsn_pie.claims import time_of
 from gridwire.edsn_pie.identity import Identity, Token
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.errors import GridwireError
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import excerpt, mask
 from gridwire.transport.exchange import Request, Response, Send
 from gridwire.transport.tls import Network
 
@@ -166,15 +168,16 @@ async def _broker(network: Network, identity: Identity, account: Account, allow:
     if amqp is None:
         return [Finding("broker", "skipped", "no broker is named (amqp_host, amqp_address): REST alone")]
     no_queue = Finding("queue", "skipped", "the broker was not reached")
+    token = SecretStr("")
     try:
         allow()
         from gridwire.edsn_pie import link
 
-        token = (await identity.get()).value
+        token = SecretStr((await identity.get()).value)
         user = amqp.username or account.client_id
         client = await link.log_in(amqp, link.broker_of(amqp), user, network, token)
     except GridwireError as error:
-        return [Finding("broker", "failed", str(error)), no_queue]
+        return [Finding("broker", "failed", _without(token, error)), no_queue]
     over = "over TLS" if amqp.tls else "without TLS, on this machine"
     offered = ", ".join(client.offered) or "no mechanism"
     found = [
@@ -191,7 +194,12 @@ async def _broker(network: Network, identity: Identity, account: Account, allow:
         )
         found.append(Finding("queue", "ok", f"{amqp.address} can be read; no message was asked for"))
     except GridwireError as error:
-        found.append(Finding("queue", "failed", str(error)))
+        found.append(Finding("queue", "failed", _without(token, error)))
     finally:
         await client.close(CLOSE_S)
     return found
+
+
+def _without(token: SecretStr, error: GridwireError) -> str:
+    """What an error says, without the token that a broker may quote."""
+    return excerpt(str(error), (token.get_secret_value(),))

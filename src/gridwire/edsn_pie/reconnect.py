@@ -22,7 +22,8 @@ anything else                                                a new connection af
 
 Pauses are drawn between 0 and a bound that doubles from 1 s, to 60 s at most, and begins anew after a minute of streaming.
 While an outage is young the bound stays low, at a quarter of its age and at least 2 s: a broker that was only restarted is
-used again within seconds.
+used again within seconds. An outage is over after a minute of streaming as well: a broker that takes the link and ends it
+again and again is left alone for longer and longer, and so is the identity provider.
 """
 
 from __future__ import annotations
@@ -123,7 +124,6 @@ class Reconnect:
     def streaming(self, now: float) -> None:
         """Messages can flow."""
         self._streaming_since = now
-        self._away_since = None
 
     def judge(self, failure: AmqpFailure, now: float) -> Verdict:
         """What follows on ``failure``."""
@@ -131,6 +131,7 @@ class Reconnect:
         if since is not None and now - since >= HEALTHY_S:
             self._attempt = 0
             self._renewed = False
+            self._away_since = None
         action = next(row.action for row in TABLE if row.fits(failure))
         if action is Action.NEW_LOGIN:
             if self._login_repeated:

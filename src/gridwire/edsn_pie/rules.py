@@ -6,6 +6,7 @@ lost answer may be asked for again; a token is asked for with a new assertion ea
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from gridwire.auth.client_assertion import Grant, Refusal, missing_scope
@@ -198,15 +199,20 @@ def _described(response: Response, facts: Facts) -> str:
     return ": ".join(words)
 
 
-def facts_of(operation: str, response: Response, *, request_id: str, correlation_id: str) -> Facts:
-    """What is known about an answer: its ids, and its problem details where it is an error."""
-    told = wire.problem(response) if response.status >= 400 else None
+def facts_of(
+    operation: str, response: Response, *, request_id: str, correlation_id: str, secrets: Collection[str] = ()
+) -> Facts:
+    """What is known about an answer: its ids, and its problem details where it is an error.
+
+    None of it repeats ``secrets``, which are what was sent: an API may quote a token that it refuses.
+    """
+    told = wire.problem(response, secrets) if response.status >= 400 else None
     code = told.extensions.get("errorCode") if told is not None else None
     return Facts(
         operation,
         response.status,
-        response.headers.get("x-request-id", request_id)[:80],
-        response.headers.get("x-correlation-id", correlation_id)[:80],
+        wire.quoted(response.headers.get("x-request-id", request_id), secrets)[:80],
+        wire.quoted(response.headers.get("x-correlation-id", correlation_id), secrets)[:80],
         code if isinstance(code, str) else None,
         told,
     )

@@ -192,9 +192,18 @@ class Inbox:
         """What is stored and not handled, oldest first, at most a thousand."""
         return self._select("state = 'stored'")
 
-    def parked(self) -> list[Kept]:
-        """What waits for a person, oldest first."""
-        return self._select("state = 'parked'")
+    def parked(self, after: Kept | None = None) -> list[Kept]:
+        """What waits for a person, oldest first, at most a thousand; with ``after``, of those that come after it."""
+        if after is None:
+            return self._select("state = 'parked'")
+        return self._select("state = 'parked' AND (arrived_us, key) > (?, ?)", microseconds(after.arrived), after.key)
+
+    def all_parked(self) -> Iterator[list[Kept]]:
+        """Everything that waits for a person, oldest first, a thousand at a time; each once, whatever becomes of it."""
+        last: Kept | None = None
+        while found := self.parked(last):
+            yield found
+            last = found[-1]
 
     def find(self, key: str) -> Kept | None:
         """One message by its key."""
@@ -217,7 +226,7 @@ class Inbox:
                 "repair the file, or move it away."
             ) from None
 
-    def _select(self, where: str, *values: str) -> list[Kept]:
+    def _select(self, where: str, *values: str | int) -> list[Kept]:
         with self._working():
             rows = self._open().execute(
                 "SELECT key, state, message, arrived_us, changed_us, attempts, note FROM messages "  # noqa: S608 - constants

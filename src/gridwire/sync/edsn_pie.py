@@ -140,9 +140,10 @@ class EdsnPie(Blocking):
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
 
-        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
-        comes again. ``on_event`` is called with what else happens: `HandlerFailed` holds what the handler raised. Raises
-        `InvalidInput` for a handler that cannot be called with a notification, what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
-        `EdsnTlsError`.
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread; stopping does not wait for the thread of
+        one that takes longer than ``stop_timeout_s``. A notification whose handler raises comes again. ``on_event`` is
+        called with what else happens: `HandlerFailed` holds what the handler raised. Raises `InvalidInput` for a handler
+        that cannot be called with a notification, what `notifications` raises, and what ends the stream:
+        `EdsnAuthError`, `EdsnLinkError`, `EdsnTlsError`.
         """
         self._bridge.call(self._client.run, handler, concurrency=concurrency, options=options, on_event=on_event)

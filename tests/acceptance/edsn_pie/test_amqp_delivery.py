@@ -6,6 +6,7 @@ import asyncio
 import itertools
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.edsn_pie.stream import ConsumerOptions, GivenBack, HandlerFailed, LinkState, Received
@@ -34,7 +35,9 @@ async def test_G28_each_settlement_has_its_code_and_the_flag_of_failure(how: Set
             arrived.set()
 
         world.put(1)
-        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, await world.tokens.get())
+        client = await log_in(
+            world.settings, broker_of(world.settings), USER, world.network, SecretStr(await world.tokens.get())
+        )
         link = await client.attach(QUEUE, name="link", taker=take)
         client.ask(link, 1)
         await arrived.wait()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import trustme
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
 from gridwire.edsn_pie.link import broker_of, log_in, mechanisms
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.errors import ConfigurationError
+from gridwire.sandbox.serving import Authority
 from gridwire.transport import sasl_frames
 from gridwire.transport.amqp import Link, encode
 from gridwire.transport.amqp_client import AmqpClient, Broker
@@ -27,7 +32,7 @@ SETTINGS = AmqpSettings(host="broker.example", address="q", port=5671)
 
 def initial(auth: str) -> bytes | None:
     settings = AmqpSettings(host="broker.example", address="q", port=5671, auth=auth)  # type: ignore[arg-type]
-    (mechanism,) = mechanisms(settings, "sa=1,x", "eyJ.tok.en")
+    (mechanism,) = mechanisms(settings, "sa=1,x", SecretStr("eyJ.tok.en"))
     return mechanism.initial
 
 
@@ -65,6 +70,23 @@ async def test_G23_each_way_to_hand_the_token_over_is_taken(auth: str) -> None:
             assert last.user == USER
 
 
+@pytest.mark.parametrize(("with_certificate", "used"), [(False, "ANONYMOUS"), (True, "EXTERNAL")])
+async def test_G23_a_claim_logs_in_by_certificate_only_where_there_is_one(
+    tmp_path: Path, with_certificate: bool, used: str
+) -> None:
+    authority = Authority()
+    own = tmp_path / "own.pem"
+    trustme.CA().issue_cert("sa-voorbeeld").private_key_and_cert_chain_pem.write_to_path(str(own))
+    async with amqp_world(tls=(authority.context, authority.pem)) as world:
+        world.broker.knobs.mechanisms = ("EXTERNAL", "ANONYMOUS")
+        settings = replace(world.settings, auth="cbs")
+        network = replace(world.network, client_cert=str(own)) if with_certificate else world.network
+        token = SecretStr(await world.tokens.get())
+        client = await log_in(settings, broker_of(settings), USER, network, token)
+        assert client.mechanism == used
+        await client.close(1)
+
+
 @pytest.mark.parametrize(
     ("offered", "used"),
     [
@@ -87,7 +109,7 @@ async def test_G24_a_token_of_three_kilobytes_passes() -> None:
     async with amqp_world() as world:
         token = world.tokens.make(filler="x" * 2300)
         assert len(token) > 3000
-        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         await client.close(1)
         assert world.broker.contacts[0].size > 3000
 
@@ -97,7 +119,7 @@ async def test_G24_a_broker_that_hangs_up_on_a_large_frame_is_found_out() -> Non
         world.broker.faults.add("small_frames")
         token = world.tokens.make(filler="x" * 600)
         with pytest.raises(AmqpFailure, match=r"login frame of \d+ bytes. AMQP 1.0 grants 512") as caught:
-            await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+            await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         assert token not in str(caught.value)
 
 
@@ -123,7 +145,7 @@ async def test_G25_auto_never_falls_back_to_a_login_without_the_token() -> None:
 async def test_G26_no_token_travels_in_cleartext_beyond_this_machine(auth: str) -> None:
     settings = AmqpSettings(host="broker.example", address="q", tls=False, auth=auth)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"without TLS.*Nothing was sent"):
-        await log_in(settings, broker_of(settings), USER, Network(), "token")
+        await log_in(settings, broker_of(settings), USER, Network(), SecretStr("token"))
 
 
 async def test_G27_a_refused_token_is_replaced_once_and_the_link_stands() -> None:
