@@ -22,6 +22,7 @@ from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnProtoco
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.edsn_pie.reconnect import Action, Reconnect, Verdict
+from gridwire.edsn_pie.rules import lasting
 from gridwire.edsn_pie.stream import LinkState, PossibleLoss
 from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, LoginBudgetExceeded, TransportError
 from gridwire.observe.redact import excerpt
@@ -198,6 +199,8 @@ class QueueLink:
             except AmqpFailure as error:
                 failure = without(error, token)
             except (AuthUnavailable, AuthThrottled, LoginBudgetExceeded, TransportError) as error:
+                if lasting(error) and not self._stood:
+                    raise
                 await self._wait(error, float(getattr(error, "retry_after_s", None) or 0.0))
             except EdsnProtocolError as error:
                 if not self._stood:

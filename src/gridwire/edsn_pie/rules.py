@@ -91,8 +91,9 @@ def token_error(refusal: Refusal, profile: Profile, now: datetime) -> EdsnError:
         elif refusal.status == 429:
             pause_s = RATE_LIMIT_PAUSE_S
         wish = "" if pause_s is None else f" It is to be left alone for {pause_s:.0f} s."
+        later = "" if refusal.error in _LASTING else " Try again later."
         return EdsnTransientError(
-            f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish} Try again later.",
+            f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish}{later}",
             facts,
             retry_after_s=pause_s,
         )
@@ -120,9 +121,14 @@ def _portal(profile: Profile) -> str:
 
 def token_again(error: BaseException) -> Again | None:
     """Whether to ask for a token again, with a new assertion."""
-    if not isinstance(error, EdsnTransientError) or error.facts.error_code in _LASTING:
+    if not isinstance(error, EdsnTransientError) or lasting(error):
         return None
     return Again(MOST_RETRIES, error.retry_after_s)
+
+
+def lasting(error: BaseException) -> bool:
+    """Whether asking again for a token would meet the same: a certificate that proves nothing."""
+    return isinstance(error, EdsnTransientError) and error.facts.error_code in _LASTING
 
 
 def scope_warning(grant: Grant, asked: str | None) -> str | None:

@@ -220,7 +220,7 @@ async def test_G23_a_broker_that_ends_the_link_for_the_token_is_not_waited_for(w
         began = loop.time()
         settings = AmqpSettings(host="127.0.0.1", address="q", port=broker.port, tls=False, auth="cbs")
         with pytest.raises(AmqpFailure, match=r"before it had answered: .*the token service is down") as caught:
-            await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), "t0ken")
+            await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), SecretStr("t0ken"))
         assert loop.time() - began < 1
         assert (caught.value.stage, caught.value.cause) == ("sasl", "condition")
         assert "t0ken" not in str(caught.value)
@@ -235,7 +235,7 @@ async def test_G23_a_broker_that_answers_and_then_ends_the_link_for_the_token_ha
 
     async with hostile_broker(take=answer) as broker:
         settings = AmqpSettings(host="127.0.0.1", address="q", port=broker.port, tls=False, auth="cbs")
-        client = await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), "t0ken")
+        client = await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), SecretStr("t0ken"))
         await asyncio.sleep(0.1)
         assert not client.ended.done()
         await client.close(1)
