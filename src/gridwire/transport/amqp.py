@@ -160,6 +160,11 @@ class Link:
         """Ask for ``credit`` more messages. What comes of it must not be below 0, which travels as four billion."""
         cproton.pn_link_flow(self._raw, credit)
 
+    def regrant(self) -> None:
+        """Ask for another message in place of one that nobody was given."""
+        if self.credit >= 0:
+            cproton.pn_link_flow(self._raw, 1)
+
     def stop(self) -> None:
         """Take back the credit that is not used. What is on its way still comes.
 
@@ -358,7 +363,7 @@ class Engine:
         if cproton.pn_delivery_aborted(raw):
             self._dropping.discard(raw)
             cproton.pn_delivery_settle(raw)
-            link.flow(1)
+            link.regrant()
             return
         size = cproton.pn_delivery_pending(raw)
         if size > MAX_MESSAGE_BYTES or raw in self._dropping:
@@ -384,7 +389,7 @@ class Engine:
             delivery = Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw))
             self._side.oversized(link, delivery)
             delivery.settle(None)
-            link.flow(1)
+            link.regrant()
 
     def _on_open(self, _: Any) -> None:
         self._side.opened()
