@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gridwire.edsn_pie.consumer import Consumer, WorkerLost
+from gridwire.edsn_pie.errors import EdsnTransientError, Facts
 from gridwire.edsn_pie.models import UnknownNotification
 from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, LinkState, Received
 from gridwire.errors import AuthThrottled, AuthUnavailable, CredentialsRefused, InvalidInput, WrongLoop
@@ -523,3 +524,24 @@ async def test_what_came_settled_and_was_not_handled_is_told_when_the_program_st
         lost = await world.seen("notification.lost")
         assert lost.fields["key"] == again.notification.key
         assert "look at the portal" in lost.text
+
+
+async def test_an_identity_provider_whose_certificate_proves_nothing_ends_a_stream_that_never_stood() -> None:
+    def untrusted() -> Exception:
+        return EdsnTransientError("its certificate cannot be trusted", Facts("token", error_code="tls"))
+
+    async with amqp_world() as world:
+        consumer = world.consumer()
+        failing(consumer, [untrusted()])
+        with pytest.raises(EdsnTransientError, match="cannot be trusted"):
+            await consumer.run(takes)
+        assert world.broker.accepted == 0
+        async with world.consumer() as consumer:
+            await until_state(consumer, "streaming")
+            failing(consumer, [untrusted()])
+            world.broker.drop()
+            await world.seen("link.streaming", 2)
+
+
+async def takes(_: object) -> None:
+    pass

@@ -73,7 +73,7 @@ class HostileConnection:
         self._exchange = ServerExchange(("PLAIN", "ANONYMOUS"))
         self.engine: Engine = Engine(self, server=True, container_id="hostile")
         self.wire: AmqpWire = AmqpWire(self, self.engine, self._exchange)
-        self.settled: list[tuple[int, bool, bool]] = []
+        self.settled: list[tuple[int, bool]] = []
         self.broken_by: list[Condition] = []
         self.links: list[Link] = []
         self._begun = False
@@ -112,8 +112,8 @@ class HostileConnection:
         self._broker.take(self, link)
         self.wire.flush()
 
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
-        self.settled.append((how, failed, undeliverable))
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
+        self.settled.append((how, failed))
 
     def broken(self, condition: Condition) -> None:
         self.broken_by.append(condition)

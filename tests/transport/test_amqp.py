@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from gridwire.transport.amqp import MAX_MESSAGE_BYTES, Decoder, Delivery, Engine, Link, Undecodable, encode, plain
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
-from tests.support.hostile_broker import FALSE, NULL, binary, performative, transfer, uint
+from tests.support.hostile_broker import FALSE, NULL, performative, transfer, uint
 
 WHOLE = AmqpMessage(
     body=b'{"a":1}',
@@ -249,6 +249,9 @@ def receiving(credit: int) -> tuple[Receiving, Engine, Engine, Link]:
     passed_on(ours, peer)
     peer.receiver("unused").open(source="a", target="b")  # begins the session, as an answer to a link would
     passed_on(peer, ours)
+    # The peer's answer to the link: name, handle, role of a sender, modes, source, target, and where it begins to count.
+    answer = [b"\xa1\x01x", uint(0), FALSE, b"\x50\x00", b"\x50\x00"]
+    ours.receive(performative(0x12, *answer, b"\x00\x53\x28\x45", b"\x00\x53\x29\x45", NULL, NULL, uint(0)))
     link.flow(credit)
     passed_on(ours, peer)
     return told, ours, peer, link
@@ -257,9 +260,6 @@ def receiving(credit: int) -> tuple[Receiving, Engine, Engine, Link]:
 @pytest.mark.parametrize("aborted", [False, True])
 def test_of_a_message_that_is_too_long_no_more_than_the_bound_is_held(aborted: bool) -> None:
     told, ours, peer, link = receiving(credit=5)
-    # The peer's answer to the link: name, handle, role of a sender, modes, source, target, and where it begins to count.
-    answer = [binary(b"x").replace(b"\xb0", b"\xb1"), uint(0), FALSE, b"\x50\x00", b"\x50\x00"]
-    ours.receive(performative(0x12, *answer, b"\x00\x53\x28\x45", b"\x00\x53\x29\x45", NULL, NULL, uint(0)))
     part, came, first = b"x" * 60_000, 0, True
     while came < 3 * MAX_MESSAGE_BYTES:
         ours.receive(transfer(0, part, more=True, first=first))
@@ -272,6 +272,17 @@ def test_of_a_message_that_is_too_long_no_more_than_the_bound_is_held(aborted: b
     assert told.came == [encode(WHOLE)]
     assert link.credit == 4, "what was not read has given its credit back"
     assert told.broken_by == []
+    ours.release()
+    peer.release()
+
+
+def test_a_peer_that_has_sent_more_than_we_asked_for_is_not_asked_for_four_billion() -> None:
+    told, ours, peer, link = receiving(credit=2)
+    for number in range(5):
+        ours.receive(transfer(number, encode(WHOLE)))
+    assert (len(told.came), link.credit) == (5, -3)
+    ours.receive(transfer(5, b"", aborted=True))
+    assert link.credit == -4, "no flow is sent, which could not say a number below 0"
     ours.release()
     peer.release()
 

@@ -47,7 +47,7 @@ class Settled(IntEnum):
     RELEASED = cproton.PN_RELEASED
     """Not looked at; the broker delivers it again, to us or to another."""
     MODIFIED = cproton.PN_MODIFIED
-    """Given back; with ``failed`` the broker counts a failed delivery, with ``undeliverable`` it shall not come here again."""
+    """Given back; with ``failed`` the broker counts a failed delivery."""
 
 
 class Delivery:
@@ -72,14 +72,7 @@ class Delivery:
         """Whether the peer has settled it, also if that was not told yet."""
         return bool(cproton.pn_delivery_settled(self._raw))
 
-    def settle(
-        self,
-        how: Settled | None,
-        *,
-        failed: bool = False,
-        undeliverable: bool = False,
-        condition: Condition | None = None,
-    ) -> bool:
+    def settle(self, how: Settled | None, *, failed: bool = False, condition: Condition | None = None) -> bool:
         """Tell the peer how it ended, once (None: only forget it). False if it was settled or its connection has ended."""
         if self.settled or self.link.engine.over:
             return False
@@ -88,8 +81,6 @@ class Delivery:
             local = cproton.pn_delivery_local(self._raw)
             if failed:
                 cproton.pn_disposition_set_failed(local, True)
-            if undeliverable:
-                cproton.pn_disposition_set_undeliverable(local, True)
             if condition is not None:
                 _set_condition(cproton.pn_disposition_condition(local), condition)
             cproton.pn_delivery_update(self._raw, how)
@@ -168,6 +159,11 @@ class Link:
     def flow(self, credit: int) -> None:
         """Ask for ``credit`` more messages. What comes of it must not be below 0, which travels as four billion."""
         cproton.pn_link_flow(self._raw, credit)
+
+    def regrant(self) -> None:
+        """Ask for another message in place of one that nobody was given."""
+        if self.credit >= 0:
+            cproton.pn_link_flow(self._raw, 1)
 
     def stop(self) -> None:
         """Take back the credit that is not used. What is on its way still comes.
@@ -357,11 +353,9 @@ class Engine:
             state = cproton.pn_delivery_remote_state(raw)
             if cproton.pn_delivery_settled(raw) or state:
                 del self.sent[raw]
-                fate = cproton.pn_delivery_remote(raw)
-                failed = bool(cproton.pn_disposition_is_failed(fate))
-                undeliverable = bool(cproton.pn_disposition_is_undeliverable(fate))
+                failed = bool(cproton.pn_disposition_is_failed(cproton.pn_delivery_remote(raw)))
                 sent.settle(None)
-                self._side.disposed(sent, int(state), failed=failed, undeliverable=undeliverable)
+                self._side.disposed(sent, int(state), failed=failed)
 
     def _on_message(self, raw: Any) -> None:
         raw_link = cproton.pn_delivery_link(raw)
@@ -369,7 +363,7 @@ class Engine:
         if cproton.pn_delivery_aborted(raw):
             self._dropping.discard(raw)
             cproton.pn_delivery_settle(raw)
-            link.flow(1)
+            link.regrant()
             return
         size = cproton.pn_delivery_pending(raw)
         if size > MAX_MESSAGE_BYTES or raw in self._dropping:
@@ -395,7 +389,7 @@ class Engine:
             delivery = Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw))
             self._side.oversized(link, delivery)
             delivery.settle(None)
-            link.flow(1)
+            link.regrant()
 
     def _on_open(self, _: Any) -> None:
         self._side.opened()

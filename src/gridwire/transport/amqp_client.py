@@ -363,9 +363,10 @@ class AmqpClient:
             taker(delivery, data)
 
     def oversized(self, link: Link, delivery: Delivery) -> None:
-        """Leave it to the broker, with the word that it shall not come to us again: it would stop all that wait behind it."""
-        delivery.settle(Settled.MODIFIED, undeliverable=True)
-        fate = "It was given back as undeliverable to us; the broker drops it or keeps it apart."
+        """Reject it: given back in any other way it would come again each time, and stop all that wait behind it."""
+        # Not as modified and undeliverable here, which says the same: RabbitMQ 3.10 ends the session on that.
+        delivery.settle(Settled.REJECTED, condition=Condition("amqp:link:message-size-exceeded"))
+        fate = "It was rejected; the broker drops it or keeps it apart."
         _log.warning(
             "amqp.oversized: a message of more than %d bytes came from the broker %s and was not read. %s Ask its operator "
             "what it was.",
@@ -380,7 +381,7 @@ class AmqpClient:
         if (waiting := self._crediting.pop(link, None)) is not None and not waiting.done():
             waiting.set_result(None)
 
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
         """We send nothing whose fate we follow."""
 
     def detached(self, link: Link, condition: Condition | None) -> None:

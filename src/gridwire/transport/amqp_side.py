@@ -33,7 +33,7 @@ class Side(Protocol):
         """The credit of a link changed."""
         ...
 
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
         """The peer settled a message of ours; ``how`` is 0 where it did not say."""
         ...
 

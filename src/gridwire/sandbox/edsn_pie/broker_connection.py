@@ -209,12 +209,12 @@ class BrokerConnection:
             link.drained()
             self.wire.flush()
 
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool, undeliverable: bool) -> None:
+    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
         """The client has settled a message."""
         if (out := self._out.pop(delivery, None)) is not None:
             queue, stored = out
             self._broker.settlements.append((stored.message.message_id, how, failed))
-            queue.settle(stored, how, failed=failed, undeliverable=undeliverable)
+            queue.settle(stored, how, failed=failed)
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
         """The client sends a message: it puts a token."""

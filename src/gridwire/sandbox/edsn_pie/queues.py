@@ -37,10 +37,7 @@ class Stored:
 
 @dataclass(slots=True)
 class MessageQueue:
-    """Where consumers attach.
-
-    ``accepted``, ``rejected``, ``undeliverable`` and ``expired`` count what has left it for good.
-    """
+    """Where consumers attach. ``accepted``, ``rejected`` and ``expired`` count what has left it for good."""
 
     name: str
     keep_s: float
@@ -51,7 +48,6 @@ class MessageQueue:
     rejected: int = 0
     released: int = 0
     modified: int = 0
-    undeliverable: int = 0
     expired: int = 0
     unsettled: int = 0
 
@@ -89,15 +85,13 @@ class MessageQueue:
                     connection.deliver(link, self, self.waiting.popleft())
                     progress = True
 
-    def settle(self, stored: Stored, how: int, *, failed: bool, undeliverable: bool) -> None:
-        """A consumer has settled a message. One that it cannot take at all is dropped, as some brokers do."""
+    def settle(self, stored: Stored, how: int, *, failed: bool) -> None:
+        """A consumer has settled a message."""
         self.unsettled -= 1
         if how == Settled.ACCEPTED:
             self.accepted += 1
         elif how == Settled.REJECTED:
             self.rejected += 1
-        elif undeliverable:
-            self.undeliverable += 1
         else:
             self.modified += how == Settled.MODIFIED
             self.released += how == Settled.RELEASED
