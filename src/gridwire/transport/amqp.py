@@ -386,9 +386,7 @@ class Engine:
         if not cproton.pn_delivery_partial(raw):
             self._dropping.discard(raw)
             cproton.pn_link_advance(link._raw)
-            delivery = Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw))
-            self._side.oversized(link, delivery)
-            delivery.settle(None)
+            self._side.oversized(link, Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw)))
             link.regrant()
 
     def _on_open(self, _: Any) -> None:

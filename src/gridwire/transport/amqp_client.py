@@ -363,10 +363,8 @@ class AmqpClient:
             taker(delivery, data)
 
     def oversized(self, link: Link, delivery: Delivery) -> None:
-        """Reject it: given back in any other way it would come again each time, and stop all that wait behind it."""
-        # Not as modified and undeliverable here, which says the same: RabbitMQ 3.10 ends the session on that.
-        delivery.settle(Settled.REJECTED, condition=Condition("amqp:link:message-size-exceeded"))
-        fate = "It was rejected; the broker drops it or keeps it apart."
+        """Leave it undecided as long as the connection lives: given back it would come again at once, rejected it would be lost."""
+        fate = "It stays in the queue until its day is over."
         _log.warning(
             "amqp.oversized: a message of more than %d bytes came from the broker %s and was not read. %s Ask its operator "
             "what it was.",
