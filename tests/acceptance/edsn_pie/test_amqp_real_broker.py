@@ -60,3 +60,6 @@ async def test_G41_a_message_beyond_our_bound_does_not_stop_those_behind_it(rabb
         rabbitmq.publish(message(3).body)  # what the broker thinks of our answer would have come by now
         assert await handle(stream, 1) == [3]
         assert stream.counts.connections == 1
+    async with consumer(rabbitmq, "guest", "guest") as stream, asyncio.timeout(30):
+        rabbitmq.publish(message(4).body)
+        assert await handle(stream, 1) == [4]
