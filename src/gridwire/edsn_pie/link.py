@@ -326,7 +326,8 @@ class QueueLink:
         match action:
             case Action.STOP_TLS:
                 return EdsnTlsError(
-                    f"{failure} Check the host {self._settings.host}, or give its authority in ca_bundle. {kept}"
+                    f"{failure} Check the host {self._settings.host} and this machine's clock, or give the broker's authority "
+                    f"in ca_bundle; an expired certificate is for EDSN to mend. {kept}"
                 )
             case Action.NEW_LOGIN:
                 return EdsnAuthError(
@@ -336,6 +337,10 @@ class QueueLink:
                 )
             case Action.STOP_MECHANISM:
                 return EdsnConfigError(f"{failure} Set amqp auth to one that is offered. {kept}")
+            case Action.STOP_CLAIM:
+                return EdsnConfigError(
+                    f"{failure} The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way. {kept}"
+                )
             case Action.STOP_REDIRECT:
                 return EdsnLinkError(
                     f"The broker {broker} sends us elsewhere: {failure.condition}. That is not followed by itself, because "
@@ -343,7 +348,7 @@ class QueueLink:
                 )
             case Action.STOP_QUEUE:
                 return EdsnLinkError(
-                    f"The broker {broker} does not let us read the queue {queue!r}: {failure.condition or failure} Check "
+                    f"The broker {broker} does not let us read the queue {queue!r}: {str(failure.condition or failure).rstrip('.')}. Check "
                     f"its name, and that the service account has the AMQP consumer role for it. {kept}"
                 )
             case _:

@@ -11,7 +11,8 @@ the login is refused for its credentials (outcome 1), or     the token is thrown
 the connection right after it as unauthorized, or the link   at once; the second time the end, `EdsnAuthError`
 that hands the token over
 the broker cannot log anybody in, for good (outcome 3)       the end, `EdsnLinkError`
-none of our mechanisms is offered                            the end, `EdsnConfigError`
+none of our mechanisms is offered, or no link is given that  the end, `EdsnConfigError`
+takes the token (``$cbs``)
 the broker sends us elsewhere                                the end, `EdsnLinkError` with the address it named
 the queue is refused, whichever way                          the end, `EdsnLinkError`
 the queue is given with every message settled beforehand     the end, `EdsnLinkError`
@@ -51,6 +52,7 @@ class Action(Enum):
     STOP_TLS = "give up: the certificate"
     STOP_BROKER = "give up: the broker cannot log anybody in"
     STOP_MECHANISM = "give up: no common way to log in"
+    STOP_CLAIM = "give up: the broker takes no token by a claim"
     STOP_REDIRECT = "give up: the broker is elsewhere"
     STOP_QUEUE = "give up: the queue is refused"
 
@@ -84,6 +86,13 @@ TABLE: tuple[Row, ...] = (
     Row(Action.STOP_BROKER, causes=("outcome",), outcomes=(3,)),
     Row(Action.STOP_MECHANISM, causes=("mechanism",)),
     Row(Action.STOP_REDIRECT, causes=("condition",), conditions=("amqp:connection:redirect", "amqp:link:redirect")),
+    Row(Action.STOP_CLAIM, stages=("sasl",), causes=("null_source",)),
+    Row(
+        Action.STOP_CLAIM,
+        stages=("sasl",),
+        causes=("condition",),
+        conditions=("amqp:not-found", "amqp:not-allowed", "amqp:not-implemented", "amqp:invalid-field"),
+    ),
     Row(Action.STOP_QUEUE, causes=("null_source",)),
     Row(Action.STOP_QUEUE, causes=("settled",)),
     Row(

@@ -129,24 +129,29 @@ class AmqpClient:
             raise AmqpFailure(str(error), stage="connect", cause="network") from None
         except ssl.SSLCertVerificationError as error:
             raise AmqpFailure(
-                f"The certificate of the broker {self._broker} does not prove that it is {host}: {error.verify_message}. "
-                "Nothing secret was sent.",
+                f"The certificate of the broker {self._broker} does not prove that it is {host}: "
+                f"{error.verify_message.rstrip('.')}. Nothing secret was sent.",
                 stage="tls",
                 cause="certificate",
             ) from None
         except ssl.SSLError as error:
             reason = (error.reason or "no reason given").lower().replace("_", " ")
             raise AmqpFailure(
-                f"The broker {self._broker} did not complete the TLS handshake ({reason}).",
+                f"The broker {self._broker} did not complete the TLS handshake ({reason}); it may speak without TLS at this "
+                "port.",
                 stage="tls",
                 cause="network",
             ) from None
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
-            reason = os_words(error)
+            hint = (
+                "; it may speak without TLS at this port" if isinstance(error, ConnectionResetError) and context else ""
+            )
             raise AmqpFailure(
-                f"The broker {self._broker} cannot be reached ({reason}).", stage="connect", cause="network"
+                f"The broker {self._broker} cannot be reached ({os_words(error)}{hint}).",
+                stage="connect",
+                cause="network",
             ) from None
         if self._stage == "connect":
             self._stage = "sasl"
@@ -354,7 +359,8 @@ class AmqpClient:
             if link is self._main:
                 self._stage = "stream"
         else:
-            text = "The broker answered the link without an address: there is no such queue, or it is not for us."
+            what = "place for tokens" if link in self._cbs else "queue"
+            text = f"The broker answered the link without an address: there is no such {what}, or it is not for us."
             asyncio.get_running_loop().call_later(REFUSAL_WAIT_S, self._end, text, "null_source")
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:

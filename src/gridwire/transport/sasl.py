@@ -129,6 +129,7 @@ class ClientExchange:
             hint = " It speaks AMQP without SASL." if start == AMQP_HEADER else ""
             if start[:5] == b"AMQP\x00" and start[5:8] == b"\x00\x09\x01":
                 hint = " It speaks AMQP 0-9-1, not 1.0."
+            hint = hint or " It is no AMQP broker, or has TLS at this port; check host, port and TLS."
             raise self._failure(f"The other side answered our SASL header with something else.{hint}", cause="garbage")
         if len(start) < 8:
             return False
@@ -173,7 +174,10 @@ class ClientExchange:
 
     def cut(self) -> AmqpFailure:
         """What it means that the connection ended now."""
-        text = "The broker ended the connection during the login."
+        text = (
+            "The broker ended the connection during the login. If that happens each time, it may expect TLS at this port, or "
+            "speak something else."
+        )
         if self.init_bytes > SMALL_FRAME_BYTES:
             text = (
                 f"The broker ended the connection right after our login frame of {self.init_bytes} bytes. AMQP 1.0 grants "

@@ -124,7 +124,9 @@ async def test_G34_a_message_that_is_too_long_does_not_stop_those_behind_it(capl
             assert consumer.counts.connections == 1
         await asyncio.sleep(0.1)
         assert {how for _, how, _ in world.broker.settlements} == {Settled.ACCEPTED}
-        assert (world.queue.rejected, world.queue.accepted, world.queue.depth) == (0, 2, 1), "it waits for its day to end"
+        assert (world.queue.rejected, world.queue.accepted, world.queue.depth) == (0, 2, 1), (
+            "it waits for its day to end"
+        )
     assert "a message of more than 16777216 bytes came from the broker" in caplog.text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,3 +240,31 @@ async def test_G23_a_broker_that_answers_and_then_ends_the_link_for_the_token_ha
         await asyncio.sleep(0.1)
         assert not client.ended.done()
         await client.close(1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda link: link.open(source=None, target=None), "there is no such place for tokens"),
+        (lambda link: link.close(Condition("amqp:not-found", "no node $cbs")), r"amqp:not-found \(no node \$cbs\)"),
+    ],
+)
+async def test_G35_a_broker_that_takes_no_claims_is_the_end_and_says_which_setting(
+    answer: Callable[[Link], None], words: str
+) -> None:
+    async with hostile_broker(answer=answer) as broker, amqp_world() as world:
+        async with world.consumer(auth="cbs", port=broker.port) as consumer:
+            with pytest.raises(EdsnConfigError, match=rf"{words}.* set amqp_auth to another way"):
+                await handle(consumer, 1)
+        assert len(broker.connections) == 1
+
+
+async def test_G35_a_token_that_the_link_for_tokens_refuses_twice_is_an_error_about_the_token() -> None:
+    def refuse(link: Link) -> None:
+        link.close(Condition("amqp:unauthorized-access", "no"))
+
+    async with hostile_broker(answer=refuse) as broker, amqp_world() as world:
+        async with world.consumer(auth="cbs", port=broker.port) as consumer:
+            with pytest.raises(EdsnAuthError, match="refused the token, and then one fresh"):
+                await handle(consumer, 1)
+        assert len(broker.connections) == 2
