@@ -298,8 +298,10 @@ async def _call(handler: Callable[[Notification], object], threads: Executor, no
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         result = handler(notification)
     else:
-        work = partial(contextvars.copy_context().run, _in_thread, handler, notification)
-        result = await asyncio.get_running_loop().run_in_executor(threads, work)
+        context = contextvars.copy_context()
+        result = await asyncio.get_running_loop().run_in_executor(
+            threads, lambda: context.run(_in_thread, handler, notification)
+        )
     if inspect.isawaitable(result):
         await result
 
