@@ -148,6 +148,15 @@ def test_a_broker_that_takes_the_link_and_ends_it_again_is_left_alone_for_longer
     assert rules.judge(failure("connect", "network"), now + 61).pause_s == 2.0, "a young outage again"
 
 
+def test_an_identity_provider_is_not_asked_each_second_because_a_broker_lets_no_token_stand() -> None:
+    rules, now, found = Reconnect(highest), 0.0, []
+    for _ in range(9):
+        rules.streaming(now)
+        found.append(rules.judge(failure("stream", "condition", "amqp:unauthorized-access"), now).pause_s)
+        now += found[-1]
+    assert found == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
 def test_a_pause_is_drawn_between_nothing_and_its_bound_and_the_other_sides_wish_outranks_it() -> None:
     drawn: list[tuple[float, float]] = []
     rules = Reconnect(lambda low, high: drawn.append((low, high)) or 0.25)  # type: ignore[func-returns-value]

@@ -25,6 +25,7 @@ Pauses are drawn between 0 and a bound that doubles from 1 s, to 60 s at most, a
 While an outage is young the bound stays low, at a quarter of its age and at least 2 s: a broker that was only restarted is
 used again within seconds. An outage is over after a minute of streaming as well: a broker that takes the link and ends it
 again and again is left alone for longer and longer, and so is the identity provider.
+Where every connection costs a new token the bound does not stay low: the identity provider is spared.
 """
 
 from __future__ import annotations
@@ -149,16 +150,16 @@ class Reconnect:
             return Verdict(new_token=True)
         if action is Action.RENEW:
             if self._renewed:
-                return Verdict(pause_s=self.pause_s(now), new_token=True)
+                return Verdict(pause_s=self.pause_s(now, hasty=False), new_token=True)
             self._renewed = True
             return Verdict(new_token=True)
         return Verdict(pause_s=self.pause_s(now)) if action is Action.PAUSE else Verdict(stop=action)
 
-    def pause_s(self, now: float, least_s: float = 0.0) -> float:
-        """The next pause, at least ``least_s``."""
+    def pause_s(self, now: float, least_s: float = 0.0, *, hasty: bool = True) -> float:
+        """The next pause, at least ``least_s``. ``hasty`` keeps it short while the outage is young."""
         if self._away_since is None:
             self._away_since = now
-        patience = max(YOUNG_PAUSE_S, (now - self._away_since) * SHARE_OF_OUTAGE)
+        patience = max(YOUNG_PAUSE_S, (now - self._away_since) * SHARE_OF_OUTAGE) if hasty else LONGEST_PAUSE_S
         bound = min(FIRST_PAUSE_S * 2**self._attempt, patience, LONGEST_PAUSE_S)
         self._attempt = min(self._attempt + 1, 16)
         return max(self._draw(0.0, bound), least_s)
