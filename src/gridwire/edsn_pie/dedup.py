@@ -42,4 +42,4 @@ class Handled:
 
 
 def _digest(key: str) -> bytes:
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=12).digest()

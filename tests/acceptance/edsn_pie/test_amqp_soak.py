@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.edsn_pie import soak_consumer
 from tests.support.broker_process import RemoteWorld, broker_process
+from tests.support.consumer_process import Notes, consumer_process, start
 
 MESSAGES = int(os.environ.get("GRIDWIRE_SOAK_MESSAGES", "5000"))
 DISCONNECTS = max(5, MESSAGES // 1000)
@@ -25,27 +22,6 @@ CREDIT = 50
 WORKERS = 4
 LONGEST_S = 60 + MESSAGES / 50
 GROWTH_BYTES = 5 * 1024 * 1024
-
-
-class Notes:
-    """What the consumers have written down."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def handled(self) -> Counter[int]:
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        return Counter(int(line) for line in lines if not line.startswith("rss"))
-
-    def weights(self) -> list[tuple[int, int]]:
-        """Bytes of memory, with the count of handled messages at that time."""
-        lines = self.path.read_text().splitlines()
-        return [(int(line.split()[1]), int(line.split()[2])) for line in lines if line.startswith("rss")]
-
-
-def start(world: RemoteWorld, inbox: Path | None, notes: Notes) -> subprocess.Popen[bytes]:
-    where = str(inbox) if inbox is not None else "-"
-    return subprocess.Popen([sys.executable, "-m", soak_consumer.__name__, str(world.port), where, str(notes.path)])
 
 
 def wait_for_a_rollover(world: RemoteWorld) -> None:
@@ -104,28 +80,16 @@ def test_every_message_is_handled_through_disconnects_new_tokens_and_a_kill(tmp_
 
 def test_memory_stays_where_it_is_through_disconnects_and_new_tokens(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
-    warm = (
-        17_000 if MESSAGES >= 50_000 else MESSAGES // 2
-    )  # what is remembered of handled messages is full from there on
-    with broker_process() as world:
-        consumer = start(world, None, notes)
-        try:
-            until = time.monotonic() + LONGEST_S
-            step = MESSAGES // DISCONNECTS
-            for number in range(DISCONNECTS):
-                world.ask(put=[number * step, (number + 1) * step])
-                while world.ask()["depth"]:
-                    assert time.monotonic() < until
-                    time.sleep(0.02)
-                world.ask(drop=True)
-            while len(notes.handled()) < step * DISCONNECTS:
+    step = MESSAGES // DISCONNECTS
+    with broker_process() as world, consumer_process(world, None, notes):
+        until = time.monotonic() + LONGEST_S
+        for number in range(DISCONNECTS):
+            world.ask(put=[number * step, (number + 1) * step])
+            while world.ask()["depth"]:
                 assert time.monotonic() < until
-                time.sleep(0.1)
-            time.sleep(2.5)
-        finally:
-            consumer.kill()
-            consumer.wait(10)
-    weights = notes.weights()
-    first = next(weight for weight, count in weights if count >= warm)
-    assert weights[-1][1] == step * DISCONNECTS
-    assert weights[-1][0] - first < GROWTH_BYTES
+                time.sleep(0.02)
+            if number == 0:
+                notes.wait_for_weight(step)
+            world.ask(drop=True)
+        notes.wait_for_weight(step * DISCONNECTS)
+    assert notes.growth(step) < GROWTH_BYTES
