@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from gridwire.cli.pie.listen import line_of, plain_of
 from gridwire.cli.pie.reads import rows
 from gridwire.edsn_pie.decoder import decode
 from gridwire.transport.amqp_message import AmqpMessage
-from tests.cli.conftest import Cli, Running, finish, spawn
+from tests.cli.conftest import Cli, Running, finish, in_shell, spawn
 from tests.support.keys import pem, rsa_key
 
 
@@ -115,17 +113,47 @@ def test_listen_ends_with_ctrl_c_and_loses_nothing(cli: Cli, pie: Running, tmp_p
     assert cli("pie", "listen", "--inbox", str(tmp_path)).code == ExitCode.BAD_INPUT
 
 
-def test_what_cannot_be_printed_goes_back_and_is_no_failure(cli: Cli, pie: Running) -> None:
-    with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "gridwire.cli", "pie", "listen", "--count", "1"],
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    assert ended.returncode not in (ExitCode.DONE, ExitCode.INTERRUPTED)
-    assert "the handler raised" not in ended.stderr
-    assert "No space left" in ended.stderr
-    (line,) = cli("pie", "listen", "--count", "1").out.splitlines()
+_NO_ROOM = "Error: The result could not be written to stdout: No space left on device."
+
+
+def test_what_cannot_be_printed_goes_back_and_is_no_failure(cli: Cli, pie: Running, tmp_path: Path) -> None:
+    ended = in_shell(">/dev/full", "pie", "listen", "--count", "1")
+    assert ended.code == ExitCode.FAILED
+    assert "the handler raised" not in ended.err
+    assert (
+        f"{_NO_ROOM} The notification that was to be printed went back to the queue and will come again.\n" in ended.err
+    )
+    inbox = str(tmp_path / "inbox.sqlite")
+    ended = in_shell(">/dev/full", "pie", "listen", "--count", "1", "--inbox", inbox)
+    assert ended.code == ExitCode.FAILED
+    assert f"{_NO_ROOM} The notification that was to be printed stays in the inbox for the next start.\n" in ended.err
+    (line,) = cli("pie", "listen", "--count", "1", "--inbox", inbox).out.splitlines()
     assert line.endswith("ticket PIE-000001 was created")
+
+
+def test_a_closed_stdout_takes_no_notification(cli: Cli, pie: Running) -> None:
+    ended = in_shell(">&-", "pie", "listen", "--count", "1")
+    assert (ended.code, ended.err) == (
+        ExitCode.FAILED,
+        "Error: The result could not be written to stdout: it is closed. Nothing was taken from the queue.\n",
+    )
+    assert [call.operation for call in pie.venue.log] == [], "it was refused before anything was asked"
+    assert len(pie.venue.broker.queues["pie.voorbeeld-energie"].waiting) == 3
+    ended = in_shell(">&-", "pie", "ticket", "PIE-000001", "--json")
+    assert (ended.code, ended.err) == (
+        ExitCode.FAILED,
+        "Error: The result could not be written to stdout: it is closed.\n",
+    )
+
+
+def test_notes_never_come_among_the_data_where_stderr_is_closed(pie: Running) -> None:
+    ended = in_shell("2>&-", "pie", "listen", "--count", "1", "--jsonl")
+    assert ended.code == ExitCode.DONE
+    assert [json.loads(line)["ticket_id"] for line in ended.out.splitlines()] == ["PIE-000001"]
+    ended = in_shell("2>&-", "pie", "ticket", "PIE-999999")
+    assert (ended.code, ended.out) == (ExitCode.VENUE, "")
+    ended = in_shell("2>&-", "pie", "ticket", "PIE-999999", "--debug")
+    assert (ended.code, ended.out) == (ExitCode.VENUE, "")
 
 
 def test_what_ends_the_stream_is_said_once(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:

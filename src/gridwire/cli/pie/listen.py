@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, need_stdout, out, tell
 from gridwire.cli.pie.link import Link
 from gridwire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie import EdsnPie, Notification
+
+
+_IN_THE_QUEUE = "The notification that was to be printed went back to the queue and will come again."
+_IN_THE_INBOX = "The notification that was to be printed stays in the inbox for the next start."
 
 
 def listen(
@@ -32,7 +36,12 @@ def listen(
     """
     if inbox is not None and inbox.is_dir():
         raise InvalidInput(f"--inbox names {inbox}, which is a folder; a file is needed. Nothing was taken.")
-    link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
+    need_stdout("Nothing was taken from the queue.")
+    kept = _IN_THE_QUEUE if inbox is None and not link.settings().inbox else _IN_THE_INBOX
+    try:
+        link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
+    except StdoutFull as error:
+        raise StdoutFull(str(error), kept) from None
 
 
 async def _listen(pie: EdsnPie, as_json: bool, count: int | None, inbox: Path | None) -> None:
