@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 from pathlib import Path
@@ -171,10 +172,35 @@ def test_listen_without_a_broker_says_what_is_missing(cli: Cli, pie: Running, mo
 
 
 def test_what_was_not_understood_is_shown_whole() -> None:
-    unknown = decode(AmqpMessage(b"\x1b[31m{odd", message_id="m"))
-    assert line_of(unknown) == "-  something else: The body is not JSON."
-    assert plain_of(unknown)["body"] == "\x1b[31m{odd"
+    unknown = decode(AmqpMessage(b"\x1b[31m{odd\nends", message_id="m", properties={"n": 1, "b": b"\x00"}))
+    assert line_of(unknown).splitlines() == [
+        "-  something else: The body is not JSON.",
+        "    ?[31m{odd",
+        "    ends",
+        """    properties: {"n": 1, "b": "b'\\\\x00'"}""",
+    ]
+    told = plain_of(unknown)
+    assert (told["body"], told["properties"]) == ("\x1b[31m{odd\nends", {"n": 1, "b": "b'\\x00'"})
+    assert "body_base64" not in told
     assert plain_of(decode(AmqpMessage(17)))["body"] == "17"
     comment = decode(AmqpMessage(b'{"commentId": "C"}'))
     assert line_of(comment) == "-  comment C was created"
     assert plain_of(comment)["ticket_id"] is None
+
+
+def test_a_body_that_is_no_text_is_there_to_the_last_byte() -> None:
+    body = bytes(range(256))
+    unknown = decode(AmqpMessage(body))
+    assert base64.b64decode(plain_of(unknown)["body_base64"]) == body
+    first, *lines = line_of(unknown).splitlines()
+    assert first.startswith("-  something else: ")
+    assert base64.b64decode("".join(line[4:] for line in lines).removeprefix("base64: ")) == body
+    assert max(map(len, lines)) == 164, "a long body is broken into lines"
+    assert json.loads(json.dumps(plain_of(decode(AmqpMessage("\ud800")))))["body_base64"] == "7aCA"
+
+
+def test_listen_prints_what_it_did_not_understand_before_it_takes_it(cli: Cli, pie: Running) -> None:
+    queue = "pie.voorbeeld-energie"
+    pie.do(lambda: pie.venue.broker.publish(queue, AmqpMessage(b"<ticket id='7'/>", message_id="x")))
+    ran = cli("pie", "listen", "--count", "4")
+    assert ran.out.splitlines()[3:] == ["-  something else: The body is not JSON.", "    <ticket id='7'/>"]
