@@ -146,6 +146,7 @@ class EdsnPie:
             self._account,
             network=self._network,
             confirmed=self._confirmed,
+            read_only=self._read_only,
             allow_broker=partial(self._require, "amqp_auth", use="log in at the broker"),
         )
 

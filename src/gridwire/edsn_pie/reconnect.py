@@ -93,6 +93,11 @@ TABLE: tuple[Row, ...] = (
 )
 
 
+def action_on(failure: AmqpFailure) -> Action:
+    """What the table asks for."""
+    return next(row.action for row in TABLE if row.fits(failure))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What to do now. ``pause_s`` and ``new_token`` mean something only where ``stop`` is None."""
@@ -128,7 +133,7 @@ class Reconnect:
         if since is not None and now - since >= HEALTHY_S:
             self._attempt = 0
             self._renewed = False
-        action = next(row.action for row in TABLE if row.fits(failure))
+        action = action_on(failure)
         if action is Action.NEW_LOGIN:
             if self._login_repeated:
                 return Verdict(stop=action)
