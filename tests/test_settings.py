@@ -9,10 +9,14 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from gridwire import settings
+from gridwire.edsn_pie.settings import PieSettings
+from gridwire.epias_stp.profile import StpSettings
 from gridwire.errors import ConfigurationError, Unconfirmed
 from gridwire.intents.inbox import Inbox
 from gridwire.intents.journal import Journal
+from gridwire.sandbox import Sandbox
 from gridwire.settings import Fact
+from gridwire.siooi.account import SiooiSettings
 
 
 class _Schema(BaseModel):
@@ -99,6 +103,50 @@ def test_bad_environment_variables_name_themselves_without_their_value(
     with pytest.raises(ConfigurationError) as caught:
         _load()
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[epias_stp]\nusernane = "FILE"\n[other]\nanything = 1\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        _load(file)
+    assert str(caught.value) == (
+        f"usernane in the table [epias_stp] of {file} is no setting; did you mean username? Nothing was sent."
+    )
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setenv("GW_T_PASWORD", "hunter2")
+    monkeypatch.setenv("GW_T_QQQ", "1")
+    with pytest.raises(ConfigurationError) as caught:
+        _load(file)
+    assert str(caught.value) == (
+        "The environment variable GW_T_PASWORD is no setting; did you mean GW_T_PASSWORD? The environment variable GW_T_QQQ "
+        "is no setting: remove it. Nothing was sent."
+    )
+    monkeypatch.setenv("GW_T_PASWORD", "")
+    monkeypatch.delenv("GW_T_QQQ")
+    assert _load(file).username is None, "an empty variable counts as not set"
+
+
+@pytest.mark.parametrize(
+    ("schema", "prefix", "table"),
+    [
+        (StpSettings, "GRIDWIRE_EPIAS_STP_", "epias_stp"),
+        (PieSettings, "GRIDWIRE_EDSN_PIE_", "edsn_pie"),
+        (SiooiSettings, "GRIDWIRE_SIOOI_", "siooi"),
+    ],
+)
+async def test_what_a_sandbox_exports_is_known_to_its_venue(
+    schema: type[BaseModel], prefix: str, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gridwire.toml").touch()
+    async with Sandbox(table, tls=True) as box:
+        for name, value in box.describe()["venues"][table]["env"].items():
+            monkeypatch.setenv(name, value)
+        if "journal" in schema.model_fields:
+            monkeypatch.setenv(prefix + "JOURNAL", str(tmp_path))
+        settings.load(schema, prefix=prefix, table=table, overrides={}, file=tmp_path / "gridwire.toml")
+        monkeypatch.setenv(prefix + "CA_BUNDEL", "x")
+        with pytest.raises(ConfigurationError, match=f"did you mean {prefix}CA_BUNDLE"):
+            settings.load(schema, prefix=prefix, table=table, overrides={}, file=tmp_path / "gridwire.toml")
 
 
 def test_environment_has_no_default() -> None:

@@ -6,6 +6,7 @@ must be confirmed by name before a write in production relies on them.
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 import sys
@@ -169,13 +170,14 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
     ``schema`` is a pydantic model class whose fields name the settings; the environment variables are ``prefix`` plus
     the field's name in capitals; ``table`` is the table of ``gridwire.toml`` (``file``, or the nearest one from the
     current folder upwards); ``overrides`` are the caller's arguments (None means not given). Raises
-    `ConfigurationError` naming the setting.
+    `ConfigurationError` naming the setting, also for a name in the table or with the prefix that is none.
     """
     from pydantic import ValidationError, create_model
     from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
     path = file or find_file()
     from_file = _table_of(path, table)
+    _refuse_unknown(schema.model_fields, from_file, prefix=prefix, where=f"the table [{table}] of {path}")
 
     class _Reader(BaseSettings):
         model_config = SettingsConfigDict(env_prefix=prefix, extra="ignore", env_ignore_empty=True)
@@ -201,6 +203,28 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
             f"The setting {name} (environment variable {prefix}{name.upper()}, or {name} in the table [{table}] of "
             f"{path or FILE_NAME}) cannot be used: {what}."
         ) from None
+
+
+def _refuse_unknown(known: Collection[str], from_file: Collection[str], *, prefix: str, where: str) -> None:
+    """A misspelt setting is not left out in silence: it was meant to change something. Empty variables count as not set."""
+    complaints = [
+        f"{name} in {where} is no setting{_meant(name, known)}" for name in sorted(from_file) if name not in known
+    ]
+    named = sorted(name for name, value in os.environ.items() if name.upper().startswith(prefix) and value)
+    complaints += [
+        f"The environment variable {name} is no setting{_meant(name[len(prefix) :].lower(), known, prefix)}"
+        for name in named
+        if name[len(prefix) :].lower() not in known
+    ]
+    if complaints:
+        raise ConfigurationError(f"{' '.join(complaints)} Nothing was sent.")
+
+
+def _meant(name: str, known: Collection[str], prefix: str = "") -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if not close:
+        return ": remove it."
+    return f"; did you mean {prefix + close[0].upper() if prefix else close[0]}?"
 
 
 def _first_complaint(error: ValueError) -> tuple[str, str]:
