@@ -208,6 +208,10 @@ class EdsnPie:
             raise ReadOnly(
                 "Taking a notification removes it from the queue, and this client is read-only. Nothing was taken."
             )
+        # Before the broker is looked for: a sandbox without the extra has none, and naming one would not help.
+        from gridwire.edsn_pie.consumer import Consumer
+        from gridwire.edsn_pie.link import TokenSource
+
         amqp = self.profile.amqp
         if amqp is None:
             raise ConfigurationError(
@@ -216,9 +220,6 @@ class EdsnPie:
             )
         self._allow_token()
         self._require("amqp_auth", use="take notifications")
-        from gridwire.edsn_pie.consumer import Consumer
-        from gridwire.edsn_pie.link import TokenSource
-
         chosen = options or ConsumerOptions()
         consumer = Consumer(
             amqp,
