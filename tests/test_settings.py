@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,9 @@ class _Schema(BaseModel):
     password: SecretStr | None = None
     timeout_s: float = 10.0
     confirmed: list[str] = []
+    hosts: list[str] | None = None
+    extra: dict[str, int] | None = None
+    limits: dict[str, int] = {}
 
 
 def _load(file: Path | None = None, **overrides: object) -> _Schema:
@@ -95,9 +99,16 @@ def test_bad_environment_variables_name_themselves_without_their_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GW_T_CONFIRMED", "engine_path")
-    with pytest.raises(ConfigurationError, match=r"confirmed .*written as JSON"):
-        _load()
+    for name, value, said in (
+        ("CONFIRMED", '["engine_path"', 'a list is written like ["one", "two"]; in the environment one,two will do.'),
+        ("HOSTS", '["a"', 'a list is written like ["one", "two"]'),
+        ("EXTRA", "x=1", 'it is written as JSON in the environment, like {"name": "value"}'),
+        ("LIMITS", "x=1", 'it is written as JSON in the environment, like {"name": "value"}'),
+    ):
+        monkeypatch.setenv(f"GW_T_{name}", value)
+        with pytest.raises(ConfigurationError, match=rf"The setting {name.lower()} .*{re.escape(said)}"):
+            _load()
+        monkeypatch.setenv(f"GW_T_{name}", "")
     monkeypatch.setenv("GW_T_CONFIRMED", "")
     monkeypatch.setenv("GW_T_TIMEOUT_S", "hunter2")
     with pytest.raises(ConfigurationError) as caught:
@@ -149,13 +160,26 @@ async def test_what_a_sandbox_exports_is_known_to_its_venue(
             settings.load(schema, prefix=prefix, table=table, overrides={}, file=tmp_path / "gridwire.toml")
 
 
+@pytest.mark.parametrize("text", ["a,b", " a , b ,", '["a", "b"]', ' ["a","b"]'])
+def test_a_list_in_the_environment_is_words_with_commas_or_json(
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("GW_T_CONFIRMED", text)
+    monkeypatch.setenv("GW_T_HOSTS", text)
+    assert (_load(file).confirmed, _load(file).hosts) == (["a", "b"], ["a", "b"])
+
+
 def test_environment_has_no_default() -> None:
     assert settings.check_environment("test", setting="X") == "test"
     for value in (None, ""):
         with pytest.raises(ConfigurationError, match=r"no default.*sandbox.*test.*production"):
             settings.check_environment(value, setting="X")
-    with pytest.raises(ConfigurationError, match="'prod'; it must be one of"):
+    with pytest.raises(ConfigurationError, match=r"'prod'; it must be one of sandbox, test, production\.$"):
         settings.check_environment("prod", setting="X")
+    with pytest.raises(ConfigurationError, match=r"production \(the archive\)"):
+        settings.check_environment(None, setting="X", production="the archive")
+    with pytest.raises(ConfigurationError, match=r"test, production\. What the venue calls Acc is test here\.$"):
+        settings.check_environment("Acc", setting="X", also={"acc": "test"})
 
 
 _FACTS = {"engine_path": Fact("medium", "the document contradicts itself", "EPİAŞ support")}
@@ -170,6 +194,7 @@ def test_uncertain_facts_must_be_confirmed_in_production_only() -> None:
             fields=("engine_path", "stp_url"),
             confirmed=confirmed,
             use="send a bid",
+            variable="X_CONFIRMED",
         )
 
     check("test", [])
@@ -184,6 +209,26 @@ def test_confirming_a_field_that_does_not_exist_is_refused() -> None:
         settings.known_fields(["engin_path"], _FACTS)
     with pytest.raises(ConfigurationError, match="none in this environment"):
         settings.known_fields(["x"], {})
+    with pytest.raises(ConfigurationError, match=r"like confirmed=\['engine_path'\], not a text alone"):
+        settings.known_fields("engine_path", _FACTS)
+
+
+def test_all_that_a_use_needs_is_named_at_once_with_what_to_set() -> None:
+    facts = {
+        **_FACTS,
+        "service": Fact("low", "it is guessed", "EPİAŞ support"),
+        "unit": Fact("low", "nobody says", "the exchange"),
+    }
+    with pytest.raises(Unconfirmed) as caught:
+        settings.require_confirmed(
+            venue="STP", environment="production", facts=facts, fields=("engine_path", "service", "unit", "stp_url"),
+            confirmed={"engine_path"}, use="send a bid", variable="X_CONFIRMED",
+        )  # fmt: skip
+    assert str(caught.value) == (
+        "Refused to send a bid at STP production: 'service' is only of low confidence, because it is guessed; 'unit' is only "
+        "of low confidence, because nobody says. Ask EPİAŞ support and the exchange; then set "
+        "X_CONFIRMED=engine_path,service,unit, or pass confirmed=['engine_path', 'service', 'unit']. Nothing was sent."
+    )
 
 
 def test_keyring_is_asked_only_when_it_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,23 @@ def test_listen_without_a_broker_says_what_is_missing(cli: Cli, pie: Running, mo
     assert "No broker is named" in ran.err
 
 
+def test_what_read_only_refuses_is_a_matter_of_settings(
+    cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDWIRE_EDSN_PIE_READ_ONLY", "true")
+    ran = cli("pie", "listen")
+    assert (ran.code, ran.out) == (ExitCode.SETUP, "")
+    assert "this client is read-only. Nothing was taken." in ran.err
+
+
+def test_acceptance_is_called_test_here(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "What the venue calls acceptance is test here." in cli("pie", "doctor", "--environment", "acceptance").err
+    monkeypatch.setenv("GRIDWIRE_EDSN_PIE_ENVIRONMENT", "acceptance")
+    ran = cli("pie", "doctor")
+    assert ran.code == ExitCode.SETUP
+    assert "What the venue calls acceptance is test here." in ran.err
+
+
 def test_what_was_not_understood_is_shown_whole() -> None:
     unknown = decode(AmqpMessage(b"\x1b[31m{odd\nends", message_id="m", properties={"n": 1, "b": b"\x00"}))
     assert line_of(unknown).splitlines() == [

@@ -35,6 +35,9 @@ ENOUGH_LIFE_S = 120.0
 """A connection to the broker begins with a token that has this long to live, or it would be changed at once."""
 
 
+_FOR_A_TOKEN = ("audience", "scope", "assertion")
+
+
 class EdsnPie:
     """A service account at Partners in Energie, as an async context manager bound to the event loop it was opened on.
 
@@ -218,8 +221,8 @@ class EdsnPie:
                 "No broker is named: set amqp_host and amqp_address to the host and the queue that EDSN told you. Nothing "
                 "was taken."
             )
-        self._allow_token()
-        self._require("amqp_auth", use="take notifications")
+        self._http.check_open()
+        self._require(*_FOR_A_TOKEN, "amqp_auth", use="take notifications")
         chosen = options or ConsumerOptions()
         consumer = Consumer(
             amqp,
@@ -270,10 +273,11 @@ class EdsnPie:
 
     def _allow_token(self) -> None:
         self._http.check_open()
-        self._require("audience", "scope", "assertion", use="ask for a token")
+        self._require(*_FOR_A_TOKEN, use="ask for a token")
 
     def _require(self, *fields: str, use: str) -> None:
         settings.require_confirmed(
+            variable=PREFIX + "CONFIRMED",
             venue="EDSN Partners in Energie",
             environment=self.profile.environment,
             facts=self.profile.facts,

@@ -269,7 +269,7 @@ class QueueLink:
                     f"queue, and how the broker wants the token (now: {self._settings.auth}). {kept}"
                 )
             case Action.STOP_MECHANISM:
-                return EdsnConfigError(f"{failure} Set amqp auth to one that is offered. {kept}")
+                return EdsnConfigError(f"{failure} Set amqp_auth to one that is offered. {kept}")
             case Action.STOP_REDIRECT:
                 return EdsnLinkError(
                     f"The broker {broker} sends us elsewhere: {failure.condition}. That is not followed by itself, because "

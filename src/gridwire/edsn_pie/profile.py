@@ -37,7 +37,7 @@ def _bare(host: str) -> str:
     except ValueError:
         bare = ""
     if not bare or set("/@[]") & set(bare):
-        raise ConfigurationError(f"amqp host is a name alone, without scheme, user or port; not {host!r}.")
+        raise ConfigurationError(f"amqp_host is a name alone, without scheme, user or port; not {host!r}.")
     return bare
 
 
@@ -77,21 +77,21 @@ class AmqpSettings:
             if not isinstance(value, str) or not value.strip():
                 what = "the name of the broker" if name == "host" else "the name of your queue"
                 raise ConfigurationError(
-                    f"amqp {name} is empty: it is {what}, which EDSN tells you, and there is no default. Nothing was sent."
+                    f"amqp_{name} is empty: it is {what}, which EDSN tells you, and there is no default. Nothing was sent."
                 )
             if value != value.strip() or not value.isprintable():
-                raise ConfigurationError(f"amqp {name}={value!r} holds blanks around it or control characters.")
+                raise ConfigurationError(f"amqp_{name}={value!r} holds blanks around it or control characters.")
         object.__setattr__(self, "host", _bare(self.host))
         if not 1 <= self.port <= 65_535:
-            raise ConfigurationError(f"amqp port must be between 1 and 65535, not {self.port}.")
+            raise ConfigurationError(f"amqp_port must be between 1 and 65535, not {self.port}.")
         if self.auth not in AMQP_AUTHS:
-            raise ConfigurationError(f"amqp auth is one of {', '.join(AMQP_AUTHS)}, not {self.auth!r}.")
+            raise ConfigurationError(f"amqp_auth is one of {', '.join(AMQP_AUTHS)}, not {self.auth!r}.")
         if self.username == "":
-            raise ConfigurationError("amqp username must not be empty; leave it out for the client id.")
+            raise ConfigurationError("amqp_username must not be empty; leave it out for the client id.")
         if not 1 <= self.credit <= 10_000:
-            raise ConfigurationError(f"amqp credit must be between 1 and 10000 messages, not {self.credit}.")
+            raise ConfigurationError(f"amqp_credit must be between 1 and 10000 messages, not {self.credit}.")
         if not 0 <= self.idle_timeout_s < 1e6:
-            raise ConfigurationError(f"amqp idle_timeout_s must be 0 (off) or more, not {self.idle_timeout_s!r}.")
+            raise ConfigurationError(f"amqp_idle_timeout_s must be 0 (off) or more, not {self.idle_timeout_s!r}.")
 
 
 @dataclass(frozen=True, slots=True)
