@@ -34,7 +34,8 @@ class Tokens:
         self.asked = 0
         self.issued: list[str] = []
         self.revoked: set[str] = set()
-        self._current: str | None = None
+        self.current: str | None = None
+        """What the next caller gets; None for a new one."""
 
     def make(self, **claims: Any) -> str:
         exp = clock.now().timestamp() + self.life_s
@@ -46,13 +47,13 @@ class Tokens:
 
     async def get(self) -> str:
         self.asked += 1
-        if self._current is None:
-            self._current = self.make()
-        return self._current
+        if self.current is None:
+            self.current = self.make()
+        return self.current
 
     def refused(self, token: str) -> None:
-        if token == self._current:
-            self._current = None
+        if token == self.current:
+            self.current = None
 
     def check(self, token: str) -> Mapping[str, Any] | str:
         if token not in self.issued or token in self.revoked:
