@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 from gridwire import clock
 from gridwire.edsn_pie import PRODUCTION, TEST, AmqpSettings, EdsnPie, Finding, doctor
 from gridwire.errors import Unconfirmed
+from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
 from gridwire.transport.tls import Network
 from tests.acceptance.edsn_pie.ground import Ground, ground
 from tests.support.keys import rsa_key
@@ -84,7 +86,7 @@ async def test_an_unusable_key_fails_the_key_and_the_token() -> None:
         assert findings["queue"] == Finding("queue", "skipped", "the broker was not reached")
 
 
-async def test_a_key_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
+async def test_a_key_that_others_can_read_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "pie.pem"
     async with ground() as g:
         key = g.account().private_key
@@ -103,6 +105,14 @@ async def test_a_key_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
             assert finding == Finding(
                 "key", state, "RSA, 2048 bits, signs by RS256" + (said if state == "warning" else "")
             )
+            path.chmod(0o600)
+        pie = await g.client(g.account(private_key=path))
+        await pie.warm_up()
+        path.unlink()
+        assert (await found(pie))["key"].state == "ok", "it was read before"
+        path.touch(0o644)
+        monkeypatch.delattr(os, "geteuid")  # as on Windows, whose rights are not in the mode
+        assert doctor._exposed(path) is None
 
 
 async def test_read_only_is_said_where_it_would_refuse_notifications() -> None:
@@ -215,6 +225,32 @@ async def test_what_the_broker_refuses_is_a_failure_with_what_to_do() -> None:
             "The broker does not offer PLAIN; it offers GSSAPI. Nothing secret was sent. Set amqp_auth to a way that is "
             "offered."
         )
+
+
+def failure(cause: Cause, stage: Stage, *, condition: str = "", outcome: int | None = None) -> AmqpFailure:
+    named = Condition(condition) if condition else None
+    return AmqpFailure("No.", stage=stage, cause=cause, condition=named, outcome=outcome)
+
+
+_AMQP = AmqpSettings("broker.example", "q")
+_ELSEWHERE = "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
+
+
+def test_what_to_do_depends_on_how_the_login_or_the_queue_failed() -> None:
+    def login(why: AmqpFailure) -> str:
+        return doctor._login_advice(why, "broker.example:5671", _AMQP, "opaque")
+
+    assert login(failure("outcome", "sasl", outcome=3)) == "Ask EDSN's service desk."
+    assert login(failure("condition", "open", condition="amqp:connection:redirect")) == _ELSEWHERE
+    assert login(failure("condition", "open", condition="amqp:unauthorized-access")) == (
+        "The broker broker.example:5671 was given the token by amqp_auth = plain_token. The token is opaque, so nothing can "
+        "be told from it here. Ask EDSN whether the service account has the AMQP consumer role of q, and how the broker "
+        "wants the token."
+    )
+    queue = doctor._queue_advice
+    assert queue(failure("condition", "attach", condition="amqp:link:redirect"), _AMQP) == _ELSEWHERE
+    assert queue(failure("null_source", "attach"), _AMQP).startswith("Check that 'q' (amqp_address) is the name")
+    assert queue(failure("timeout", "attach"), _AMQP) == "Try again; if it stays so, ask EDSN's service desk."
 
 
 async def test_a_broker_whose_certificate_proves_nothing_is_a_failure_with_what_to_do() -> None:

@@ -101,7 +101,10 @@ def _exposed(file: Path) -> str | None:
     """A sentence if other users of this machine can read the key's file."""
     if not hasattr(os, "geteuid"):
         return None  # Windows keeps rights elsewhere
-    rights = stat.S_IMODE(file.expanduser().stat().st_mode)
+    try:
+        rights = stat.S_IMODE(file.expanduser().stat().st_mode)
+    except OSError:
+        return None  # it was removed after the key was read, and nobody can read it now
     if not rights & (stat.S_IRGRP | stat.S_IROTH):
         return None
     return (
