@@ -105,7 +105,7 @@ async def test_a_key_that_others_can_read_is_a_warning(tmp_path: Path, monkeypat
             assert finding == Finding(
                 "key", state, "RSA, 2048 bits, signs by RS256" + (said if state == "warning" else "")
             )
-            path.chmod(0o600)
+        path.chmod(0o600)
         pie = await g.client(g.account(private_key=path))
         await pie.warm_up()
         path.unlink()
