@@ -36,6 +36,7 @@ PURE = (
     "*/transport/amqp_message.py",
     "*/transport/sasl.py",
     "*/transport/sasl_frames.py",
+    "*/edsn_pie/broker_checks.py",
     "*/edsn_pie/claims.py",
     "*/edsn_pie/dedup.py",
     "*/edsn_pie/deliveries.py",

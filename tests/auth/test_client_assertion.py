@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from pydantic import SecretStr
 
 from gridwire.auth.client_assertion import (
     ALGORITHMS,
@@ -115,7 +116,7 @@ def test_every_algorithm_makes_what_others_can_verify(algorithm: str) -> None:
     options = AssertionOptions(algorithm=algorithm, key_id="k")
     claims = claims_of("pie", "https://idp", options)
     payload = signing_input(claims, options)
-    made = joined(payload, sign(payload, key, algorithm))
+    made = joined(payload, sign(payload, key, algorithm)).get_secret_value()
     read = jwt.decode(
         made,
         key.public_key(),
@@ -132,7 +133,7 @@ def test_every_algorithm_makes_what_others_can_verify(algorithm: str) -> None:
 
 
 def asked(scope: str | None = "roles") -> Generator[Request, Response, Grant | Refusal]:
-    return request_token("https://idp/token", "pie", "eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiI3In0.c2ln", scope)
+    return request_token("https://idp/token", "pie", SecretStr("eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiI3In0.c2ln"), scope)
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
@@ -202,7 +203,9 @@ def test_an_error_word_in_a_success_is_an_error() -> None:
         (403, {"error": "access_denied"}, "refused"),
         (401, {"error": "brand_new"}, "refused"),
         (404, {"error": "brand_new"}, "protocol"),
-        (401, {}, "refused"),
+        (401, {}, "protocol"),
+        (401, b"", "protocol"),
+        (403, b"<html>", "protocol"),
         (400, {}, "protocol"),
         (400, {"error": ["x"]}, "protocol"),
         (302, {}, "protocol"),
@@ -233,10 +236,42 @@ def test_quotations_are_short_masked_and_printable() -> None:
     assert said(b"") == "HTTP 400"
     assert said(b"<html>secret</html>", 502) == "HTTP 502 with a page"
     assert said({"error": "x", "error_description": f"bad {assertion}"}) == "HTTP 400 with a text that repeats a secret"
-    assert said({"access_token": 5, "secret": "s"}, 200) == "HTTP 200 with a text that repeats a secret"
+    assert said({"error": "x", "access_token": 5}) == "HTTP 400 with a text that repeats a secret"
     assert said({"error_description": "token=abcdef"}).endswith("'token=***'")
     assert len(said({"error_description": "x" * 5000})) < 180
     assert said({"error_description": 5}) == "HTTP 400, '{\"error_description\": 5}'"
+
+
+@pytest.mark.parametrize(
+    ("body", "made_of"),
+    [
+        ({"accessToken": "s3cr3tOpaque12345", "expires_in": 300}, "55 bytes of no media type, members: accessToken, expires_in"),
+        ({"data": {"jwt": "s3cr3tOpaque12345"}}, "38 bytes of no media type, members: data"),
+        ({"access_token": "s3cr3tOpaque12345", "token_type": "mac"}, "members: access_token, token_type"),
+        ({"s3cr3tOpaque12345": 1}, "members: none and 1 more"),
+        ({**{f"a{'b' * n}": n for n in range(12)}, "x1": 2}, "abbbbbbbbb and 3 more"),
+        (b"{'access_token': 's3cr3tOpaque12345'}", "37 bytes of no media type"),
+        (b'"s3cr3tOpaque12345"', "19 bytes of no media type"),
+        (b"access_token s3cr3tOpaque12345", "30 bytes of no media type"),
+    ],
+)  # fmt: skip
+def test_of_a_success_that_cannot_be_read_no_value_is_quoted(body: Any, made_of: str) -> None:
+    """It may hold a token under a name that we do not know."""
+    for status in (200, 201, 302):
+        found = read_answer(answer(body, status))
+        assert isinstance(found, Refusal)
+        assert found.said.startswith(f"HTTP {status} with ")
+        assert found.said.endswith(made_of)
+        assert "s3cr3t" not in repr(found)
+
+
+def test_the_word_of_an_error_is_one_line_and_bounded() -> None:
+    found = read_answer(answer({"error": "invalid_client\n\x1b[31mFORGED " + "x" * 200}, 400))
+    assert isinstance(found, Refusal)
+    assert found.error is not None
+    assert found.error.startswith("invalid_client  [31mFORGED xxx")
+    assert len(found.error) == 60
+    assert read_answer(answer({"error": " \n"}, 400)).error is None  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -260,6 +295,7 @@ def test_scope_is_compared_word_by_word() -> None:
 
 
 def test_secrets_stay_out_of_repr() -> None:
+    assert "eyJ" not in repr(joined(b"eyJ.eyJ", b"signed"))
     grant = read_answer(answer({"access_token": "very-secret", "refresh_token": "also"}))
     assert "very-secret" not in repr(grant)
     assert "also" not in repr(grant)

@@ -230,3 +230,51 @@ def test_a_second_loop_is_refused() -> None:
 
 async def test_a_lease_does_not_show_its_token() -> None:
     assert "secret" not in repr(Lease("secret", usable_s=1.0))
+
+
+async def test_a_renewal_leaves_the_old_token_in_use_until_the_new_one_is_here() -> None:
+    provider = Provider()
+    cache = TokenCache(provider)
+    assert await cache.get() == 1
+    renewing = [asyncio.create_task(cache.renew(1)) for _ in range(3)]
+    await asyncio.sleep(0.5)
+    assert cache.peek() == await cache.get() == 1
+    assert await asyncio.gather(*renewing) == [2, 2, 2]
+    assert cache.peek() == await cache.renew(1) == 2, "somebody else has renewed it"
+    assert provider.begun == 2
+
+
+async def test_a_renewal_that_fails_leaves_the_old_token_and_is_not_repeated_at_once() -> None:
+    provider = Provider()
+    cache = TokenCache(provider, early_pause_s=30)
+    assert await cache.get() == 1
+    provider.fail = OSError("down")
+    with pytest.raises(OSError, match="down"):
+        await cache.renew(1)
+    assert cache.peek() == await cache.get() == await cache.renew(1) == 1
+    assert provider.begun == 2
+    provider.fail = None
+    await asyncio.sleep(31)
+    assert await cache.renew(1) == 3
+
+
+async def test_a_renewal_that_was_outdated_goes_round_again() -> None:
+    provider = Provider()
+    cache = TokenCache(provider)
+    assert await cache.get() == 1
+    renewing = asyncio.create_task(cache.renew(1))
+    await asyncio.sleep(0.5)
+    cache.reset()
+    assert await renewing == 3
+
+
+async def test_a_token_past_its_life_is_renewed_though_a_fetch_has_just_failed() -> None:
+    provider = Provider(usable_s=10)
+    cache = TokenCache(provider, early_pause_s=30)
+    assert await cache.get() == 1
+    provider.fail = OSError("down")
+    with pytest.raises(OSError, match="down"):
+        await cache.renew(1)
+    provider.fail = None
+    await asyncio.sleep(10)
+    assert await cache.renew(1) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -150,3 +150,43 @@ def test_a_damaged_entry_is_listed_with_the_others(path: Path, capsys: pytest.Ca
         "ticket T-2",
         "ticket T-13",
     ]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """More than an inbox hands out at once, some of them stored in the same moment."""
+    place = tmp_path / "many.sqlite"
+    inbox = Inbox.open(place)
+    inbox.store([(f"k{number:05}", dump(message(number))) for number in range(2500)], at=clock.now())
+    inbox.store([("k99999", dump(message(0)))], at=clock.now() - timedelta(hours=1))
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE messages SET state = 'parked', arrived_us = arrived_us / 7 * 7")
+    connection.close()
+    inbox.close()
+    return place
+
+
+def test_the_list_shows_all_however_many(many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("list", "--json", "--inbox", str(many))
+    keys = [one["key"] for one in json.loads(capsys.readouterr().out)["parked"]]
+    assert keys == ["k99999", *(f"k{number:05}" for number in range(2500))]
+    run("list", "--inbox", str(many))
+    assert len(capsys.readouterr().out.splitlines()) == 2502
+
+
+def test_retry_finds_a_key_among_any_number_and_all_means_all(many: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("retry", "k02400", "--inbox", str(many))
+    assert capsys.readouterr().out.split() == ["k02400"]
+    with pytest.raises(InvalidInput, match="10 parked notifications have keys that begin with k0249"):
+        run("retry", "k0249", "--inbox", str(many))
+    with pytest.raises(InvalidInput, match="No parked notification has the key k02400"):
+        run("retry", "k02400", "--inbox", str(many))
+    run("retry", "k9", "--inbox", str(many))
+    assert capsys.readouterr().out.split() == ["k99999"]
+    run("retry", "--all", "--inbox", str(many))
+    printed = capsys.readouterr()
+    assert len(printed.out.split()) == 2499
+    assert "2499 will be handled again." in printed.err
+    inbox = Inbox.open(many)
+    assert inbox.parked() == []
+    inbox.close()

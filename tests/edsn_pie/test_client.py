@@ -9,7 +9,7 @@ import pytest
 
 import gridwire.edsn_pie
 from gridwire.edsn_pie import EdsnPie
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnTransientError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnProtocolError, EdsnTransientError
 from gridwire.errors import ConfigurationError, WrongLoop
 from tests.acceptance.edsn_pie.ground import TICKET, ground
 from tests.support.keys import rsa_key
@@ -67,6 +67,43 @@ async def test_a_token_with_enough_life_left_can_be_had() -> None:
         third = await g.pie._identity.get(least_s=3000)
         assert third.usable_until == second.usable_until, "no more life is to be had than a new token has"
         assert g.statuses("token") == [200] * 3
+
+
+@pytest.mark.parametrize("fault", [("status", {"status": 503}), ("html", {})])
+async def test_a_token_with_little_life_left_serves_while_the_provider_gives_none(fault: Any) -> None:
+    async with ground() as g:
+        first = await g.pie._identity.get()
+        await asyncio.sleep(795)
+        g.venue.identity_faults.add(fault[0], times=None, **fault[1])
+        assert await g.pie._identity.get(least_s=120) is first
+        assert (await g.pie.get_ticket(TICKET)).id == TICKET
+        g.venue.identity_faults.clear()
+        await asyncio.sleep(31)
+        assert await g.pie._identity.get(least_s=120) is not first
+        assert g.told("token.dropped") == []
+
+
+async def test_a_token_that_ends_while_its_successor_is_asked_for_is_not_used_again() -> None:
+    async with ground() as g:
+        await g.pie._identity.get()
+        await asyncio.sleep(880)
+        g.venue.identity_faults.add("status", status=429, retry_after="25", times=None)
+        with pytest.raises(EdsnTransientError):
+            await g.pie._identity.get(least_s=120)
+
+
+async def test_a_change_of_tokens_goes_on_with_the_old_one_while_the_provider_gives_none() -> None:
+    async with ground() as g:
+        running = asyncio.create_task(g.pie.run(lambda _: None))
+        await asyncio.sleep(800)
+        g.venue.identity_faults.add("status", status=503, times=None)
+        await asyncio.sleep(60)
+        assert len(g.told("link.draining")) == 1
+        assert len(g.told("link.streaming")) == 2
+        assert g.told("link.lost") == []
+        assert (await g.pie.get_ticket(TICKET)).id == TICKET
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_a_token_replaced_meanwhile_is_not_thrown_away() -> None:
@@ -149,3 +186,52 @@ def test_public_names_can_be_had_and_others_not() -> None:
     assert all(hasattr(gridwire.edsn_pie, name) for name in gridwire.edsn_pie.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = gridwire.edsn_pie.Nothing
+
+
+PAGES: list[Any] = [
+    ("html", {}),
+    ("raw", {"status": 404, "content": b"<html>maintenance</html>"}),
+    ("raw", {"status": 302, "content": b""}),
+    ("raw", {"status": 403, "content": b"<html>Request blocked</html>"}),
+    ("raw", {"status": 401, "content": b""}),
+]
+
+
+@pytest.mark.parametrize(("fault", "more"), PAGES)
+async def test_a_passing_page_where_the_provider_was_does_not_end_a_stream_that_stood(fault: Any, more: Any) -> None:
+    async with ground() as g:
+        broker = g.venue.broker
+        assert broker is not None
+        running = asyncio.create_task(g.pie.run(lambda _: None))
+        await asyncio.sleep(1)
+        g.venue.identity_faults.add(fault, times=1, **more)
+        g.pie._identity.refused(await g.pie.token())
+        broker.drop()
+        await asyncio.sleep(29)
+        assert "answered without a token" in g.told("link.lost")[-1].text
+        await asyncio.sleep(32)
+        assert len(g.told("link.streaming")) == 2
+        assert g.statuses("token") == [200, None, 200], "asked again once, after the pause"
+        running.cancel()
+        await asyncio.wait([running])
+
+
+@pytest.mark.parametrize(("fault", "more"), PAGES)
+async def test_the_same_page_before_the_first_link_ends_the_stream(fault: Any, more: Any) -> None:
+    async with ground() as g:
+        g.venue.identity_faults.add(fault, times=1, **more)
+        with pytest.raises(EdsnProtocolError, match="Check idp_url"):
+            await g.pie.run(lambda _: None)
+
+
+async def test_a_refused_account_ends_the_stream_also_after_its_link_stood() -> None:
+    async with ground() as g:
+        broker = g.venue.broker
+        assert broker is not None
+        running = asyncio.create_task(g.pie.run(lambda _: None))
+        await asyncio.sleep(1)
+        g.venue.identity_faults.add("raw", times=1, status=401, content=b'{"error": "invalid_client"}')
+        g.pie._identity.refused(await g.pie.token())
+        broker.drop()
+        with pytest.raises(EdsnAuthError):
+            await running

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gridwire.edsn_pie.consumer import Consumer, WorkerLost
+from gridwire.edsn_pie.errors import EdsnTransientError, Facts
 from gridwire.edsn_pie.models import UnknownNotification
 from gridwire.edsn_pie.stream import ConsumerOptions, HandlerFailed, LinkState, Received
 from gridwire.errors import AuthThrottled, AuthUnavailable, CredentialsRefused, InvalidInput, WrongLoop
+from gridwire.transport.amqp import encode
 from gridwire.transport.amqp_message import AmqpMessage
-from tests.support.amqp_world import QUEUE, amqp_world, handle, next_received, until, until_state
+from tests.support.amqp_world import QUEUE, amqp_world, handle, message, next_received, until, until_state
+from tests.support.hostile_broker import hostile_broker, transfer
 
 
 async def test_a_reader_that_gives_up_waiting_takes_nothing_from_the_next() -> None:
@@ -37,6 +41,21 @@ async def test_a_reader_that_gives_up_waiting_takes_nothing_from_the_next() -> N
         else:
             async with asyncio.timeout(5), await other:
                 pass
+
+
+async def test_a_reader_that_polls_a_quiet_queue_leaves_nothing_behind() -> None:
+    async with amqp_world() as world, world.consumer() as consumer:
+        await until_state(consumer, "streaming")
+        patient = asyncio.create_task(anext(consumer))
+        for _ in range(100):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(consumer), 0.01)
+        assert len(consumer._waiting) == 1, "the patient reader is still in the row, and nobody else"
+        world.put(1)
+        item = await patient
+        assert isinstance(item, Received)
+        async with item:
+            pass
 
 
 async def test_several_handlers_work_at_once_and_no_more_than_asked_for() -> None:
@@ -74,6 +93,10 @@ async def test_a_senseless_concurrency_is_refused(concurrency: int) -> None:
         lambda: ConsumerOptions(give_up="accepted"),  # type: ignore[arg-type]
         lambda: ConsumerOptions(rollover="never"),  # type: ignore[arg-type]
         lambda: ConsumerOptions(stop_timeout_s=float("nan")),
+        lambda: ConsumerOptions(most_failures="x"),  # type: ignore[arg-type]
+        lambda: ConsumerOptions(most_failures=True),
+        lambda: ConsumerOptions(stop_timeout_s="x"),  # type: ignore[arg-type]
+        lambda: ConsumerOptions(inbox=True),  # type: ignore[arg-type]
     ],
 )
 def test_senseless_options_are_refused(make: Callable[[], ConsumerOptions]) -> None:
@@ -283,8 +306,10 @@ async def test_what_always_meets_a_foreign_cancellation_is_given_up_like_any_fai
         consumer = world.consumer(ConsumerOptions(most_failures=2))
         runner = asyncio.create_task(consumer.run(handler))
         await world.seen("notification.given_back")
-        assert [event.text for event in world.events if event.name == "notification.failed"] == [
-            "the handler raised CancelledError; again in 1 s"
+        failed = [event.text for event in world.events if event.name == "notification.failed"]
+        assert [re.sub(r":\d+", "", text) for text in failed] == [
+            "the handler raised CancelledError (test_consumer.py, handler); again in 1 s",
+            "the handler raised CancelledError (test_consumer.py, handler); again in 2 s",
         ]
         await consumer.aclose()
         await runner
@@ -318,3 +343,205 @@ async def test_a_loss_with_its_pause_is_one_sentence() -> None:
             await until_state(consumer, "lost")
             event = await world.seen("link.lost")
             assert "(Connection refused); again in " in event.text
+
+
+async def test_free_handlers_are_fed_while_others_hang() -> None:
+    async with amqp_world() as world:
+        world.put(*range(16), *range(100, 112))
+        done: list[str] = []
+
+        async def handler(notification: Any) -> None:
+            if int(notification.ticket_id.removeprefix("T-")) < 16:
+                await asyncio.sleep(3600)
+            done.append(notification.ticket_id)
+
+        runner = asyncio.create_task(world.consumer(credit=20).run(handler, concurrency=20))
+        await asyncio.sleep(5)
+        assert len(done) == 12
+        runner.cancel()
+        await asyncio.wait([runner])
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_a_handler_may_end_the_stream_and_what_it_handled_is_accepted(concurrency: int) -> None:
+    async with amqp_world() as world:
+        world.put(*range(5))
+        began = asyncio.get_running_loop().time()
+        handled: list[str] = []
+        consumer = world.consumer(credit=1)
+
+        async def handler(notification: Any) -> None:
+            handled.append(notification.ticket_id)
+            await consumer.aclose()
+            await asyncio.sleep(1)
+
+        await consumer.run(handler, concurrency=concurrency)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert consumer.closed
+        assert handled == ["T-0"]
+        assert consumer.counts.handled == 1
+        await until(lambda: world.queue.accepted == 1)
+        assert world.queue.depth == 4
+
+
+async def test_a_block_may_end_the_stream_and_is_accepted() -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        async with world.consumer() as consumer:
+            taken = 0
+            async for item in consumer:
+                async with item:
+                    if isinstance(item, Received):
+                        taken += 1
+                        await consumer.aclose()
+            assert taken == 1
+        await until(lambda: world.queue.accepted == 1)
+        assert world.queue.depth == 1
+
+
+async def test_whoever_forgets_to_enter_what_is_handed_out_is_told_why_nothing_comes() -> None:
+    async with amqp_world() as world:
+        world.put(*range(10))
+        async with world.consumer(ConsumerOptions(stop_timeout_s=0), credit=4) as consumer:
+            items = [await next_received(consumer) for _ in range(4)]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(60):
+                    await next_received(consumer)
+            (event,) = [event for event in world.events if event.name == "notification.unentered"]
+            assert event.text.startswith("4 notifications were handed out and none was entered")
+            for item in items:
+                async with item:
+                    pass
+            assert len(await handle(consumer, 6)) == 6
+
+
+@pytest.mark.parametrize("handler", [None, "x", lambda: 1, lambda one, two: 1])
+async def test_what_cannot_handle_a_notification_is_refused_before_one_is_taken(handler: Any) -> None:
+    async with amqp_world() as world:
+        with pytest.raises(InvalidInput, match="Nothing was taken"):
+            await world.consumer().run(handler)
+        assert world.broker.accepted == 0
+
+
+async def test_a_handler_that_does_not_say_what_it_takes_is_tried() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        consumer = world.consumer()
+        runner = asyncio.create_task(consumer.run(type))  # type: ignore[arg-type]
+        failed = await world.seen("notification.failed")
+        assert "TypeError: object type can't be used in 'await' expression" in failed.text
+        await consumer.aclose()
+        await runner
+
+
+async def test_the_log_says_what_a_handler_raised_and_where() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+
+        async def handler(_: object) -> None:
+            raise KeyError("missing column, password=hunter2")
+
+        consumer = world.consumer()
+        runner = asyncio.create_task(consumer.run(handler))
+        failed = await world.seen("notification.failed")
+        assert re.fullmatch(
+            r"the handler raised KeyError: 'missing column, password=\*\*\* \(test_consumer.py:\d+, handler\); again in 1 s",
+            failed.text,
+        )
+        await consumer.aclose()
+        await runner
+
+
+@pytest.mark.parametrize("give_up", ["released", "modified"])
+async def test_what_fails_at_once_each_time_does_not_go_round_and_round(give_up: Any) -> None:
+    async with amqp_world() as world:
+        world.put(1)
+
+        async def handler(_: object) -> None:
+            raise ValueError
+
+        consumer = world.consumer(ConsumerOptions(most_failures=1, give_up=give_up))
+        runner = asyncio.create_task(consumer.run(handler))
+        await asyncio.sleep(60)
+        assert 50 <= consumer.counts.failures <= 62
+        await consumer.aclose()
+        await runner
+        assert world.queue.depth == 1
+
+
+async def test_a_change_of_tokens_does_not_wait_on_for_handlers_of_a_connection_that_is_gone() -> None:
+    async with amqp_world(life_s=100) as world:
+        world.put(1, 2)
+        consumer = world.consumer(ConsumerOptions(stop_timeout_s=0.1))
+
+        async def handler(_: object) -> None:
+            await asyncio.sleep(1000)
+
+        runner = asyncio.create_task(consumer.run(handler))
+        await world.seen("link.draining")
+        began = asyncio.get_running_loop().time()
+        world.broker.drop()
+        await world.seen("link.streaming", 2)
+        assert asyncio.get_running_loop().time() - began < 5
+        runner.cancel()
+        await asyncio.wait([runner])
+
+
+def presettled(*numbers: int) -> list[bytes]:
+    return [transfer(at, encode(message(number)), settled=True) for at, number in enumerate(numbers)]
+
+
+async def test_what_came_settled_is_handled_over_a_lost_link_and_a_failure() -> None:
+    async with hostile_broker(presettled(1, 2, 3), []) as broker, amqp_world() as world:
+        seen: list[str] = []
+
+        async def handler(notification: Any) -> None:
+            seen.append(notification.ticket_id)
+            await asyncio.sleep(0.5)
+            if len(seen) == 1:
+                raise ValueError("the database is away")
+
+        consumer = world.consumer(port=broker.port)
+        runner = asyncio.create_task(consumer.run(handler))
+        await until(lambda: bool(seen))
+        broker.connections[0].wire.abort()
+        await until(lambda: consumer.counts.handled == 3)
+        assert sorted(seen) == ["T-1", "T-1", "T-2", "T-3"]
+        await consumer.aclose()
+        await runner
+        assert not [event for event in world.events if event.name == "notification.lost"]
+
+
+async def test_what_came_settled_and_was_not_handled_is_told_when_the_program_stops() -> None:
+    async with hostile_broker(presettled(1)) as broker, amqp_world() as world:
+        async with world.consumer(ConsumerOptions(stop_timeout_s=1), port=broker.port) as consumer:
+            item = await next_received(consumer)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1), item:
+                    await asyncio.sleep(100)
+            again = await next_received(consumer)
+            assert again.notification == item.notification
+        lost = await world.seen("notification.lost")
+        assert lost.fields["key"] == again.notification.key
+        assert "look at the portal" in lost.text
+
+
+async def test_an_identity_provider_whose_certificate_proves_nothing_ends_a_stream_that_never_stood() -> None:
+    def untrusted() -> Exception:
+        return EdsnTransientError("its certificate cannot be trusted", Facts("token", error_code="tls"))
+
+    async with amqp_world() as world:
+        consumer = world.consumer()
+        failing(consumer, [untrusted()])
+        with pytest.raises(EdsnTransientError, match="cannot be trusted"):
+            await consumer.run(takes)
+        assert world.broker.accepted == 0
+        async with world.consumer() as consumer:
+            await until_state(consumer, "streaming")
+            failing(consumer, [untrusted()])
+            world.broker.drop()
+            await world.seen("link.streaming", 2)
+
+
+async def takes(_: object) -> None:
+    pass

@@ -17,6 +17,7 @@ class Noted:
     """A delivery that was settled as ``how`` says."""
 
     how: Settled | None = None
+    presettled = False
     failed = False
     condition: object = None
 
@@ -30,8 +31,11 @@ def deliveries(*, deduplicate: bool = True, give_up: GiveUp = "released") -> Del
     return Deliveries(Counts(), deduplicate=deduplicate, give_up=give_up)
 
 
-def arrive(held: Deliveries, key: str | None = "k", now: float = 0.0) -> tuple[Entry | None, Noted]:
+def arrive(
+    held: Deliveries, key: str | None = "k", now: float = 0.0, *, presettled: bool = False
+) -> tuple[Entry | None, Noted]:
     noted = Noted()
+    noted.presettled = presettled
     notification = UnknownNotification(envelope="none", key=key, reason="test")
     return held.arrive(notification, AmqpMessage(), cast("Delivery", noted), now), noted
 
@@ -222,3 +226,34 @@ def test_what_the_inbox_knows_without_a_key_is_accepted_as_well() -> None:
     entry, noted = arrived(held, None)
     held.known(entry, 0.0)
     assert noted.how is Settled.ACCEPTED
+
+
+def sole(held: Deliveries) -> Entry:
+    entry, _ = arrive(held, presettled=True)
+    assert entry is not None
+    return entry
+
+
+def test_what_the_broker_has_forgotten_stays_over_links_and_takes_its_room() -> None:
+    held = deliveries()
+    entry = sole(held)
+    held.before_leaving()
+    assert held.link_lost() == []
+    assert held.entries == {entry: None}
+    assert entry.state == "ready"
+    assert held.link_begun(5) == 4
+    held.done(entry, 0.0)
+    assert (held.owed, held.undecided) == (1, 0)
+
+
+def test_what_the_broker_has_forgotten_is_handed_out_again_however_often_it_fails() -> None:
+    held = deliveries()
+    entry = sole(held)
+    pauses = []
+    for _ in range(9):
+        pauses.append(held.failed(entry, 5))
+        held.link_lost()
+        assert held.pause_over(entry)
+    assert pauses == [*PAUSES_S, 60.0, 60.0]
+    entry.kept = True
+    assert held.failed(entry, 5) is None, "the inbox can park it"

@@ -238,7 +238,7 @@ _ELSEWHERE = "That is not followed by itself, because the token would go there: 
 
 def test_what_to_do_depends_on_how_the_login_or_the_queue_failed() -> None:
     def login(why: AmqpFailure) -> str:
-        return doctor._login_advice(why, "broker.example:5671", _AMQP, "opaque")
+        return doctor._login_advice(why, "broker.example:5671", _AMQP, SecretStr("opaque"))
 
     assert login(failure("outcome", "sasl", outcome=3)) == "Ask EDSN's service desk."
     assert login(failure("condition", "open", condition="amqp:connection:redirect")) == _ELSEWHERE
@@ -246,6 +246,9 @@ def test_what_to_do_depends_on_how_the_login_or_the_queue_failed() -> None:
         "The broker broker.example:5671 was given the token by amqp_auth = plain_token. The token is opaque, so nothing can "
         "be told from it here. Ask EDSN whether the service account has the AMQP consumer role of q, and how the broker "
         "wants the token."
+    )
+    assert login(failure("null_source", "sasl")) == (
+        "The broker broker.example:5671 seems to take no token by a claim (CBS): set amqp_auth to another way."
     )
     queue = doctor._queue_advice
     assert queue(failure("condition", "attach", condition="amqp:link:redirect"), _AMQP) == _ELSEWHERE

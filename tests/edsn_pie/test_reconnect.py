@@ -27,6 +27,8 @@ PASSING = [
     failure("sasl", "timeout"),
     failure("sasl", "outcome", outcome=2),
     failure("sasl", "outcome", outcome=4),
+    failure("sasl", "condition", "amqp:internal-error"),
+    failure("sasl", "condition"),
     failure("open", "condition", "amqp:internal-error"),
     failure("attach", "condition", "amqp:resource-limit-exceeded"),
     failure("attach", "condition"),
@@ -44,6 +46,7 @@ FINAL = [
     (failure("sasl", "outcome", outcome=3), Action.STOP_BROKER),
     (failure("sasl", "mechanism"), Action.STOP_MECHANISM),
     (failure("attach", "null_source"), Action.STOP_QUEUE),
+    (failure("attach", "settled"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:not-found"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:unauthorized-access"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:link:redirect"), Action.STOP_REDIRECT),
@@ -63,7 +66,12 @@ def test_what_waiting_does_not_mend_is_the_end(ended: AmqpFailure, action: Actio
 
 
 @pytest.mark.parametrize(
-    "ended", [failure("sasl", "outcome", outcome=1), failure("open", "condition", "amqp:unauthorized-access")]
+    "ended",
+    [
+        failure("sasl", "outcome", outcome=1),
+        failure("sasl", "condition", "amqp:unauthorized-access"),
+        failure("open", "condition", "amqp:unauthorized-access"),
+    ],
 )
 def test_a_refused_token_is_replaced_once_at_once_and_then_it_is_the_end(ended: AmqpFailure) -> None:
     rules = Reconnect(highest)
@@ -118,6 +126,35 @@ def test_pauses_begin_anew_after_a_minute_of_streaming_and_not_before() -> None:
     assert rules.judge(lost, 60.9).pause_s == 2.0
     rules.streaming(61.0)
     assert rules.judge(lost, 121.0).pause_s == 1.0
+
+
+@pytest.mark.parametrize("condition", [None, "amqp:unauthorized-access"])
+def test_a_broker_that_takes_the_link_and_ends_it_again_is_left_alone_for_longer_and_longer(
+    condition: str | None,
+) -> None:
+    """With unauthorized, every try also asks the identity provider for a token."""
+    rules, now, found = Reconnect(highest), 0.0, []
+    for _ in range(40):
+        rules.logged_in()
+        rules.streaming(now)
+        now += 0.5
+        found.append(rules.judge(failure("stream", "condition", condition), now).pause_s)
+        now += found[-1]
+    assert found[-1] == 60.0
+    assert sum(pause < 30 for pause in found) <= 25
+    rules.streaming(now)
+    healthy = rules.judge(failure("stream", "eof"), now + 60)
+    assert healthy.pause_s == 1.0
+    assert rules.judge(failure("connect", "network"), now + 61).pause_s == 2.0, "a young outage again"
+
+
+def test_an_identity_provider_is_not_asked_each_second_because_a_broker_lets_no_token_stand() -> None:
+    rules, now, found = Reconnect(highest), 0.0, []
+    for _ in range(9):
+        rules.streaming(now)
+        found.append(rules.judge(failure("stream", "condition", "amqp:unauthorized-access"), now).pause_s)
+        now += found[-1]
+    assert found == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
 
 
 def test_a_pause_is_drawn_between_nothing_and_its_bound_and_the_other_sides_wish_outranks_it() -> None:

@@ -141,6 +141,9 @@ def test_ids_and_codes_of_an_answer_are_kept() -> None:
     assert (facts.request_id, facts.error_code, facts.problem) == ("ours", None, None)
     facts = rules.facts_of("get_ticket", Response(400, {}, b'{"errorCode": 7}'), request_id="o", correlation_id="o")
     assert facts.error_code is None
+    echo = Response(401, {"x-request-id": "for-opaque77", "x-correlation-id": "opaque77"}, b'{"errorCode": "opaque77"}')
+    facts = rules.facts_of("get_ticket", echo, request_id="o", correlation_id="o", secrets=("opaque77",))
+    assert (facts.request_id, facts.correlation_id, facts.error_code) == ("for-***", "***", "***")
 
 
 def test_scope_that_was_not_granted_is_a_warning() -> None:

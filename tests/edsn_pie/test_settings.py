@@ -177,6 +177,8 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"token_path": "token"}, "token_path must be a path"),
         ({"token_path": "/a b"}, "token_path must be a path"),
         ({"issuer_path": "/x?y"}, "issuer_path must be a path"),
+        ({"scope": "rôles"}, "is not a list of words"),
+        ({"scope": " "}, "is not a list of words"),
         ({"page_size": 0}, "page_size must be at least 1"),
         ({"role": "a\nb"}, "cannot be sent in a header"),
         ({"sender_id": " "}, "cannot be sent in a header"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -281,3 +283,108 @@ async def test_a_damaged_entry_is_handed_out_as_such_and_keeps_no_other_back(pat
     inbox = Inbox.open(path)
     assert inbox.pending() == []
     inbox.close()
+
+
+async def test_no_handler_begins_once_the_inbox_is_known_to_be_broken(path: Path) -> None:
+    async with amqp_world() as world:
+        world.put(*range(10))
+        begun: list[object] = []
+
+        async def handler(notification: object) -> None:
+            begun.append(notification)
+            await asyncio.sleep(1)
+            if len(begun) == 3:
+                with sqlite3.connect(path) as other:
+                    other.execute("DROP TABLE messages")
+
+        with pytest.raises(JournalError, match="cannot be used"):
+            await world.consumer(ConsumerOptions(inbox=path)).run(handler)
+        assert len(begun) == 3, "nothing done after it could be noted"
+
+
+async def test_a_broken_inbox_is_told_at_once_and_keeps_nobody_waiting(path: Path) -> None:
+    async with amqp_world() as world:
+        consumer = world.consumer(ConsumerOptions(inbox=path, stop_timeout_s=1000))
+        runner = asyncio.create_task(consumer.run(asyncio.sleep))  # type: ignore[arg-type]
+        await world.seen("link.streaming")
+        with sqlite3.connect(path) as other:
+            other.execute("DROP TABLE messages")
+        began = asyncio.get_running_loop().time()
+        world.put(*range(5))
+        with pytest.raises(JournalError):
+            await runner
+        assert asyncio.get_running_loop().time() - began < 60
+        assert world.queue.accepted == 0
+        assert world.queue.depth == 5
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 5, 8])
+async def test_stopping_while_the_inbox_is_opened_lets_it_go(path: Path, turns: int) -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        consumer = world.consumer(ConsumerOptions(inbox=path))
+        reader = asyncio.create_task(anext(consumer))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await consumer.aclose()
+        await asyncio.wait([reader])
+        async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+            assert await handle(consumer, 1) == [1]
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "note"),
+    [(ValueError("caf\udce9.json"), "ValueError: caf .json"), (Unspeakable(), "Unspeakable")],
+)
+async def test_whatever_a_handler_raises_can_be_noted(path: Path, error: Exception, note: str) -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        failed = False
+
+        async def handler(_: object) -> None:
+            nonlocal failed
+            if not failed:
+                failed = True
+                raise error
+
+        consumer = world.consumer(ConsumerOptions(inbox=path, most_failures=1))
+        runner = asyncio.create_task(consumer.run(handler))
+        await world.seen("notification.parked")
+        await until(lambda: consumer.counts.handled == 1)
+        await consumer.aclose()
+        await runner
+        inbox = Inbox.open(path)
+        assert [kept.note for kept in inbox.parked()] == [note]
+        inbox.close()
+
+
+async def test_a_message_is_stored_while_every_thread_of_the_loop_is_busy(path: Path) -> None:
+    async with amqp_world() as world:
+        free = threading.Event()
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, free.wait)
+        try:
+            world.put(1)
+            async with world.consumer(ConsumerOptions(inbox=path)) as consumer:
+                assert await handle(consumer, 1) == [1]
+        finally:
+            free.set()
+            await busy
+
+
+@pytest.mark.parametrize("value", ["soon", 1e30, b"\x00"])
+async def test_a_damaged_time_of_the_last_connection_is_one_sentence(path: Path, value: object) -> None:
+    inbox = Inbox.open(path)
+    inbox.note_streaming(clock.now())
+    inbox.close()
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE facts SET value = ? WHERE name = 'streaming'", (value,))
+    async with amqp_world() as world, world.consumer(ConsumerOptions(inbox=path)) as consumer:
+        with pytest.raises(JournalError, match="time of its last connection is no number"):
+            await handle(consumer, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -46,8 +47,9 @@ def test_a_reference_to_the_api_is_used(dataref: str) -> None:
 
 @pytest.mark.parametrize(
     "dataref",
-    ["http://api.example.nl/x", f"{REST}:8443/x", f"{REST}.evil.example/x", f"{REST}@evil.example/x", "", f"{REST}:x/"],
-)
+    ["http://api.example.nl/x", f"{REST}:8443/x", f"{REST}.evil.example/x", f"{REST}@evil.example/x", "", f"{REST}:x/",
+     f"{REST}:0/x", f"{REST}/a/..;/x", f"{REST}/a/..%3b/x", f"{REST}/a/..%253Bjsessionid=1/x", f"{REST}/.;x/y"],
+)  # fmt: skip
 def test_a_reference_elsewhere_is_not(dataref: str) -> None:
     with pytest.raises(EdsnForeignReference, match=r"Nothing was sent"):
         wire.reference(dataref, REST)
@@ -105,6 +107,9 @@ def test_lists_are_found_where_they_may_be(body: Any, count: int, cursor: str | 
         ({"items": [], "_links": {"next": {"href": "/x?page=2"}}}, "the answer says where in a way that is not known"),
         ({"items": [], "_links": {"next": {}}}, "in a way that is not known"),
         ({"items": [], "_links": {"next": "x"}}, "in a way that is not known"),
+        ({"items": [], "_links": {"next": {"href": "http://[bad?_cursor=x"}}}, "in a way that is not known"),
+        ({"items": [], "_links": {"next": {"href": "/x?_cursor=a\ud800"}}}, "half of a character"),
+        ({"items": [], "nextCursor": "a\ud800"}, "half of a character"),
     ],
 )
 def test_a_list_that_cannot_be_read_whole_is_an_error(body: Any, sentence: str) -> None:
@@ -133,3 +138,18 @@ def test_problems_are_read_with_everything_beside_the_standard() -> None:
     assert wire.problem(Response(404, {}, b'{"status": true}')) == Problem()
     for content in (b"", b"<html>", b"[]", b"[" * 100_000):
         assert wire.problem(Response(404, {}, content)) is None
+
+
+def test_a_problem_repeats_nothing_that_was_sent() -> None:
+    """A token need not look like one, and may be quoted anywhere and in any spelling."""
+    token = 'opaque+7f1bd2c0/"55aa"'
+    body = {
+        "type": f"about:{token}", "title": f"expired: {token}", "detail": "x" * 480 + token, "instance": f"/t?t={quote(token)}",
+        "errorCode": token, token: 1, "nested": {"words": [token]},
+    }  # fmt: skip
+    found = wire.problem(Response(401, {}, json.dumps(body).encode()), (token,))
+    assert found is not None
+    assert found.title == "expired: ***"
+    assert found.instance == "/t?t=***"
+    assert found.extensions == {"errorCode": "***", "***": 1, "nested": '{"words": ["***"]}'}
+    assert "7f1bd2c0" not in repr(found)

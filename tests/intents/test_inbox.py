@@ -78,7 +78,7 @@ async def test_what_is_done_is_remembered_for_a_day_and_an_hour(path: Path) -> N
 
 def test_one_process_reads_it_and_others_may_look(path: Path) -> None:
     reader = Inbox.open(path, reader=True)
-    with pytest.raises(InboxBusy, match="Another process takes its notifications"):
+    with pytest.raises(InboxBusy, match="is in use, by another process"):
         Inbox.open(path, reader=True)
     reader.store([("a", "one")], at=clock.now())
     other = Inbox.open(path)

@@ -34,8 +34,8 @@ class Tokens:
         self.asked = 0
         self.issued: list[str] = []
         self.revoked: set[str] = set()
-        self.current: str | None = None
-        """What the next caller gets; None for a new one."""
+        self._current: str | None = None
+        self._made_at = 0.0
 
     def make(self, **claims: Any) -> str:
         exp = clock.now().timestamp() + self.life_s
@@ -47,13 +47,19 @@ class Tokens:
 
     async def get(self) -> str:
         self.asked += 1
-        if self.current is None:
-            self.current = self.make()
-        return self.current
+        now = asyncio.get_running_loop().time()
+        if self._current is None or now - self._made_at >= max(self.life_s / 2, self.life_s - 120):
+            self._current, self._made_at = self.make(), now
+        return self._current
+
+    def give(self, token: str) -> None:
+        """This one from now on."""
+        self.issued.append(token)
+        self._current, self._made_at = token, asyncio.get_running_loop().time()
 
     def refused(self, token: str) -> None:
-        if token == self.current:
-            self.current = None
+        if token == self._current:
+            self._current = None
 
     def check(self, token: str) -> Mapping[str, Any] | str:
         if token not in self.issued or token in self.revoked:

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwire.transport.amqp import Decoder, Engine, Undecodable, encode, plain
+from gridwire.transport.amqp import MAX_MESSAGE_BYTES, Decoder, Delivery, Engine, Link, Undecodable, encode, plain
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
+from tests.support.hostile_broker import FALSE, NULL, performative, transfer, uint
 
 WHOLE = AmqpMessage(
     body=b'{"a":1}',
@@ -82,6 +83,45 @@ def test_the_engines_own_types_become_plain_ones() -> None:
     assert {type(key) for key in found} == {str}
     assert type(found["a"]) is int
     assert plain(object).startswith("<class")
+
+
+PROPERTIES = b"\x00\x53\x73\xc0\x04\x01\xa1\x01m"
+BY_SYMBOL = b"\x00\xa3\x10amqp:data:binary"
+
+
+@pytest.mark.parametrize(
+    ("sections", "body"),
+    [
+        (b"\x00\x53\x75\xa0\x02ab" + b"\x00\x53\x75\xb0\x00\x00\x00\x02cd", b"abcd"),
+        (b"\x00\x53\x75\xa0\x02ab" + b"\x00\x53\x75\xa0\x00", b"ab"),
+        (b"\x00\x53\x75\xa0\x02ab" + b"\x00\x80\x00\x00\x00\x00\x00\x00\x00\x75\xa0\x02cd", b"abcd"),
+        (BY_SYMBOL + b"\xa0\x02ab", b"ab"),
+        (b"\x00\x53\x75\xa0\x02ab" + BY_SYMBOL + b"\xa0\x02cd", b"abcd"),
+        (b"\x00\x53\x76\xc0\x04\x01\xa1\x01a" + b"\x00\x53\x76\x45" + b"\x00\x53\x76\xc0\x03\x01\x54\x07", ["a", 7]),
+        (b"\x00\xa3\x11amqp:amqp-value:*\xa1\x01v", "v"),
+        (b"\x00\x53\x75\xa0\x09\x00\x53\x75\xa0\x02ab\x00S", b"\x00\x53\x75\xa0\x02ab\x00S"),
+        (b"", None),
+    ],
+)
+def test_a_body_in_several_sections_is_one_body(sections: bytes, body: Any) -> None:
+    message = Decoder().decode(PROPERTIES + sections)
+    assert message == AmqpMessage(body=body, message_id="m")
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        b"\x00\x53\x77\xa1\x01a" + b"\x00\x53\x77\xa1\x01b",
+        b"\x00\x53\x75\xa0\x01a" + b"\x00\x53\x77\xa1\x01b",
+        b"\x00\x53\x75\xa0\x01a" + b"\x00\x53\x75\xa1\x01b",
+        b"\x00\x53\x76\x45" + b"\x00\x53\x76\xa1\x01b",
+        b"\x00\x53\x75\xa0\x05ab",
+        b"\xff\xff",
+    ],
+)
+def test_a_body_of_which_a_part_would_be_lost_is_told(sections: bytes) -> None:
+    with pytest.raises(Undecodable):
+        Decoder().decode(PROPERTIES + sections)
 
 
 @given(st.binary(max_size=300))
@@ -155,6 +195,22 @@ class Told:
         return lambda *_args, **_named: None
 
 
+class Receiving(Told):
+    """A side that also writes down what came, and forgets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[bytes] = []
+        self.oversized_count = 0
+
+    def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
+        self.came.append(data)
+        delivery.settle(None)
+
+    def oversized(self, link: Link, delivery: Delivery) -> None:
+        self.oversized_count += 1
+
+
 def passed_on(source: Engine, target: Engine, change: Any = bytes) -> None:
     while data := source.output():
         target.receive(change(data))
@@ -178,6 +234,89 @@ def test_a_name_that_is_no_text_ends_the_connection_and_raises_nothing(what: str
     ours.tick(1.0)
     ours.output()
     assert len(told.broken_by) == 1, "it is told once, and nothing of it is left to be met again"
+    ours.release()
+    peer.release()
+
+
+def receiving(credit: int) -> tuple[Receiving, Engine, Engine, Link]:
+    """An engine with a link to it, its peer, and our side of the link."""
+    told = Receiving()
+    ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")
+    ours.open()
+    peer.open()
+    link = ours.receiver("x")
+    link.open(source="a", target=None)
+    passed_on(ours, peer)
+    peer.receiver("unused").open(source="a", target="b")  # begins the session, as an answer to a link would
+    passed_on(peer, ours)
+    # The peer's answer to the link: name, handle, role of a sender, modes, source, target, and where it begins to count.
+    answer = [b"\xa1\x01x", uint(0), FALSE, b"\x50\x00", b"\x50\x00"]
+    ours.receive(performative(0x12, *answer, b"\x00\x53\x28\x45", b"\x00\x53\x29\x45", NULL, NULL, uint(0)))
+    link.flow(credit)
+    passed_on(ours, peer)
+    return told, ours, peer, link
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_of_a_message_that_is_too_long_no_more_than_the_bound_is_held(aborted: bool) -> None:
+    told, ours, peer, link = receiving(credit=5)
+    part, came, first = b"x" * 60_000, 0, True
+    while came < 3 * MAX_MESSAGE_BYTES:
+        ours.receive(transfer(0, part, more=True, first=first))
+        came, first = came + len(part), False
+        assert link._own.session.incoming_bytes == (came if came <= MAX_MESSAGE_BYTES else 0)
+    assert told.oversized_count == 0, "it is not settled while it comes: the engine would collect it again"
+    ours.receive(transfer(0, b"", first=False, aborted=aborted))
+    assert told.oversized_count == (0 if aborted else 1)
+    ours.receive(transfer(1, encode(WHOLE)))
+    assert told.came == [encode(WHOLE)]
+    assert link.credit == 4, "what was not read has given its credit back"
+    assert told.broken_by == []
+    ours.release()
+    peer.release()
+
+
+def test_a_peer_that_has_sent_more_than_we_asked_for_is_not_asked_for_four_billion() -> None:
+    told, ours, peer, link = receiving(credit=2)
+    for number in range(5):
+        ours.receive(transfer(number, encode(WHOLE)))
+    assert (len(told.came), link.credit) == (5, -3)
+    ours.receive(transfer(5, b"", aborted=True))
+    assert link.credit == -4, "no flow is sent, which could not say a number below 0"
+    ours.release()
+    peer.release()
+
+
+@pytest.mark.parametrize("server", [False, True])
+def test_a_frame_that_the_engine_can_make_nothing_of_ends_either_role_once(server: bool) -> None:
+    told, peers = Told(), Told()
+    ours = Engine(told, server=server, container_id="ours")
+    peer = Engine(peers, server=not server, container_id="peer")
+    ours.open()
+    peer.open()
+    passed_on(ours, peer)
+    passed_on(peer, ours)
+    for _ in range(3):
+        ours.receive(b"\x00\x00\x00\x0c\x02\x00\x00\x00\x00\x53\x99\x45")
+    assert [condition.name for condition in told.broken_by] == ["amqp:connection:framing-error"]
+    assert told.closed_by == []
+    passed_on(ours, peer)
+    assert peers.closed_by == told.broken_by, "the peer is told why"
+    assert ours.output() is None, "and nothing keeps the connection open"
+    ours.release()
+    peer.release()
+
+
+def test_bytes_after_the_end_are_no_second_end() -> None:
+    told = Told()
+    ours, peer = Engine(told, container_id="ours"), Engine(Told(), server=True, container_id="peer")
+    ours.open()
+    peer.open()
+    passed_on(ours, peer)
+    peer.close()
+    passed_on(peer, ours)
+    ours.receive(b"more")
+    assert (told.closed_by, told.broken_by) == ([None], [])
     ours.release()
     peer.release()
 

@@ -162,3 +162,12 @@ def test_what_is_offered_is_shown_on_one_line_and_not_without_end() -> None:
     assert "Y" * 40 in str(caught.value)
     assert "Y" * 41 not in str(caught.value)
     assert len(exchange.offered) == 30
+
+
+@pytest.mark.parametrize("before", [b"", sasl_frames.frame(sasl_frames.CHALLENGE, [b"x"])])
+def test_a_welcome_that_nobody_has_asked_for_is_no_login(before: bytes) -> None:
+    client = ClientExchange([plain("u", "s")], "broker")
+    with pytest.raises(AmqpFailure, match="out of its turn") as caught:
+        client.receive(HEADER + before + sasl_frames.frame(sasl_frames.OUTCOME, [0]))
+    assert caught.value.cause == "garbage"
+    assert not client.done

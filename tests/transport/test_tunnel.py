@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.errors import ConfigurationError
@@ -81,7 +82,9 @@ async def test_a_way_that_breaks_is_opened_again() -> None:
 async def test_the_proxy_is_told_its_login_and_no_error_is() -> None:
     async with world_behind_a_proxy() as (world, proxy):
         world.network = replace(world.network, proxy=proxy.url.replace("//", "//grid:p%40ss@"))
-        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, await world.tokens.get())
+        client = await log_in(
+            world.settings, broker_of(world.settings), USER, world.network, SecretStr(await world.tokens.get())
+        )
         await client.close(1)
         login = b64encode(b"grid:p@ss").decode()
         assert f"Proxy-Authorization: Basic {login}\r\n".encode() in proxy.requests[0]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +31,7 @@ from pydantic import SecretStr
 from gridwire import clock
 from gridwire.auth.key_kinds import complaint
 from gridwire.errors import ConfigurationError, TransportError
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import excerpt, one_line
 from gridwire.transport.exchange import Flow, Request, Response
 
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey
@@ -48,6 +49,10 @@ ASSUMED_TOKEN_LIFE_S = 300.0
 MAX_ANSWER_BYTES = 256 * 1024
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+MOST_NAMES = 10
+_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,29}")
+"""The name of a member, as opposed to a random text."""
 
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 _HASHES = {"256": RSAAlgorithm.SHA256, "384": RSAAlgorithm.SHA384, "512": RSAAlgorithm.SHA512}
@@ -198,9 +203,9 @@ def sign(payload: bytes, key: PrivateKey, algorithm: str) -> bytes:
     return kind(_HASHES[algorithm[2:]]).sign(payload, key)
 
 
-def joined(payload: bytes, signature: bytes) -> str:
-    """The whole assertion."""
-    return (payload + b"." + _base64url(signature)).decode("ascii")
+def joined(payload: bytes, signature: bytes) -> SecretStr:
+    """The whole assertion. Whoever has it can have a token until it expires."""
+    return SecretStr((payload + b"." + _base64url(signature)).decode("ascii"))
 
 
 def _base64url(data: bytes) -> bytes:
@@ -259,27 +264,26 @@ class Refusal:
     server_time: datetime | None = None
 
 
-def request_token(token_url: str, client_id: str, assertion: str, scope: str | None) -> Flow[Grant | Refusal]:
+def request_token(token_url: str, client_id: str, assertion: SecretStr, scope: str | None) -> Flow[Grant | Refusal]:
     """Ask for a token once. Exactly the five fields of the grant go in the body, ``scope`` only if not None.
 
     No ``Authorization`` header: with one, providers complain of two methods of authentication. Redirects are answers.
     """
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": client_id,
-        "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": assertion,
-    }
-    if scope is not None:
-        form["scope"] = scope
     headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
     try:
-        response = yield Request("POST", token_url, headers, urlencode(form).encode("ascii"))
+        # The assertion is never a variable here: a report of an error may show the variables it passed.
+        response = yield Request("POST", token_url, headers, _form(client_id, assertion, scope))
     except TransportError as error:
         # Where "…/access_token: " stands before it, masking would hide what follows.
         _, _, what = str(error).rpartition(f"{token_url}: ")
         return Refusal("transient", what.rstrip("."), error=error.reason)
-    return read_answer(response, assertion)
+    return read_answer(response, assertion.get_secret_value())
+
+
+def _form(client_id: str, assertion: SecretStr, scope: str | None) -> bytes:
+    fields = {"grant_type": "client_credentials", "client_id": client_id, "client_assertion_type": ASSERTION_TYPE}
+    last = {} if scope is None else {"scope": scope}
+    return urlencode({**fields, "client_assertion": assertion.get_secret_value(), **last}).encode("ascii")
 
 
 def read_answer(response: Response, assertion: str = "") -> Grant | Refusal:
@@ -287,7 +291,7 @@ def read_answer(response: Response, assertion: str = "") -> Grant | Refusal:
     said, status, server_time = _quote(response, assertion), response.status, response.date
     body = _object(response)
     error = body.get("error") if body is not None else None
-    word = mask(error)[:60] if isinstance(error, str) and error else None
+    word = one_line(error, 60) or None if isinstance(error, str) else None
     retry_after = response.headers.get("retry-after")
     if status == 200 and word is None:
         grant = _grant(body, server_time)
@@ -296,8 +300,8 @@ def read_answer(response: Response, assertion: str = "") -> Grant | Refusal:
         kind: Kind = "transient"
     elif word is not None:
         kind = _ERRORS.get(word, "refused" if status in (400, 401, 403) else "protocol")
-    else:
-        kind = "refused" if status == 401 else "protocol"
+    else:  # whatever the status, an identity provider says its reason as an error: this may be a gateway before it
+        kind = "protocol"
     return Refusal(kind, said, status, word, retry_after, server_time)
 
 
@@ -346,18 +350,34 @@ def _object(response: Response) -> Mapping[str, Any] | None:
 
 
 def _quote(response: Response, assertion: str) -> str:
-    """A short, masked quotation of an answer's text; nothing of a page, nothing that repeats the assertion."""
+    """A short, masked quotation of an error's text; nothing of a page, and of a success only what it is made of.
+
+    A success that we cannot read may hold a token all the same, under a name that we do not know.
+    """
     head = f"HTTP {response.status}"
     text = response.content[:4096].decode("utf-8", "replace").strip()
     if not text:
         return head
     if text.startswith("<"):
         return f"{head} with a page"
+    body = _object(response)
+    if response.status < 400:
+        return f"{head} with {_made_of(response, body)}"
     if (assertion and assertion[:40] in text) or '"access_token"' in text:
         return f"{head} with a text that repeats a secret"
-    body = _object(response)
     description = body.get("error_description") if body is not None else None
     if isinstance(description, str):
         text = description
-    words = " ".join("".join(c if c.isprintable() else " " for c in mask(text)).split())
+    words = " ".join("".join(c if c.isprintable() else " " for c in excerpt(text, (assertion,))).split())
     return f"{head}, {words[:160]!r}"
+
+
+def _made_of(response: Response, body: Mapping[str, Any] | None) -> str:
+    """Size, media type and the names of members, as far as they are names: a value may stand where a name belongs."""
+    kind = one_line(response.media_type, 40) or "no media type"
+    size = f"{len(response.content)} bytes of {kind}"
+    if body is None:
+        return size
+    names = [name for name in body if _NAME.fullmatch(name)]
+    others = len(body) - len(names[:MOST_NAMES])
+    return f"{size}, members: {', '.join(names[:MOST_NAMES]) or 'none'}" + (f" and {others} more" if others else "")

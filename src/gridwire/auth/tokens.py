@@ -90,13 +90,34 @@ class TokenCache(LoopBound, Generic[T]):
                     self._take_off(loop)
                 return held.value
             self._held = None
-            flight = self._flight or self._take_off(loop)
-            await asyncio.wait([flight.task])  # unlike awaiting the task, this leaves it alone when we are cancelled
-            if flight.task.cancelled():
-                self._bound()  # says that the client was closed
-                raise WrongLoop("The fetch of a token was cancelled from outside. Nothing was sent.")
+            flight = await self._landing(loop)
             if flight.generation == self._generation:
                 return flight.task.result().value
+
+    async def renew(self, value: T) -> T:
+        """A newer token than ``value``, which stays the current one until the newer is here.
+
+        Raises what the fetch raised; `peek` then tells whether ``value`` can still be used. A fetch that has just failed is
+        not begun again before its pause: ``value`` is returned as it is.
+        """
+        while True:
+            loop = self._bound()
+            if self._held is None or self._held.value != value:
+                return await self.get()
+            if self._flight is None and loop.time() < min(self._early_not_before, self._held.late):
+                return value
+            flight = await self._landing(loop)
+            if flight.generation == self._generation:
+                return flight.task.result().value
+
+    async def _landing(self, loop: asyncio.AbstractEventLoop) -> _Flight[T]:
+        """Wait for the fetch under way, or for one begun now."""
+        flight = self._flight or self._take_off(loop)
+        await asyncio.wait([flight.task])  # unlike awaiting the task, this leaves it alone when we are cancelled
+        if flight.task.cancelled():
+            self._bound()  # says that the client was closed
+            raise WrongLoop("The fetch of a token was cancelled from outside. Nothing was sent.")
+        return flight
 
     def peek(self) -> T | None:
         """The token if it is usable now, without fetching."""

@@ -72,7 +72,9 @@ class Caller:
         response = await self._send(request)
         if response.status == 401:
             self._identity.refused(token.value)
-        return response, rules.facts_of(operation, response, request_id=request_id, correlation_id=correlation_id)
+        return response, rules.facts_of(
+            operation, response, request_id=request_id, correlation_id=correlation_id, secrets=(token.value,)
+        )
 
     async def comments(self, ticket_id: str) -> list[Comment]:
         """Every comment of a ticket, page after page until no further one is announced."""

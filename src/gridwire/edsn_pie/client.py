@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ from gridwire.edsn_pie.identity import Identity
 from gridwire.edsn_pie.models import Comment, CommentCreated, Notification, Ticket, TicketCreated
 from gridwire.edsn_pie.profile import Account, Profile
 from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account, inbox_owner
-from gridwire.edsn_pie.stream import ConsumerOptions
+from gridwire.edsn_pie.stream import ConsumerOptions, StreamEvent, check_handler
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly
 from gridwire.intents.inbox import default_inbox
 from gridwire.observe.events import Events, Listener
@@ -243,14 +245,24 @@ class EdsnPie:
         *,
         concurrency: int = 1,
         options: ConsumerOptions | None = None,
+        on_event: Callable[[StreamEvent], object] | None = None,
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
 
-        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
-        comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
-        `EdsnTlsError`.
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread; stopping does not wait for the thread of
+        one that takes longer than ``stop_timeout_s``. A notification whose handler raises comes again. ``on_event`` is
+        called with what else happens: `HandlerFailed` holds what the handler raised. Raises `InvalidInput` for a handler
+        that cannot be called with a notification, what `notifications` raises, and what ends the stream:
+        `EdsnAuthError`, `EdsnLinkError`, `EdsnTlsError`.
         """
-        await self.notifications(options).run(partial(_call, handler), concurrency=concurrency)
+        consumer = self.notifications(options)
+        check_handler(handler)
+        # Threads of its own: those of the loop are few, and the inbox and the names of hosts need them meanwhile.
+        threads = ThreadPoolExecutor(max(1, concurrency), thread_name_prefix="gridwire-pie-handler")
+        try:
+            await consumer.run(partial(_call, handler, threads), concurrency=concurrency, on_event=on_event)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -287,11 +299,22 @@ class EdsnPie:
         )
 
 
-async def _call(handler: Callable[[Notification], object], notification: Notification) -> None:
+async def _call(handler: Callable[[Notification], object], threads: Executor, notification: Notification) -> None:
     """Await ``handler`` if it is asynchronous; a plain one runs in a thread, where it may block."""
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         result = handler(notification)
     else:
-        result = await asyncio.to_thread(handler, notification)
+        context = contextvars.copy_context()
+        result = await asyncio.get_running_loop().run_in_executor(
+            threads, lambda: context.run(_in_thread, handler, notification)
+        )
     if inspect.isawaitable(result):
         await result
+
+
+def _in_thread(handler: Callable[[Notification], object], notification: Notification) -> object:
+    """What the handler returns or raises. A StopIteration cannot be handed on: whoever waits for it would wait for ever."""
+    try:
+        return handler(notification)
+    except StopIteration as error:
+        raise RuntimeError("The handler raised StopIteration") from error

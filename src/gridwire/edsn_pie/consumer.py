@@ -36,7 +36,10 @@ from gridwire.edsn_pie.stream import (
     PossibleLoss,
     Received,
     StreamEvent,
+    Told,
+    check_handler,
 )
+from gridwire.edsn_pie.telling import told
 from gridwire.errors import GridwireError, InvalidInput, WrongLoop
 from gridwire.observe.events import Events
 from gridwire.transport.amqp import Delivery, Link, Undecodable
@@ -101,6 +104,7 @@ class Consumer:
         self._asking: asyncio.Handle | None = None
         self._failure: BaseException | None = None
         self._holding = False
+        self._unentered_told = False
         self._stopping = False
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
@@ -116,16 +120,17 @@ class Consumer:
         while True:
             if self._told:
                 return self._told.popleft()
-            if self._ready and not self._stopping:
-                entry = self._ready.popleft()
-                entry.state = "handling"
-                return Received(entry, partial(self._decide, entry))
-            if self._failure is not None:
+            if self._failure is not None:  # before what is ready: done with could not be noted any more
                 failure = self._failure
                 await self.aclose()
                 raise failure
+            if self._ready and not self._stopping:
+                entry = self._ready.popleft()
+                entry.state, entry.worker = "handling", None
+                return Received(entry, partial(self._decide, entry))
             if self._closed or self._stopping:
                 raise StopAsyncIteration
+            self._warn_of_unentered()
             waiter = loop.create_future()
             self._waiting.append(waiter)
             try:
@@ -133,7 +138,22 @@ class Consumer:
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
                     self._wake()  # what woke us is for the next one
+                elif waiter in self._waiting:
+                    self._waiting.remove(waiter)  # or one more would be left by every poll of a quiet queue
                 raise
+
+    def _warn_of_unentered(self) -> None:
+        """Say why nothing comes any more to whoever takes notifications and forgets to enter them."""
+        held = [entry for entry in self._deliveries.entries if entry.state == "handling" and entry.worker is None]
+        if len(held) < self._settings.credit or self._unentered_told:
+            return
+        self._unentered_told = True
+        self._events.emit(
+            "notification.unentered",
+            f"{len(held)} notifications were handed out and none was entered; no more can come before one is. Write "
+            "`async with item as notification:` in the loop. They stay in the queue.",
+            level=logging.WARNING,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,6 +172,7 @@ class Consumer:
         """
         if not 1 <= concurrency <= 1000:
             raise InvalidInput(f"concurrency must be between 1 and 1000 handlers, not {concurrency}.")
+        check_handler(handler)
         loop = asyncio.get_running_loop()
         workers = [loop.create_task(self._work(handler, on_event)) for _ in range(concurrency)]
         self._workers.update(workers)
@@ -216,13 +237,16 @@ class Consumer:
         """Stop: no new messages, wait for running handlers within the time-out, give the rest back, close the link.
 
         Handlers of `run` that take longer are cancelled. A block of an ``async for`` that takes longer goes on, and its
-        message comes again.
+        message comes again. Called in a handler or a block, it returns at once, and the rest follows when that has ended.
         """
-        if (closer := asyncio.current_task()) is not None:
-            self._closers.add(closer)  # a worker that met the end of the stream, and has an error to raise
         if self._closing is None:
             self._closed = self._stopping = True
             self._closing = asyncio.get_running_loop().create_task(self._close(), name="gridwire-pie-closing")
+        closer = asyncio.current_task()
+        if any(entry.state == "handling" and entry.worker is closer for entry in self._deliveries.entries):
+            return
+        if closer is not None:
+            self._closers.add(closer)  # a worker that met the end of the stream, and has an error to raise
         await asyncio.shield(self._closing)  # whoever is cancelled here leaves nothing half closed
 
     @property
@@ -241,7 +265,7 @@ class Consumer:
             if self._shelf is not None:
                 await self._shelf.written()
             for entry in list(self._deliveries.entries):
-                self._deliveries.give_back(entry)
+                self._return(entry)
             task.cancel()
             await asyncio.wait([task])  # whatever it ends with is not the closer's concern
         for timer in self._timers.values():
@@ -272,7 +296,11 @@ class Consumer:
             finally:  # also when its reader is cancelled while the disk writes: the inbox will have it as done
                 self._deliveries.done(entry, self._now())
         elif not self._failed_by(error):  # cancelled, or the generator was closed: nobody is to blame
-            self._deliveries.give_back(entry)
+            if entry.sole and not entry.kept and not self._stopping:
+                entry.state = "ready"
+                self._offer(entry)
+            else:
+                self._return(entry)
         else:
             pause_s = self._deliveries.failed(entry, self._options.most_failures)
             if pause_s is None:
@@ -292,10 +320,35 @@ class Consumer:
                 self._deliveries.give_back(entry)  # the inbox has it as stored, for whoever opens it next
                 raise
             self._parked(entry, error)
-        else:
-            self.counts.given_back += 1
-            self._deliveries.give_up(entry, error)
-            self._tell(GivenBack(entry.notification, entry.attempts, error))
+        elif self._options.give_up == "rejected":
+            self._give_up(entry, error)
+        else:  # it comes back at once, to us or to another: not before its pause is over
+            pause_s = self._deliveries.pause(entry)
+            self._tell(HandlerFailed(entry.notification, entry.attempts, error, pause_s))
+            self._timers[entry] = asyncio.get_running_loop().call_later(pause_s, self._let_go, entry, error)
+
+    def _let_go(self, entry: Entry, error: BaseException) -> None:
+        self._timers.pop(entry, None)
+        if not self._stopping and entry.state == "pausing":
+            self._give_up(entry, error)
+            self._settled_one()
+
+    def _give_up(self, entry: Entry, error: BaseException) -> None:
+        self.counts.given_back += 1
+        self._deliveries.give_up(entry, error)
+        self._tell(GivenBack(entry.notification, entry.attempts, error))
+
+    def _return(self, entry: Entry) -> None:
+        """Give it back unhandled. What the broker forgot when it sent it cannot be given back, which is told."""
+        self._deliveries.give_back(entry)
+        if entry.sole and not entry.kept:
+            self._events.emit(
+                "notification.lost",
+                f"The broker had settled {entry.key or 'a message without an id'} when it sent it, so it will not come "
+                "again, and it was not handled: look at the portal. An inbox would have kept it.",
+                level=logging.ERROR,
+                key=entry.key,
+            )
 
     def _parked(self, entry: Entry, error: BaseException) -> None:
         self.counts.parked += 1
@@ -324,21 +377,23 @@ class Consumer:
 
     def _settled_one(self) -> None:
         """Send what was decided, and ask for as many new messages, a few at a time."""
-        client, link = self._client, self._link
-        if client is not None and link is not None:
-            if (
-                not self._stopping
-                and self._asking is None
-                and self._deliveries.owed >= max(1, self._settings.credit // 4)
-            ):
-                self._asking = asyncio.get_running_loop().call_soon(self._ask)
-            else:
-                client.flush()
+        if not self._ask_soon() and self._client is not None:
+            self._client.flush()
         if self._settling and not self._busy():
             for waiter in self._settling:
                 if not waiter.done():
                     waiter.set_result(None)
             self._settling.clear()
+
+    def _ask_soon(self) -> bool:
+        """Have a quarter of the window asked for at once; less only when nothing could come without it."""
+        link, owed = self._link, self._deliveries.owed
+        if link is None or not owed or self._stopping or self._asking is not None:
+            return False
+        if owed < self._settings.credit // 4 and link.credit > 0:
+            return False
+        self._asking = asyncio.get_running_loop().call_soon(self._ask)
+        return True
 
     def _ask(self) -> None:
         self._asking = None
@@ -364,7 +419,7 @@ class Consumer:
         self._ready.clear()
         for entry in list(self._deliveries.entries):
             if entry.state in ("ready", "pausing") and not entry.kept:
-                self._deliveries.give_back(entry)
+                self._return(entry)
         if self._client is not None:
             self._client.flush()
 
@@ -390,14 +445,16 @@ class Consumer:
         entry = self._deliveries.arrive(self._decode(message), message, delivery, self._now())
         if entry is None:
             self._settled_one()
-        elif self._stopping:
-            self._deliveries.give_back(entry)
+        elif self._stopping or self._failure is not None:
+            self._return(entry)
             self._settled_one()
-        elif self._shelf is not None:
-            entry.state = "storing"
-            self._shelf.store(entry)
         else:
-            self._offer(entry)
+            self._ask_soon()
+            if self._shelf is not None:
+                entry.state = "storing"
+                self._shelf.store(entry)
+            else:
+                self._offer(entry)
 
     def hold(self) -> None:
         """The link is about to end: credit that comes free is not given again."""
@@ -424,26 +481,9 @@ class Consumer:
         """Into the stream and onto the log."""
         self._tell(event)
 
-    def _tell(self, event: LinkState | PossibleLoss | HandlerFailed | Parked | GivenBack) -> None:
-        match event:
-            case LinkState():
-                level = logging.WARNING if event.state == "lost" else logging.INFO
-                text = event.reason or event.state
-                if event.retry_in_s is not None:
-                    text = f"{text.removesuffix('.')}; again in {event.retry_in_s:.1f} s"
-                self._events.emit(f"link.{event.state}", text, level=level)
-            case PossibleLoss():
-                text = f"not connected for {event.hours:g} h: notifications may have expired in the queue"
-                self._events.emit("link.possible_loss", text, level=logging.ERROR)
-            case HandlerFailed():
-                text = f"the handler raised {type(event.error).__name__}; again in {event.retry_in_s:g} s"
-                self._events.emit("notification.failed", text, level=logging.WARNING, attempt=event.attempt)
-            case Parked():
-                text = f"parked after {event.attempts} failures as {event.key}; see gridwire pie parked list"
-                self._events.emit("notification.parked", text, level=logging.ERROR, key=event.key)
-            case GivenBack():
-                text = f"given back to the queue after {event.attempts} failures; it will come again"
-                self._events.emit("notification.given_back", text, level=logging.ERROR)
+    def _tell(self, event: Told) -> None:
+        name, text, level, fields = told(event)
+        self._events.emit(name, text, level=level, **fields)
         self._told.append(event)
         self._wake()
 
@@ -489,6 +529,8 @@ class Consumer:
         """The inbox has stored something, or cannot."""
         if error is not None:
             self._fail(error)
+            for entry in [entry for entry in self._deliveries.entries if entry.state == "storing"]:
+                self._return(entry)  # nobody will store it; the next start gets it from the queue
         self._settled_one()
 
     def _now(self) -> float:

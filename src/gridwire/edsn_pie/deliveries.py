@@ -13,7 +13,8 @@ No I/O and no clock in here: deliveries are settled, and somebody else sends tha
 
 from __future__ import annotations
 
-from typing import Literal
+from asyncio import Task
+from typing import Any, Literal
 
 from gridwire.edsn_pie.dedup import Handled
 from gridwire.edsn_pie.models import Notification
@@ -31,7 +32,7 @@ _HOW = {"released": Settled.RELEASED, "modified": Settled.MODIFIED, "rejected": 
 class Entry:
     """One message with us. ``storing`` waits for the inbox, ``ready`` for a reader, ``pausing`` after a failure."""
 
-    __slots__ = ("attempts", "deliveries", "kept", "key", "message", "notification", "slots", "state")
+    __slots__ = ("attempts", "deliveries", "kept", "key", "message", "notification", "slots", "sole", "state", "worker")
 
     def __init__(self, key: str | None, notification: Notification, message: AmqpMessage) -> None:
         self.key: str | None = key
@@ -42,6 +43,9 @@ class Entry:
         self.attempts: int = 0
         self.kept: bool = False
         """Whether it is in the inbox."""
+        self.sole: bool = False
+        """Whether the broker forgot it when it sent it: nobody has it but us."""
+        self.worker: Task[Any] | None = None
         self.state: Literal["storing", "ready", "handling", "pausing", "gone"] = "ready"
 
 
@@ -82,6 +86,7 @@ class Deliveries:
         entry = self.enter(key, notification, message)
         entry.deliveries.append(delivery)
         entry.slots = 1
+        entry.sole = delivery.presettled
         return entry
 
     def enter(self, key: str | None, notification: Notification, message: AmqpMessage) -> Entry:
@@ -136,8 +141,12 @@ class Deliveries:
         """Its handler has failed. The pause before it comes again, in seconds, or None after the last time."""
         self.counts.failures += 1
         entry.attempts += 1
-        if entry.attempts >= most:
+        if entry.attempts >= most and (entry.kept or not entry.sole):
             return None
+        return self.pause(entry)
+
+    def pause(self, entry: Entry) -> float:
+        """Keep it with us for a while, in seconds, that grows with its failures."""
         entry.state = "pausing"
         return PAUSES_S[min(entry.attempts, len(PAUSES_S)) - 1]
 
@@ -145,7 +154,7 @@ class Deliveries:
         """Whether it may be handled again now. If its link has ended meanwhile, it waits for its next delivery."""
         if entry.state != "pausing":
             return False
-        if entry.deliveries or entry.kept:
+        if entry.deliveries or entry.kept or entry.sole:
             entry.state = "ready"
             return True
         self._forget(entry, remember=True)
@@ -166,7 +175,7 @@ class Deliveries:
     def before_leaving(self) -> None:
         """The link will be changed: give back what none has begun with, and what pauses, which its next delivery joins."""
         for entry in list(self.entries):
-            if not entry.kept and entry.state == "ready":
+            if not entry.kept and not entry.sole and entry.state == "ready":
                 self.give_back(entry)
             elif entry.state == "pausing":
                 for delivery in entry.deliveries:
@@ -180,7 +189,7 @@ class Deliveries:
         for entry in list(self.entries):
             entry.deliveries.clear()
             entry.slots = 0
-            if not entry.kept and entry.state == "ready":
+            if not entry.kept and not entry.sole and entry.state == "ready":
                 self._forget(entry, remember=True)
                 dropped.append(entry)
         return dropped
@@ -192,7 +201,7 @@ class Deliveries:
         once more, to be joined by its next delivery.
         """
         self.owed = 0
-        held = [entry for entry in self.entries if entry.kept or entry.state == "storing"]
+        held = [entry for entry in self.entries if entry.kept or entry.sole or entry.state == "storing"]
         for entry in held[-most:]:
             entry.slots = 1
         return max(0, most - len(held))

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
+from pydantic import SecretStr
+
 from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
 from gridwire.edsn_pie import rules
@@ -21,7 +23,7 @@ from gridwire.edsn_pie.identity import Identity, Token
 from gridwire.edsn_pie.profile import Account, AmqpSettings, Profile
 from gridwire.edsn_pie.reconnect import Action, action_on
 from gridwire.errors import GridwireError
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import excerpt, mask
 from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.exchange import Request, Response, Send
 from gridwire.transport.tls import Network
@@ -203,14 +205,14 @@ async def _broker(token: Token | None, network: Network, account: Account, allow
         return [Finding("broker", "failed", str(error)), no_queue]
     if token is None:
         return [Finding("broker", "skipped", "there is no token"), no_queue]
-    broker = link.broker_of(amqp)
+    broker, secret = link.broker_of(amqp), SecretStr(token.value)
     try:
-        client = await link.log_in(amqp, broker, amqp.username or account.client_id, network, token.value)
+        client = await link.log_in(amqp, broker, amqp.username or account.client_id, network, secret)
     except AmqpFailure as failure:
-        advice = _login_advice(failure, str(broker), amqp, token.value)
-        return [Finding("broker", "failed", f"{failure} {advice}"), no_queue]
+        advice = _login_advice(failure, str(broker), amqp, secret)
+        return [Finding("broker", "failed", f"{_without(secret, failure)} {advice}"), no_queue]
     except GridwireError as error:
-        return [Finding("broker", "failed", str(error)), no_queue]
+        return [Finding("broker", "failed", _without(secret, error)), no_queue]
     over = "over TLS" if amqp.tls else "without TLS, on this machine"
     offered = ", ".join(client.offered) or "no mechanism"
     found = [
@@ -227,24 +229,26 @@ async def _broker(token: Token | None, network: Network, account: Account, allow
         )
         found.append(Finding("queue", "ok", f"{amqp.address} can be read; no message was asked for"))
     except AmqpFailure as failure:
-        found.append(Finding("queue", "failed", f"{failure} {_queue_advice(failure, amqp)}"))
+        found.append(Finding("queue", "failed", f"{_without(secret, failure)} {_queue_advice(failure, amqp)}"))
     finally:
         await client.close(CLOSE_S)
     return found
 
 
-def _login_advice(failure: AmqpFailure, broker: str, amqp: AmqpSettings, token: str) -> str:
+def _login_advice(failure: AmqpFailure, broker: str, amqp: AmqpSettings, token: SecretStr) -> str:
     """What to do about a login that failed, with what the broker offered and what the token says of itself."""
     match action_on(failure):
         case Action.NEW_LOGIN:
             offered = f" offers {', '.join(failure.offered)}, and" if failure.offered else ""
             return (
                 f"The broker {broker}{offered} was given the token by amqp_auth = {amqp.auth}. "
-                f"{claims_shown(token, clock.now())} Ask EDSN whether the service account has the AMQP consumer role of "
+                f"{claims_shown(token.get_secret_value(), clock.now())} Ask EDSN whether the service account has the AMQP consumer role of "
                 f"{amqp.address}, and how the broker wants the token."
             )
         case Action.STOP_MECHANISM:
             return "Set amqp_auth to a way that is offered."
+        case Action.STOP_CLAIM:
+            return f"The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way."
         case Action.STOP_TLS:
             return "Check amqp_host, or give the broker's authority in ca_bundle."
         case Action.STOP_REDIRECT:
@@ -264,3 +268,8 @@ def _queue_advice(failure: AmqpFailure, amqp: AmqpSettings) -> str:
         case Action.STOP_REDIRECT:
             return "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
     return "Try again; if it stays so, ask EDSN's service desk."
+
+
+def _without(token: SecretStr, error: GridwireError) -> str:
+    """What an error says, without the token that a broker may quote."""
+    return excerpt(str(error), (token.get_secret_value(),))

@@ -118,7 +118,11 @@ class EdsnTransientError(EdsnError, AuthUnavailable):
 
 
 class EdsnProtocolError(EdsnError, AuthProtocolError):
-    """The identity provider answered success without a token, or something that it does not answer. Not repeated."""
+    """Success without a token, or an answer that gives no reason as an identity provider does. A call does not repeat it.
+
+    Something else may have answered: a gateway, a firewall, a login page. Notifications whose link has stood wait for it
+    to pass.
+    """
 
 
 class EdsnPermissionError(EdsnError, SecurityError):

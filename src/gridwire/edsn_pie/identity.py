@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from gridwire import clock
 from gridwire.auth import client_assertion
 from gridwire.auth.client_assertion import AssertionOptions, Grant, PrivateKey, Signer
 from gridwire.auth.tokens import Lease, TokenCache
 from gridwire.edsn_pie import rules
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnError, EdsnTransientError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnError, EdsnProtocolError, EdsnTransientError
 from gridwire.edsn_pie.profile import Account
 from gridwire.errors import ConfigurationError, GridwireError
 from gridwire.observe.events import Events
@@ -56,7 +58,9 @@ class Identity:
         self._refused: tuple[EdsnError, float] | None = None
 
     async def get(self, *, least_s: float = 0.0) -> Token:
-        """The token, with at least ``least_s`` seconds of life left if a new one has that much.
+        """The token, with at least ``least_s`` seconds of life left if a new one can be had and has that much.
+
+        One with less is replaced and not thrown away: while the provider gives none, it serves for as long as it lives.
 
         Raises `EdsnAuthError`, `EdsnConfigError`, `EdsnTransientError`, `EdsnProtocolError`, and `ConfigurationError` for a
         key that cannot be used.
@@ -64,12 +68,15 @@ class Identity:
         self._allow()
         token = await self._tokens.get()
         if least_s and token.usable_until - asyncio.get_running_loop().time() < least_s:
-            self._tokens.invalidate(token)
-            token = await self._tokens.get()
+            try:
+                return await self._tokens.renew(token)
+            except (EdsnTransientError, EdsnProtocolError):
+                if self._tokens.peek() is not token:
+                    raise
         return token
 
     def refused(self, value: str) -> None:
-        """Someone did not take this token, or will not much longer: the next caller gets a new one.
+        """Someone did not take this token: the next caller gets a new one.
 
         A token that was replaced already changes nothing.
         """
@@ -143,7 +150,7 @@ class Identity:
             return answer
         raise rules.token_error(answer, profile, clock.now())
 
-    async def _assertion(self, options: AssertionOptions) -> str:
+    async def _assertion(self, options: AssertionOptions) -> SecretStr:
         account = self._account
         key = await self.key()
         claims = client_assertion.claims_of(account.client_id, account.profile.assertion_audience, options)

@@ -11,21 +11,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from uuid import uuid4
+
+from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.edsn_pie import claims
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnProtocolError
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.edsn_pie.reconnect import Action, Reconnect, Verdict
+from gridwire.edsn_pie.rules import lasting
 from gridwire.edsn_pie.stream import LinkState, PossibleLoss
-from gridwire.errors import AuthThrottled, AuthUnavailable, LoginBudgetExceeded, TransportError
+from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, LoginBudgetExceeded, TransportError
+from gridwire.observe.redact import excerpt
 from gridwire.transport import sasl
 from gridwire.transport.amqp import Delivery, Link
 from gridwire.transport.amqp_client import AmqpClient, Broker, in_url
-from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.amqp_failure import AmqpFailure, Condition
 from gridwire.transport.tls import Network
 
 ROLLOVER_MARGIN_S = 60.0
@@ -33,13 +37,19 @@ ROLLOVER_WAIT_S = 30.0
 CLOSE_S = 2.0
 ALIVE_EVERY_S = 30.0
 """How often a link that stands notes the time of day, which is how a sleep of this machine is noticed."""
+STRANGER_PAUSE_S = 30.0
+"""Least pause after something that is no identity provider answered in its place; a gateway's page may be gone by then."""
 LOSS_AFTER_S = 23 * 3600.0
 """Messages live a day; an hour is left for clocks and for what was put into the queue just before we went."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSource:
-    """Where tokens come from: ``get`` on every connect, ``refused`` to throw one away, ``left_s`` for its remaining life."""
+    """Where tokens come from: ``get`` on every connect, ``refused`` to throw one away, ``left_s`` for its remaining life.
+
+    ``get`` gives one with more than half of its life before it, where such a one can be had: a connection begun with less
+    would soon be changed.
+    """
 
     get: Callable[[], Awaitable[str]]
     refused: Callable[[str], None]
@@ -74,17 +84,22 @@ class Holder(Protocol):
         ...
 
 
-def mechanisms(settings: AmqpSettings, user: str, token: str) -> list[sasl.Mechanism]:
-    """How to log in, as the settings want it: the first that the broker offers."""
+def mechanisms(
+    settings: AmqpSettings, user: str, token: SecretStr, *, certificate: bool = False
+) -> list[sasl.Mechanism]:
+    """How to log in, as the settings want it: the first that the broker offers.
+
+    ``certificate`` says whether we show one of our own in TLS, without which EXTERNAL has nothing to stand on.
+    """
     if settings.auth == "cbs":  # the token follows on a link of its own
-        return [sasl.external(), sasl.anonymous()]
+        return [sasl.external(), sasl.anonymous()] if certificate else [sasl.anonymous()]
     bearers: dict[str, Callable[[str, str], sasl.Mechanism]] = {
         "oauthbearer": partial(sasl.oauthbearer, host=settings.host, port=settings.port),
         "xoauth2": sasl.xoauth2,
         "plain_token": sasl.plain,
     }
     chosen = list(bearers) if settings.auth == "auto" else [settings.auth]
-    return [bearers[name](user, token) for name in chosen]
+    return [bearers[name](user, token.get_secret_value()) for name in chosen]
 
 
 def broker_of(settings: AmqpSettings) -> Broker:
@@ -101,16 +116,46 @@ def broker_of(settings: AmqpSettings) -> Broker:
     )
 
 
-async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Network, token: str) -> AmqpClient:
-    """An open connection that the broker has taken the token for. Raises `AmqpFailure`, `ConfigurationError`."""
-    client = await AmqpClient.connect(broker, network, mechanisms(settings, user, token))
-    if settings.auth == "cbs":
-        try:
-            await client.put_token(token, f"amqps://{in_url(settings.host)}/{settings.address}")
-        except BaseException:
-            await client.close(0)
-            raise
+async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Network, token: SecretStr) -> AmqpClient:
+    """An open connection that the broker has taken the token for. Raises `ConfigurationError`, and `AmqpFailure`.
+
+    A failure comes without the frames below: they have the token in the clear, and reports of errors show variables.
+    """
+    try:
+        ways = mechanisms(settings, user, token, certificate=settings.tls and network.client_cert is not None)
+        client = await AmqpClient.connect(broker, network, ways)
+        if settings.auth == "cbs":
+            await _claim(client, f"amqps://{in_url(settings.host)}/{settings.address}", token)
+    except AmqpFailure as error:
+        raise error.with_traceback(None) from None
     return client
+
+
+async def _claim(client: AmqpClient, place: str, token: SecretStr) -> None:
+    try:
+        await client.put_token(token.get_secret_value(), place)
+    except BaseException:
+        await client.close(0)
+        raise
+
+
+def without(failure: AmqpFailure, token: SecretStr) -> AmqpFailure:
+    """``failure`` without the token, which a broker may quote when it refuses it, and which need not look like one."""
+    secrets = (token.get_secret_value(),)
+    text, condition = excerpt(str(failure), secrets), failure.condition
+    if condition is not None:
+        condition = Condition(excerpt(condition.name, secrets), excerpt(condition.description, secrets))
+    if text == str(failure) and condition == failure.condition:
+        return failure
+    # A new one, because the frames that the other came through show what the broker said.
+    return AmqpFailure(
+        text,
+        stage=failure.stage,
+        cause=failure.cause,
+        condition=condition,
+        outcome=failure.outcome,
+        offered=failure.offered,
+    )
 
 
 class QueueLink:
@@ -136,6 +181,7 @@ class QueueLink:
         self._away_since = last_streaming
         self._loss_told = False
         self._alive_at = clock.now()
+        self._stood = False
         self._broker = broker_of(settings)
         self._rules = Reconnect()
         self._client: AmqpClient | None = None
@@ -144,23 +190,30 @@ class QueueLink:
     async def run(self) -> NoReturn:
         """Keep the link until it is cancelled. Raises what cannot be mended by trying again."""
         while True:
-            token = ""
+            token, failure = SecretStr(""), None
             try:
                 self._look_for_loss()
                 self._holder.tell(LinkState("connecting"))
-                token = await self._tokens.get()
+                token = SecretStr(await self._tokens.get())
                 await self._once(token)
-            except AmqpFailure as failure:
-                await self._follow(failure, token)
+            except AmqpFailure as error:
+                failure = without(error, token)
             except (AuthUnavailable, AuthThrottled, LoginBudgetExceeded, TransportError) as error:
-                least_s = float(getattr(error, "retry_after_s", None) or 0.0)
-                await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
+                if lasting(error) and not self._stood:
+                    raise
+                await self._wait(error, float(getattr(error, "retry_after_s", None) or 0.0))
+            except EdsnProtocolError as error:
+                if not self._stood:
+                    raise  # what has never worked may be a setting
+                await self._wait(error, STRANGER_PAUSE_S)
+            if failure is not None:
+                await self._follow(failure, token)
 
-    async def _once(self, token: str) -> None:
+    async def _once(self, token: SecretStr) -> None:
         """One connection, from its login to its end. Returns when the token is about to expire."""
         loop = asyncio.get_running_loop()
         # Asked for now, because a call over REST may have the token replaced while the connection lives on with it.
-        left_s = self._tokens.left_s(token)
+        left_s = self._tokens.left_s(token.get_secret_value())
         ends_at = loop.time() + left_s if left_s is not None else None
         client = await log_in(self._settings, self._broker, self._user, self._network, token)
         self._client = client
@@ -171,6 +224,7 @@ class QueueLink:
             self._link = link = await client.attach(
                 self._settings.address, name=name, capabilities=capabilities, taker=self._holder.take
             )
+            self._stood = True
             self._rules.streaming(loop.time())
             self._look_for_loss()
             self._away_since, self._loss_told = None, False
@@ -178,7 +232,7 @@ class QueueLink:
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
             await self._stream(client, ends_at)
-            await self._roll_over(token, ends_at)
+            await self._roll_over(client, ends_at)
         finally:
             if self._link is not None:
                 self._away_since = self._alive_at  # not now: this machine may have slept since
@@ -202,13 +256,20 @@ class QueueLink:
         before, self._alive_at = self._alive_at, clock.now()
         self._tell_loss(before)
 
-    async def _roll_over(self, token: str, ends_at: float | None) -> None:
-        """Let what is with us be decided on the connection it came by, then have a new token fetched."""
+    async def _roll_over(self, client: AmqpClient, ends_at: float | None) -> None:
+        """Let what is with us be decided on the connection it came by. The next one asks for a token with more life."""
         self._holder.tell(LinkState("draining", "the token is about to expire"))
         left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
-        await self._holder.settled(max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0)))
-        self._tokens.refused(token)
+        within_s = max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0))
+        settling = asyncio.ensure_future(self._holder.settled(within_s))
+        try:
+            either: set[asyncio.Future[Any]] = {settling, client.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if settling.done():
+                settling.result()
+        finally:
+            settling.cancel()
 
     def stop_asking(self) -> None:
         """Ask for no more messages; what is on its way still comes."""
@@ -226,16 +287,21 @@ class QueueLink:
             finally:
                 self._holder.parted()
 
-    async def _follow(self, failure: AmqpFailure, token: str) -> None:
+    async def _follow(self, failure: AmqpFailure, token: SecretStr) -> None:
         verdict = self._rules.judge(failure, asyncio.get_running_loop().time())
         if verdict.stop is not None:
             raise self._end(failure, verdict.stop, token) from failure
-        if verdict.new_token and token:
-            self._tokens.refused(token)
+        if verdict.new_token and token.get_secret_value():
+            self._tokens.refused(token.get_secret_value())
         await self._pause(self._reason(failure, verdict, token), verdict.pause_s)
 
-    def _reason(self, failure: AmqpFailure, verdict: Verdict, token: str) -> str:
-        return f"{failure} {claims.shown(token, clock.now())}" if verdict.new_token and token else str(failure)
+    def _reason(self, failure: AmqpFailure, verdict: Verdict, token: SecretStr) -> str:
+        if not verdict.new_token or not token.get_secret_value():
+            return str(failure)
+        return f"{failure} {claims.shown(token.get_secret_value(), clock.now())}"
+
+    async def _wait(self, error: GridwireError, least_s: float) -> None:
+        await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
 
     async def _pause(self, reason: str, pause_s: float) -> None:
         self._holder.tell(LinkState("lost", reason, pause_s))
@@ -254,22 +320,27 @@ class QueueLink:
         self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
         return True
 
-    def _end(self, failure: AmqpFailure, action: Action, token: str) -> Exception:
+    def _end(self, failure: AmqpFailure, action: Action, token: SecretStr) -> Exception:
         broker, queue = self._broker, self._settings.address
         kept = "Nothing was lost: notifications wait in the queue, for a day each."
         match action:
             case Action.STOP_TLS:
                 return EdsnTlsError(
-                    f"{failure} Check the host {self._settings.host}, or give its authority in ca_bundle. {kept}"
+                    f"{failure} Check the host {self._settings.host} and this machine's clock, or give the broker's authority "
+                    f"in ca_bundle; an expired certificate is for EDSN to mend. {kept}"
                 )
             case Action.NEW_LOGIN:
                 return EdsnAuthError(
                     f"The broker {broker} refused the token, and then one fresh from the identity provider. "
-                    f"{claims.shown(token, clock.now())} Ask EDSN whether the service account has the consumer role of this "
+                    f"{claims.shown(token.get_secret_value(), clock.now())} Ask EDSN whether the service account has the consumer role of this "
                     f"queue, and how the broker wants the token (now: {self._settings.auth}). {kept}"
                 )
             case Action.STOP_MECHANISM:
                 return EdsnConfigError(f"{failure} Set amqp_auth to one that is offered. {kept}")
+            case Action.STOP_CLAIM:
+                return EdsnConfigError(
+                    f"{failure} The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way. {kept}"
+                )
             case Action.STOP_REDIRECT:
                 return EdsnLinkError(
                     f"The broker {broker} sends us elsewhere: {failure.condition}. That is not followed by itself, because "
@@ -277,7 +348,7 @@ class QueueLink:
                 )
             case Action.STOP_QUEUE:
                 return EdsnLinkError(
-                    f"The broker {broker} does not let us read the queue {queue!r}: {failure.condition or failure} Check "
+                    f"The broker {broker} does not let us read the queue {queue!r}: {str(failure.condition or failure).rstrip('.')}. Check "
                     f"its name, and that the service account has the AMQP consumer role for it. {kept}"
                 )
             case _:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
 
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
+from gridwire.edsn_pie import broker_checks as checks
 from gridwire.errors import ConfigurationError
 from gridwire.settings import Fact
 
@@ -26,19 +26,6 @@ AMQP_AUTHS: tuple[AmqpAuth, ...] = ("plain_token", "xoauth2", "oauthbearer", "cb
 _BASE = "/energy-market/market-participant/market-case/market-case-management/v1"
 
 TOKEN_ENDPOINT, ISSUER = "token_endpoint", "issuer"
-
-
-def _bare(host: str) -> str:
-    """A name or an address alone; an IPv6 address may stand in brackets, as in URLs, and loses them here for good."""
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        if bare != host or ":" in bare:
-            IPv6Address(bare)
-    except ValueError:
-        bare = ""
-    if not bare or set("/@[]") & set(bare):
-        raise ConfigurationError(f"amqp_host is a name alone, without scheme, user or port; not {host!r}.")
-    return bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +60,23 @@ class AmqpSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before the first connection is tried."""
-        for name, value in (("host", self.host), ("address", self.address)):
-            if not isinstance(value, str) or not value.strip():
-                what = "the name of the broker" if name == "host" else "the name of your queue"
-                raise ConfigurationError(
-                    f"amqp_{name} is empty: it is {what}, which EDSN tells you, and there is no default. Nothing was sent."
-                )
-            if value != value.strip() or not value.isprintable():
-                raise ConfigurationError(f"amqp_{name}={value!r} holds blanks around it or control characters.")
-        object.__setattr__(self, "host", _bare(self.host))
-        if not 1 <= self.port <= 65_535:
-            raise ConfigurationError(f"amqp_port must be between 1 and 65535, not {self.port}.")
+        checks.check_required("host", self.host, "the name of the broker")
+        checks.check_required("address", self.address, "the name of your queue")
+        object.__setattr__(self, "host", checks.check_host(self.host))
+        checks.check_whole("port", self.port, 1, 65_535)
+        if not isinstance(self.tls, bool):
+            raise ConfigurationError(f"amqp_tls is True or False, not {self.tls!r}.")
+        checks.check_optional("virtual_host", self.virtual_host, "the host")
+        checks.check_optional("container_id", self.container_id, "a new one")
         if self.auth not in AMQP_AUTHS:
             raise ConfigurationError(f"amqp_auth is one of {', '.join(AMQP_AUTHS)}, not {self.auth!r}.")
-        if self.username == "":
-            raise ConfigurationError("amqp_username must not be empty; leave it out for the client id.")
-        if not 1 <= self.credit <= 10_000:
-            raise ConfigurationError(f"amqp_credit must be between 1 and 10000 messages, not {self.credit}.")
-        if not 0 <= self.idle_timeout_s < 1e6:
-            raise ConfigurationError(f"amqp_idle_timeout_s must be 0 (off) or more, not {self.idle_timeout_s!r}.")
+        checks.check_optional("username", self.username, "the client id")
+        checks.check_seconds("idle_timeout_s", self.idle_timeout_s)
+        checks.check_whole("credit", self.credit, 1, 10_000, " messages")
+        checks.check_optional("link_name", self.link_name, "a new one")
+        checks.check_words("source_capabilities", self.source_capabilities)
+        checks.check_words("desired_capabilities", self.desired_capabilities)
+        checks.check_properties(self.connection_properties)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,14 @@ what ended it                                                what follows
 ===========================================================  =================================================
 the certificate does not prove who the broker is             the end, `EdsnTlsError`
 the login is refused for its credentials (outcome 1), or     the token is thrown away and one more login tried
-the connection right after it as unauthorized                at once; the second time the end, `EdsnAuthError`
+the connection right after it as unauthorized, or the link   at once; the second time the end, `EdsnAuthError`
+that hands the token over
 the broker cannot log anybody in, for good (outcome 3)       the end, `EdsnLinkError`
-none of our mechanisms is offered                            the end, `EdsnConfigError`
+none of our mechanisms is offered, or no link is given that  the end, `EdsnConfigError`
+takes the token (``$cbs``)
 the broker sends us elsewhere                                the end, `EdsnLinkError` with the address it named
 the queue is refused, whichever way                          the end, `EdsnLinkError`
+the queue is given with every message settled beforehand     the end, `EdsnLinkError`
 unauthorized, after messages could flow                      the token is taken for expired: a new one, at once;
                                                              if that happens again soon, with a pause
 anything else                                                a new connection after a pause
@@ -20,7 +23,9 @@ anything else                                                a new connection af
 
 Pauses are drawn between 0 and a bound that doubles from 1 s, to 60 s at most, and begins anew after a minute of streaming.
 While an outage is young the bound stays low, at a quarter of its age and at least 2 s: a broker that was only restarted is
-used again within seconds.
+used again within seconds. An outage is over after a minute of streaming as well: a broker that takes the link and ends it
+again and again is left alone for longer and longer, and so is the identity provider.
+Where every connection costs a new token the bound does not stay low: the identity provider is spared.
 """
 
 from __future__ import annotations
@@ -48,6 +53,7 @@ class Action(Enum):
     STOP_TLS = "give up: the certificate"
     STOP_BROKER = "give up: the broker cannot log anybody in"
     STOP_MECHANISM = "give up: no common way to log in"
+    STOP_CLAIM = "give up: the broker takes no token by a claim"
     STOP_REDIRECT = "give up: the broker is elsewhere"
     STOP_QUEUE = "give up: the queue is refused"
 
@@ -77,11 +83,19 @@ UNAUTHORIZED = "amqp:unauthorized-access"
 TABLE: tuple[Row, ...] = (
     Row(Action.STOP_TLS, causes=("certificate",)),
     Row(Action.NEW_LOGIN, causes=("outcome",), outcomes=(1,)),
-    Row(Action.NEW_LOGIN, stages=("open",), causes=("condition",), conditions=(UNAUTHORIZED,)),
+    Row(Action.NEW_LOGIN, stages=("sasl", "open"), causes=("condition",), conditions=(UNAUTHORIZED,)),
     Row(Action.STOP_BROKER, causes=("outcome",), outcomes=(3,)),
     Row(Action.STOP_MECHANISM, causes=("mechanism",)),
     Row(Action.STOP_REDIRECT, causes=("condition",), conditions=("amqp:connection:redirect", "amqp:link:redirect")),
+    Row(Action.STOP_CLAIM, stages=("sasl",), causes=("null_source",)),
+    Row(
+        Action.STOP_CLAIM,
+        stages=("sasl",),
+        causes=("condition",),
+        conditions=("amqp:not-found", "amqp:not-allowed", "amqp:not-implemented", "amqp:invalid-field"),
+    ),
     Row(Action.STOP_QUEUE, causes=("null_source",)),
+    Row(Action.STOP_QUEUE, causes=("settled",)),
     Row(
         Action.STOP_QUEUE,
         stages=("attach",),
@@ -125,7 +139,6 @@ class Reconnect:
     def streaming(self, now: float) -> None:
         """Messages can flow."""
         self._streaming_since = now
-        self._away_since = None
 
     def judge(self, failure: AmqpFailure, now: float) -> Verdict:
         """What follows on ``failure``."""
@@ -133,6 +146,7 @@ class Reconnect:
         if since is not None and now - since >= HEALTHY_S:
             self._attempt = 0
             self._renewed = False
+            self._away_since = None
         action = action_on(failure)
         if action is Action.NEW_LOGIN:
             if self._login_repeated:
@@ -141,16 +155,16 @@ class Reconnect:
             return Verdict(new_token=True)
         if action is Action.RENEW:
             if self._renewed:
-                return Verdict(pause_s=self.pause_s(now), new_token=True)
+                return Verdict(pause_s=self.pause_s(now, hasty=False), new_token=True)
             self._renewed = True
             return Verdict(new_token=True)
         return Verdict(pause_s=self.pause_s(now)) if action is Action.PAUSE else Verdict(stop=action)
 
-    def pause_s(self, now: float, least_s: float = 0.0) -> float:
-        """The next pause, at least ``least_s``."""
+    def pause_s(self, now: float, least_s: float = 0.0, *, hasty: bool = True) -> float:
+        """The next pause, at least ``least_s``. ``hasty`` keeps it short while the outage is young."""
         if self._away_since is None:
             self._away_since = now
-        patience = max(YOUNG_PAUSE_S, (now - self._away_since) * SHARE_OF_OUTAGE)
+        patience = max(YOUNG_PAUSE_S, (now - self._away_since) * SHARE_OF_OUTAGE) if hasty else LONGEST_PAUSE_S
         bound = min(FIRST_PAUSE_S * 2**self._attempt, patience, LONGEST_PAUSE_S)
         self._attempt = min(self._attempt + 1, 16)
         return max(self._draw(0.0, bound), least_s)

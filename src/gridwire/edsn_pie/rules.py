@@ -6,6 +6,7 @@ lost answer may be asked for again; a token is asked for with a new assertion ea
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from gridwire.auth.client_assertion import Grant, Refusal, missing_scope
@@ -90,8 +91,9 @@ def token_error(refusal: Refusal, profile: Profile, now: datetime) -> EdsnError:
         elif refusal.status == 429:
             pause_s = RATE_LIMIT_PAUSE_S
         wish = "" if pause_s is None else f" It is to be left alone for {pause_s:.0f} s."
+        later = "" if refusal.error in _LASTING else " Try again later."
         return EdsnTransientError(
-            f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish} Try again later.",
+            f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish}{later}",
             facts,
             retry_after_s=pause_s,
         )
@@ -119,9 +121,14 @@ def _portal(profile: Profile) -> str:
 
 def token_again(error: BaseException) -> Again | None:
     """Whether to ask for a token again, with a new assertion."""
-    if not isinstance(error, EdsnTransientError) or error.facts.error_code in _LASTING:
+    if not isinstance(error, EdsnTransientError) or lasting(error):
         return None
     return Again(MOST_RETRIES, error.retry_after_s)
+
+
+def lasting(error: BaseException) -> bool:
+    """Whether asking again for a token would meet the same: a certificate that proves nothing."""
+    return isinstance(error, EdsnTransientError) and error.facts.error_code in _LASTING
 
 
 def scope_warning(grant: Grant, asked: str | None) -> str | None:
@@ -198,15 +205,20 @@ def _described(response: Response, facts: Facts) -> str:
     return ": ".join(words)
 
 
-def facts_of(operation: str, response: Response, *, request_id: str, correlation_id: str) -> Facts:
-    """What is known about an answer: its ids, and its problem details where it is an error."""
-    told = wire.problem(response) if response.status >= 400 else None
+def facts_of(
+    operation: str, response: Response, *, request_id: str, correlation_id: str, secrets: Collection[str] = ()
+) -> Facts:
+    """What is known about an answer: its ids, and its problem details where it is an error.
+
+    None of it repeats ``secrets``, which are what was sent: an API may quote a token that it refuses.
+    """
+    told = wire.problem(response, secrets) if response.status >= 400 else None
     code = told.extensions.get("errorCode") if told is not None else None
     return Facts(
         operation,
         response.status,
-        response.headers.get("x-request-id", request_id)[:80],
-        response.headers.get("x-correlation-id", correlation_id)[:80],
+        wire.quoted(response.headers.get("x-request-id", request_id), secrets)[:80],
+        wire.quoted(response.headers.get("x-correlation-id", correlation_id), secrets)[:80],
         code if isinstance(code, str) else None,
         told,
     )

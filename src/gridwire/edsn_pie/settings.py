@@ -223,6 +223,9 @@ def check_profile(profile: Profile) -> None:
             raise ConfigurationError(f"{name} must be a path that begins with a slash, not {path!r}.")
     if not profile.assertion_audience:
         raise ConfigurationError("audience is empty: it is token_endpoint, issuer, or the text that EDSN tells you.")
+    scope = profile.scope
+    if scope is not None and not (scope.strip() and scope.isascii() and scope.isprintable()):
+        raise ConfigurationError(f"scope={scope!r} is not a list of words with blanks between them. Nothing was sent.")
     if profile.page_size is not None and profile.page_size < 1:
         raise ConfigurationError(f"page_size must be at least 1, not {profile.page_size}.")
     for name, value in (("sender_id", profile.sender_id), ("role", profile.role)):

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
 from gridwire.edsn_pie.models import Notification, UnknownNotification
 from gridwire.intents.inbox import Inbox, Kept
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import said
 from gridwire.transport.amqp_message import AmqpMessage, dump, load
+
+T = TypeVar("T")
 
 LOOK_EVERY_S = 30.0
 """How often the inbox is looked at for messages that were retried by a person, and the link's time noted."""
-_NOTE_LENGTH = 500
 
 
 @dataclass(slots=True)
@@ -51,7 +54,8 @@ class Shelf:
         self._decode = decode
         self._offer = offer
         self._report = report
-        self._inbox: Inbox | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gridwire-inbox")
+        self._opening: asyncio.Future[Inbox] | None = None
         self._jobs: list[_Job] = []
         self._doing: list[_Job] = []
         self._more = asyncio.Event()
@@ -66,8 +70,9 @@ class Shelf:
 
         Returns when anyone was last connected.
         """
-        self._inbox = inbox = await asyncio.to_thread(Inbox.open, self._path, reader=True, owner=owner)
-        last = await asyncio.to_thread(inbox.last_streaming)
+        self._opening = self._in_thread(partial(Inbox.open, self._path, reader=True, owner=owner))
+        inbox = await asyncio.shield(self._opening)  # whoever is cancelled here closes what is being opened
+        last = await self._in_thread(inbox.last_streaming)
         await self._look(inbox)
         self._task = asyncio.get_running_loop().create_task(self._write(inbox), name="gridwire-pie-inbox")
         return last
@@ -84,7 +89,7 @@ class Shelf:
 
     async def park(self, entry: Entry, error: BaseException) -> None:
         """Its handler has failed too often. Returns when that is on the disk, and is not undone by being cancelled."""
-        await self._add(entry, "park", mask(f"{type(error).__name__}: {error}")[:_NOTE_LENGTH])
+        await self._add(entry, "park", said(error))
 
     async def written(self) -> None:
         """Wait until everything that was asked for is on the disk, or cannot be."""
@@ -104,8 +109,15 @@ class Shelf:
         self._more.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        if self._inbox is not None:
-            await asyncio.to_thread(self._inbox.close)
+        if self._opening is not None:
+            await asyncio.wait([self._opening])
+            if self._opening.exception() is None:
+                await self._in_thread(self._opening.result().close)
+        self._thread.shutdown(wait=False)
+
+    def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run it in the inbox's own thread: the loop's are for everybody, and may all be busy."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _add(self, entry: Entry, kind: str, note: str = "") -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -130,7 +142,7 @@ class Shelf:
             self._more.clear()
             if self._note:
                 self._note = False
-                await self._guarded(asyncio.to_thread(inbox.note_streaming, clock.now()))
+                await self._guarded(self._in_thread(partial(inbox.note_streaming, clock.now())))
             self._doing, self._jobs = self._jobs, []
             if self._doing:
                 await self._guarded(self._do(inbox, self._doing))
@@ -153,17 +165,18 @@ class Shelf:
         new = [job.entry for job in jobs if job.kind == "store"]
         if new:
             texts = [(entry.key or "", dump(entry.message)) for entry in new]
-            before = await asyncio.to_thread(inbox.store, texts, at=clock.now())
+            before = await self._in_thread(partial(inbox.store, texts, at=clock.now()))
             now = asyncio.get_running_loop().time()
             for entry in new:
                 self._stored(entry, before.get(entry.key or ""), now)
         finished = [job.entry.key or "" for job in jobs if job.kind == "finish"]
         if finished:
-            await asyncio.to_thread(inbox.finish, finished, at=clock.now())
+            await self._in_thread(partial(inbox.finish, finished, at=clock.now()))
         for job in jobs:
             if job.kind == "park":
                 key, attempts = job.entry.key or "", job.entry.attempts
-                await asyncio.to_thread(inbox.park, key, attempts=attempts, note=job.note, at=clock.now())
+                park = partial(inbox.park, key, attempts=attempts, note=job.note, at=clock.now())
+                await self._in_thread(park)
             if not job.done.done():
                 job.done.set_result(None)
         self._report(None)
@@ -180,8 +193,8 @@ class Shelf:
     async def _look(self, inbox: Inbox) -> None:
         """Hand out what is stored and not with us: left by a former process, or retried by a person."""
         if self._streaming:
-            await asyncio.to_thread(inbox.note_streaming, clock.now())
-        found = await asyncio.to_thread(inbox.pending)
+            await self._in_thread(partial(inbox.note_streaming, clock.now()))
+        found = await self._in_thread(inbox.pending)
         changing = {job.entry.key for job in self._jobs}
         for kept in found:
             if kept.key not in changing and not self._deliveries.is_live(kept.key):

@@ -6,12 +6,14 @@ decides about the message, for an event it does nothing.
 
 from __future__ import annotations
 
+import inspect
+from asyncio import Task, current_task
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from gridwire.edsn_pie.models import Notification
 from gridwire.errors import InvalidInput
@@ -41,13 +43,15 @@ class ConsumerOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if self.most_failures < 1:
-            raise InvalidInput(f"most_failures must be 1 or more, not {self.most_failures}.")
+        if self.inbox is not None and not isinstance(self.inbox, Path):
+            raise InvalidInput(f"inbox is the path of a file or None, not {self.inbox!r}.")
+        if type(self.most_failures) is not int or self.most_failures < 1:
+            raise InvalidInput(f"most_failures must be a number of times from 1 on, not {self.most_failures!r}.")
         if self.give_up not in ("released", "modified", "rejected"):
             raise InvalidInput(f"give_up is released, modified or rejected, not {self.give_up!r}.")
         if self.rollover not in ("proactive", "on_close"):
             raise InvalidInput(f"rollover is proactive or on_close, not {self.rollover!r}.")
-        if not self.stop_timeout_s >= 0:
+        if type(self.stop_timeout_s) not in (int, float) or not self.stop_timeout_s >= 0:
             raise InvalidInput(f"stop_timeout_s must be a number of seconds from 0 on, not {self.stop_timeout_s!r}.")
 
 
@@ -63,6 +67,9 @@ class Held(Protocol):
     def attempts(self) -> int:
         """How often its handler has failed."""
         ...
+
+    worker: Task[Any] | None
+    """Whose block it is in."""
 
 
 class Received:
@@ -91,6 +98,7 @@ class Received:
         return self._held.attempts + 1
 
     async def __aenter__(self) -> Notification:
+        self._held.worker = current_task()
         return self._held.notification
 
     async def __aexit__(
@@ -143,7 +151,7 @@ class PossibleLoss(StreamEvent):
 
 @dataclass(frozen=True, slots=True)
 class HandlerFailed(StreamEvent):
-    """Your handler raised. The message is kept, and comes again after ``retry_in_s`` seconds."""
+    """Your handler raised. The message is kept, and comes again after ``retry_in_s`` seconds, by way of the queue after the last time."""
 
     notification: Notification = field(repr=False)
     attempt: int
@@ -186,5 +194,25 @@ class Counts:
     """Connections that were changed because their token was about to expire."""
 
 
-Item: TypeAlias = Received | LinkState | PossibleLoss | HandlerFailed | Parked | GivenBack
+Told: TypeAlias = LinkState | PossibleLoss | HandlerFailed | Parked | GivenBack
+"""What the stream tells."""
+
+Item: TypeAlias = Received | Told
 """What the stream holds."""
+
+
+def check_handler(handler: object) -> None:
+    """Raise `InvalidInput` for what cannot be called with a notification, before one is taken for it."""
+    if not callable(handler):
+        raise InvalidInput(
+            f"The handler must be a function that takes a notification, not {type(handler).__name__}. Nothing was taken."
+        )
+    try:
+        inspect.signature(handler).bind(object())
+    except TypeError:
+        raise InvalidInput(
+            "The handler must take one argument, the notification, and nothing more that has to be given. Nothing was "
+            "taken."
+        ) from None
+    except ValueError:
+        pass  # it does not say what it takes

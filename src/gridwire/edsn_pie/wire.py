@@ -8,7 +8,7 @@ send, and says what it cannot read instead of guessing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
@@ -17,7 +17,7 @@ from gridwire.edsn_pie.errors import EdsnAnswerError, EdsnForeignReference, Fact
 from gridwire.edsn_pie.models import Comment, Ticket
 from gridwire.edsn_pie.profile import Profile
 from gridwire.errors import InvalidInput
-from gridwire.observe.redact import mask
+from gridwire.observe.redact import excerpt
 from gridwire.transport.classify import BodyKind, body_kind
 from gridwire.transport.exchange import Response
 
@@ -55,9 +55,13 @@ def check_id(value: str, name: str) -> str:
 
 
 def _climbs(text: str) -> bool:
-    """Whether a segment of ``text`` is ``.`` or ``..``, however often it was encoded."""
+    """Whether a segment of ``text`` is ``.`` or ``..``, however often it was encoded, also with parameters (``..;x``).
+
+    Java's servers cut a segment's parameters off before they resolve its steps.
+    """
     while True:
-        if any(segment.strip(" ") in (".", "..") for segment in text.replace("\\", "/").split("/")):
+        segments = text.replace("\\", "/").split("/")
+        if any(segment.partition(";")[0].strip(" ") in (".", "..") for segment in segments):
             return True
         decoded = unquote(text)
         if decoded == text:
@@ -121,7 +125,8 @@ def reference(dataref: str, rest_url: str) -> str:
 
 
 def _origin(parts: Any) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    port = parts.port if parts.port is not None else {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -183,7 +188,7 @@ def _records(items: list[Any], facts: Facts) -> tuple[Mapping[str, Any], ...]:
 def _cursor(found: Mapping[str, Any], facts: Facts) -> str | None:
     cursor = found.get("nextCursor")
     if isinstance(cursor, str) and cursor:
-        return cursor
+        return _sendable(cursor, facts)
     if cursor not in (None, ""):
         raise EdsnAnswerError("The answer's nextCursor is not a text, so the rest cannot be asked for.", facts)
     links = found.get("_links")
@@ -192,14 +197,31 @@ def _cursor(found: Mapping[str, Any], facts: Facts) -> str | None:
         return None
     href = following.get("href") if isinstance(following, dict) else None
     # Only the cursor is taken from the link: where the token goes is not for an answer to say.
-    cursors = parse_qs(urlsplit(href).query).get("_cursor") if isinstance(href, str) else None
+    cursors = _cursors(href) if isinstance(href, str) else None
     if not cursors:
         raise EdsnAnswerError(
             "The list goes on, and the answer says where in a way that is not known: a next link without _cursor. Nothing is "
             "returned, because it would not be all.",
             facts,
         )
-    return cursors[0]
+    return _sendable(cursors[0], facts)
+
+
+def _cursors(href: str) -> list[str] | None:
+    try:
+        return parse_qs(urlsplit(href).query).get("_cursor")
+    except ValueError:  # not an address at all, or with more fields than anybody reads
+        return None
+
+
+def _sendable(cursor: str, facts: Facts) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in cursor):
+        raise EdsnAnswerError(
+            "The list goes on at a cursor that holds half of a character, which cannot be sent back. Nothing is returned, "
+            "because it would not be all.",
+            facts,
+        )
+    return cursor
 
 
 def read_json(response: Response, facts: Facts) -> Any:
@@ -218,8 +240,11 @@ def read_json(response: Response, facts: Facts) -> Any:
         raise EdsnAnswerError("The answer is not JSON, or is damaged; nothing was read.", facts) from None
 
 
-def problem(response: Response) -> Problem | None:
-    """The problem details of an error answer, whatever media type it claims; None if it has none (RFC 9457)."""
+def problem(response: Response, secrets: Collection[str] = ()) -> Problem | None:
+    """The problem details of an error answer, whatever media type it claims; None if it has none (RFC 9457).
+
+    ``secrets`` are what was sent and may be repeated by it, such as the token: they stand in none of its fields.
+    """
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
@@ -228,12 +253,14 @@ def problem(response: Response) -> Problem | None:
         return None
     status = body.get("status")
     return Problem(
-        type=_said(body.get("type")),
-        title=_said(body.get("title")),
+        type=_said(body.get("type"), secrets),
+        title=_said(body.get("title"), secrets),
         status=status if isinstance(status, int) and not isinstance(status, bool) else None,
-        detail=_said(body.get("detail")),
-        instance=_said(body.get("instance")),
-        extensions={_text(name): _masked(value) for name, value in body.items() if name not in _STANDARD},
+        detail=_said(body.get("detail"), secrets),
+        instance=_said(body.get("instance"), secrets),
+        extensions={
+            quoted(name, secrets): _masked(value, secrets) for name, value in body.items() if name not in _STANDARD
+        },
     )
 
 
@@ -255,15 +282,21 @@ def id_text(value: Any) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _said(value: Any) -> str | None:
-    return _text(value) if isinstance(value, str) else None
+def quoted(value: str, secrets: Collection[str]) -> str:
+    """The beginning of a text that the API sent, on one line, masked, and without ``secrets`` however they are spelled.
+
+    A token need not look like one, so it is known by its value alone.
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in excerpt(value, secrets))[:MAX_TEXT]
 
 
-def _text(value: str) -> str:
-    return mask("".join(letter if letter.isprintable() else " " for letter in value[:MAX_TEXT]))
+def _said(value: Any, secrets: Collection[str]) -> str | None:
+    return quoted(value, secrets) if isinstance(value, str) else None
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, secrets: Collection[str]) -> Any:
     if isinstance(value, str):
-        return _text(value)
-    return value if isinstance(value, (int, float, bool, type(None))) else _text(json.dumps(value, ensure_ascii=False))
+        return quoted(value, secrets)
+    if isinstance(value, (int, float, bool, type(None))):
+        return value
+    return quoted(json.dumps(value, ensure_ascii=False), secrets)

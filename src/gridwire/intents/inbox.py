@@ -112,7 +112,8 @@ class Inbox:
         if not try_lock(descriptor):
             os.close(descriptor)
             raise InboxBusy(
-                f"Another process takes its notifications by the inbox {self.path}. Give each process a file of its own. "
+                f"The inbox {self.path} is in use, by another process or by another stream of this one. Give each a file "
+                "of its own. "
                 "Nothing was changed."
             )
         self._lock = descriptor
@@ -191,9 +192,18 @@ class Inbox:
         """What is stored and not handled, oldest first, at most a thousand."""
         return self._select("state = 'stored'")
 
-    def parked(self) -> list[Kept]:
-        """What waits for a person, oldest first."""
-        return self._select("state = 'parked'")
+    def parked(self, after: Kept | None = None) -> list[Kept]:
+        """What waits for a person, oldest first, at most a thousand; with ``after``, of those that come after it."""
+        if after is None:
+            return self._select("state = 'parked'")
+        return self._select("state = 'parked' AND (arrived_us, key) > (?, ?)", microseconds(after.arrived), after.key)
+
+    def all_parked(self) -> Iterator[list[Kept]]:
+        """Everything that waits for a person, oldest first, a thousand at a time; each once, whatever becomes of it."""
+        last: Kept | None = None
+        while found := self.parked(last):
+            yield found
+            last = found[-1]
 
     def find(self, key: str) -> Kept | None:
         """One message by its key."""
@@ -208,9 +218,15 @@ class Inbox:
         """When messages could last come, by any process; None if they never could."""
         with self._working():
             row = self._open().execute("SELECT value FROM facts WHERE name = 'streaming'").fetchone()
-        return moment(row[0]) if row is not None else None
+        try:
+            return moment(row[0]) if row is not None else None
+        except (TypeError, ValueError, OverflowError, OSError):
+            raise JournalError(
+                f"The inbox {self.path} is damaged: the time of its last connection is no number. No message was taken: "
+                "repair the file, or move it away."
+            ) from None
 
-    def _select(self, where: str, *values: str) -> list[Kept]:
+    def _select(self, where: str, *values: str | int) -> list[Kept]:
         with self._working():
             rows = self._open().execute(
                 "SELECT key, state, message, arrived_us, changed_us, attempts, note FROM messages "  # noqa: S608 - constants

@@ -64,6 +64,16 @@ def one_line(text: str, most: int = 500) -> str:
     return mask("".join(letter if letter.isprintable() else " " for letter in letters))[:most].strip()
 
 
+def said(error: BaseException, most: int = 500) -> str:
+    """An exception of somebody else's code in one line that every file and terminal takes: its name and its words."""
+    name = type(error).__name__
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - its words are made by code that is not ours
+        words = ""
+    return one_line(f"{name}: {words}" if words else name, most)
+
+
 def safe_url(url: str) -> str:
     """``url`` as scheme, host and masked path: no user information, no query, no fragment."""
     parts = urlsplit(url)

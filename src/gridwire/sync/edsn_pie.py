@@ -13,7 +13,7 @@ from gridwire.edsn_pie.client import EdsnPie as AsyncEdsnPie
 from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.models import Comment, Notification, Ticket
 from gridwire.edsn_pie.profile import Account, Profile
-from gridwire.edsn_pie.stream import ConsumerOptions
+from gridwire.edsn_pie.stream import ConsumerOptions, StreamEvent
 from gridwire.observe.events import Listener
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
@@ -133,12 +133,19 @@ class EdsnPie(Blocking):
         return Consumer(self._bridge, self._bridge.run(self._client.notifications, options))
 
     def run(
-        self, handler: Callable[[Notification], object], *, concurrency: int = 1, options: ConsumerOptions | None = None
+        self,
+        handler: Callable[[Notification], object],
+        *,
+        concurrency: int = 1,
+        options: ConsumerOptions | None = None,
+        on_event: Callable[[StreamEvent], object] | None = None,
     ) -> None:
         """Call ``handler`` for each notification, up to ``concurrency`` at a time, until cancelled.
 
-        ``handler`` is a coroutine function, or a plain one, which runs in a thread. A notification whose handler raises
-        comes again. Raises what `notifications` raises, and what ends the stream: `EdsnAuthError`, `EdsnLinkError`,
-        `EdsnTlsError`.
+        ``handler`` is a coroutine function, or a plain one, which runs in a thread; stopping does not wait for the thread of
+        one that takes longer than ``stop_timeout_s``. A notification whose handler raises comes again. ``on_event`` is
+        called with what else happens: `HandlerFailed` holds what the handler raised. Raises `InvalidInput` for a handler
+        that cannot be called with a notification, what `notifications` raises, and what ends the stream:
+        `EdsnAuthError`, `EdsnLinkError`, `EdsnTlsError`.
         """
-        self._bridge.call(self._client.run, handler, concurrency=concurrency, options=options)
+        self._bridge.call(self._client.run, handler, concurrency=concurrency, options=options, on_event=on_event)

@@ -9,15 +9,18 @@ than the message.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from gridwire.errors import MissingExtra
 from gridwire.observe.redact import one_line
+from gridwire.transport import amqp_sections
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
+from gridwire.transport.amqp_side import Side
 
 try:
     import cproton
@@ -50,13 +53,19 @@ class Settled(IntEnum):
 class Delivery:
     """One message on its way. Valid as long as its connection; settling it later does nothing."""
 
-    __slots__ = ("_raw", "link", "settled", "tag")
+    __slots__ = ("_presettled", "_raw", "link", "settled", "tag")
 
-    def __init__(self, raw: Any, link: Link, tag: str = "") -> None:
+    def __init__(self, raw: Any, link: Link, tag: str = "", *, presettled: bool = False) -> None:
         self._raw = raw
+        self._presettled = presettled
         self.link: Link = link
         self.tag: str = tag
         self.settled: bool = False
+
+    @property
+    def presettled(self) -> bool:
+        """Whether the peer had settled it when it came: it has forgotten it, and will not deliver it again."""
+        return self._presettled
 
     @property
     def peer_settled(self) -> bool:
@@ -105,6 +114,11 @@ class Link:
         return str(found) if found is not None else None
 
     @property
+    def peer_presettles(self) -> bool:
+        """Whether the peer will send everything settled, whatever we have asked for."""
+        return bool(self._own.remote_snd_settle_mode == proton.Link.SND_SETTLED)
+
+    @property
     def credit(self) -> int:
         """How many more messages the receiving side has asked for; below 0 if the sender has sent more than that."""
         return int(cproton.pn_link_credit(self._raw))
@@ -120,7 +134,10 @@ class Link:
         return not self._own.state & proton.Endpoint.LOCAL_UNINIT
 
     def open(self, *, source: str | None, target: str | None, capabilities: Sequence[str] = ()) -> None:
-        """Open our side; a peer that asked for the link learns these addresses, None refuses it."""
+        """Open our side; a peer that asked for the link learns these addresses, None refuses it.
+
+        One that will send over it learns also how long a message may be.
+        """
         if source is not None:
             self._own.source.address = source
             for name in capabilities:
@@ -129,6 +146,8 @@ class Link:
             self._own.target.address = target
         self._own.snd_settle_mode = proton.Link.SND_UNSETTLED
         self._own.rcv_settle_mode = proton.Link.RCV_FIRST
+        if self.receives:
+            self._own.max_message_size = MAX_MESSAGE_BYTES
         self._own.open()
 
     def close(self, condition: Condition | None = None) -> None:
@@ -140,6 +159,11 @@ class Link:
     def flow(self, credit: int) -> None:
         """Ask for ``credit`` more messages. What comes of it must not be below 0, which travels as four billion."""
         cproton.pn_link_flow(self._raw, credit)
+
+    def regrant(self) -> None:
+        """Ask for another message in place of one that nobody was given."""
+        if self.credit >= 0:
+            cproton.pn_link_flow(self._raw, 1)
 
     def stop(self) -> None:
         """Take back the credit that is not used. What is on its way still comes.
@@ -163,46 +187,6 @@ class Link:
         return delivery
 
 
-class Side(Protocol):
-    """Whoever uses an engine: what the peer did. No method may call back into `Engine.receive` or `Engine.tick`."""
-
-    def opened(self) -> None:
-        """The peer opened the connection."""
-        ...
-
-    def attached(self, link: Link) -> None:
-        """The peer opened its side of a link, ours or its own."""
-        ...
-
-    def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
-        """A whole message came."""
-        ...
-
-    def credited(self, link: Link) -> None:
-        """The credit of a link changed."""
-        ...
-
-    def disposed(self, delivery: Delivery, how: int, *, failed: bool) -> None:
-        """The peer settled a message of ours; ``how`` is 0 where it did not say."""
-        ...
-
-    def detached(self, link: Link, condition: Condition | None) -> None:
-        """The peer closed a link."""
-        ...
-
-    def session_ended(self, condition: Condition | None) -> None:
-        """The peer ended the session, and all links with it."""
-        ...
-
-    def closed(self, condition: Condition | None) -> None:
-        """The peer closed the connection."""
-        ...
-
-    def broken(self, condition: Condition) -> None:
-        """The engine gave the connection up: silence for too long, or bytes that are not AMQP."""
-        ...
-
-
 class Engine:
     """One connection, one session, without I/O."""
 
@@ -224,6 +208,8 @@ class Engine:
         """What was sent and not yet settled by the peer."""
         self.over: bool = False
         """Whether nothing can be told to the peer any more."""
+        self._end_told = False
+        self._dropping: set[Any] = set()
         self._connection = connection = proton.Connection()
         self._collector = proton.Collector()
         connection.collect(self._collector)
@@ -288,7 +274,7 @@ class Engine:
         view = memoryview(data)
         while view and not self.over:
             capacity = cproton.pn_transport_capacity(self._raw)
-            if capacity <= 0:  # closed: what comes after the end means nothing
+            if capacity <= 0:  # it reads no more: what comes after the end means nothing
                 break
             pushed = cproton.pn_transport_push(self._raw, view[:capacity])
             if pushed <= 0:
@@ -296,6 +282,11 @@ class Engine:
             view = view[pushed:]
             self._dispatch()
         self._dispatch()
+        # The engine stops reading at a frame that it can make nothing of, and raises no event about it.
+        if not self.over and not self._end_told and cproton.pn_transport_capacity(self._raw) < 0:
+            condition = Condition("amqp:connection:framing-error", "a frame that means nothing")
+            self.close(condition)
+            self._broken(condition)
 
     def output(self) -> bytes | None:
         """What is to be sent now, at most 256 kB; empty for nothing, None when nothing will follow."""
@@ -325,6 +316,7 @@ class Engine:
         if not self.over:
             self.over = True
             self._links.clear()
+            self._dropping.clear()
             self.sent.clear()
             self._transport.unbind()
             self._connection.free()
@@ -345,10 +337,14 @@ class Engine:
                     handler(self, proton.Event.wrap(event))  # type: ignore[no-untyped-call]
             except Exception as error:  # noqa: BLE001 - a name that is no text, say: the engine does not look at those
                 what = f"it holds what cannot be read ({type(error).__name__})"
-                self._side.broken(Condition("amqp:decode-error", what))
+                self._broken(Condition("amqp:decode-error", what))
             if self.over:
                 return
             pop(collector)
+
+    def _broken(self, condition: Condition) -> None:
+        self._end_told = True
+        self._side.broken(condition)
 
     def _on_delivery(self, raw: Any) -> None:
         if cproton.pn_delivery_readable(raw) or cproton.pn_delivery_aborted(raw):
@@ -365,18 +361,33 @@ class Engine:
         raw_link = cproton.pn_delivery_link(raw)
         link = self._links[raw_link]
         if cproton.pn_delivery_aborted(raw):
+            self._dropping.discard(raw)
             cproton.pn_delivery_settle(raw)
-            link.flow(1)
+            link.regrant()
             return
         size = cproton.pn_delivery_pending(raw)
-        if size > MAX_MESSAGE_BYTES:
-            self._side.broken(Condition("amqp:link:message-size-exceeded", f"a message of more than {size} bytes"))
+        if size > MAX_MESSAGE_BYTES or raw in self._dropping:
+            self._drop(link, raw)
             return
         if cproton.pn_delivery_partial(raw):
             return
         _, data = cproton.pn_link_recv(raw_link, size)
         cproton.pn_link_advance(raw_link)
-        self._side.delivered(link, Delivery(raw, link), data)
+        self._side.delivered(link, Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw)), data)
+
+    def _drop(self, link: Link, raw: Any) -> None:
+        """Throw away what came of a message that is too long, and once it is whole, tell so.
+
+        Not settled before: until that is sent, the engine would go on collecting.
+        """
+        self._dropping.add(raw)
+        while cproton.pn_delivery_pending(raw):
+            cproton.pn_link_recv(link._raw, _CHUNK_BYTES)
+        if not cproton.pn_delivery_partial(raw):
+            self._dropping.discard(raw)
+            cproton.pn_link_advance(link._raw)
+            self._side.oversized(link, Delivery(raw, link, presettled=cproton.pn_delivery_settled(raw)))
+            link.regrant()
 
     def _on_open(self, _: Any) -> None:
         self._side.opened()
@@ -408,11 +419,12 @@ class Engine:
     def _on_close(self, event: Any) -> None:
         condition = _condition_in(event.connection.remote_condition)
         event.connection.close()
+        self._end_told = True
         self._side.closed(condition)
 
     def _on_error(self, event: Any) -> None:
         condition = _condition_in(event.transport.condition)
-        self._side.broken(condition or Condition("amqp:internal-error", "the engine gave no reason"))
+        self._broken(condition or Condition("amqp:internal-error", "the engine gave no reason"))
 
 
 _HANDLERS: dict[int, Callable[[Engine, Any], None]] = {
@@ -470,6 +482,10 @@ class Decoder:
             raise Undecodable("the delivery holds no AMQP message")
         try:
             message = self._read(raw)
+            if message.body is None or amqp_sections.maybe_several(data):
+                message = replace(message, body=amqp_sections.whole_body(data, _decoded))
+        except (Undecodable, amqp_sections.BadSections) as error:
+            raise Undecodable(f"the delivery holds what cannot be read: {error}") from None
         except Exception as error:  # noqa: BLE001 - hostile bytes may raise anything, and must not end the connection
             raise Undecodable(f"the delivery holds a value that cannot be read ({type(error).__name__})") from None
         if message == _EMPTY:  # the engine passes over a damaged section without a word
@@ -498,6 +514,13 @@ def _value(data: Any) -> Any:
     if cproton.pn_data_type(data) == cproton.PN_BINARY:
         return bytes(cproton.pn_data_get_binary(data))
     return plain(proton.Data(data).get_object())
+
+
+def _decoded(value: bytes) -> Any:
+    data = proton.Data()
+    data.decode(value)
+    data.rewind()
+    return _value(data._data)
 
 
 def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None = None) -> bytes:

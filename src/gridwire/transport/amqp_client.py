@@ -7,6 +7,7 @@ does not reconnect; that needs rules of a venue.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
 from gridwire.transport.sasl import ClientExchange, Mechanism
 from gridwire.transport.tls import Network, is_loopback, ssl_context
+
+_log = logging.getLogger("gridwire")
 
 T = TypeVar("T")
 Taker: TypeAlias = Callable[[Delivery, bytes], None]
@@ -73,6 +76,7 @@ class AmqpClient:
         self._attaching: dict[Link, asyncio.Future[None]] = {}
         self._crediting: dict[Link, asyncio.Future[None]] = {}
         self._main: Link | None = None
+        self._cbs: tuple[Link, ...] = ()
         self._parting: asyncio.Future[None] | None = None
         self._opened: asyncio.Future[None] = loop.create_future()
         self._gone: asyncio.Future[None] = loop.create_future()
@@ -125,24 +129,29 @@ class AmqpClient:
             raise AmqpFailure(str(error), stage="connect", cause="network") from None
         except ssl.SSLCertVerificationError as error:
             raise AmqpFailure(
-                f"The certificate of the broker {self._broker} does not prove that it is {host}: {error.verify_message}. "
-                "Nothing secret was sent.",
+                f"The certificate of the broker {self._broker} does not prove that it is {host}: "
+                f"{error.verify_message.rstrip('.')}. Nothing secret was sent.",
                 stage="tls",
                 cause="certificate",
             ) from None
         except ssl.SSLError as error:
             reason = (error.reason or "no reason given").lower().replace("_", " ")
             raise AmqpFailure(
-                f"The broker {self._broker} did not complete the TLS handshake ({reason}).",
+                f"The broker {self._broker} did not complete the TLS handshake ({reason}); it may speak without TLS at this "
+                "port.",
                 stage="tls",
                 cause="network",
             ) from None
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
-            reason = os_words(error)
+            hint = (
+                "; it may speak without TLS at this port" if isinstance(error, ConnectionResetError) and context else ""
+            )
             raise AmqpFailure(
-                f"The broker {self._broker} cannot be reached ({reason}).", stage="connect", cause="network"
+                f"The broker {self._broker} cannot be reached ({os_words(error)}{hint}).",
+                stage="connect",
+                cause="network",
             ) from None
         if self._stage == "connect":
             self._stage = "sasl"
@@ -191,10 +200,11 @@ class AmqpClient:
 
         def take(delivery: Delivery, data: bytes) -> None:
             delivery.settle(Settled.ACCEPTED)
+            self._cbs = ()  # answered: a broker may end these links now
             if not reply.done():
                 reply.set_result(self._decoder.decode(data))
 
-        receiver, sender = self._engine.receiver("cbs-in"), self._engine.sender("cbs-out")
+        self._cbs = receiver, sender = self._engine.receiver("cbs-in"), self._engine.sender("cbs-out")
         self._takers[receiver] = take
         receiver.open(source=CBS, target=_CBS_REPLY)
         sender.open(source=_CBS_REPLY, target=CBS)
@@ -265,8 +275,18 @@ class AmqpClient:
         """Say good-bye, give the broker ``timeout_s`` for each answer, and end the connection in any case.
 
         The link is closed first and by itself: a broker may look at settlements and at the end of a connection in
-        different places, and its answer to the link's end shows that it has seen the settlements.
+        different places, and its answer to the link's end shows that it has seen the settlements. Whoever is cancelled
+        while waiting for these answers leaves no connection behind either.
         """
+        try:
+            await self._part(timeout_s)
+        finally:
+            if not self.ended.done():
+                self.ended.set_result(None)
+            self._wire.abort()
+        await asyncio.wait({self._gone}, timeout=timeout_s)
+
+    async def _part(self, timeout_s: float) -> None:
         if self._main is not None and not self.ended.done():
             self._parting = parting = asyncio.get_running_loop().create_future()
             self._main.close()
@@ -278,8 +298,6 @@ class AmqpClient:
             self._wire.flush()
             self.ended.set_result(None)
             await asyncio.wait({self._gone}, timeout=timeout_s)
-        self._wire.abort()
-        await asyncio.wait({self._gone}, timeout=timeout_s)
 
     def _end(self, text: str, cause: Cause, condition: Condition | None = None) -> None:
         if not self.ended.done():
@@ -330,18 +348,37 @@ class AmqpClient:
         waiting = self._attaching.get(link)
         if waiting is None or waiting.done():
             return
-        if address is not None:
+        if address is not None and link is self._main and link.peer_presettles:
+            text = (
+                "The broker sends every message of this link as settled, although we have asked it not to: what does not "
+                "reach its handler would be lost. Nothing was taken."
+            )
+            self._end(text, "settled")
+        elif address is not None:
             waiting.set_result(None)
             if link is self._main:
                 self._stage = "stream"
-            return
-        text = "The broker answered the link without an address: there is no such queue, or it is not for us."
-        asyncio.get_running_loop().call_later(REFUSAL_WAIT_S, self._end, text, "null_source")
+        else:
+            what = "place for tokens" if link in self._cbs else "queue"
+            text = f"The broker answered the link without an address: there is no such {what}, or it is not for us."
+            asyncio.get_running_loop().call_later(REFUSAL_WAIT_S, self._end, text, "null_source")
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
         """A message for whoever attached the link."""
         if (taker := self._takers.get(link)) is not None:
             taker(delivery, data)
+
+    def oversized(self, link: Link, delivery: Delivery) -> None:
+        """Leave it undecided as long as the connection lives: given back it would come again at once, rejected it would be lost."""
+        fate = "It stays in the queue until its day is over."
+        _log.warning(
+            "amqp.oversized: a message of more than %d bytes came from the broker %s and was not read. %s Ask its operator "
+            "what it was.",
+            amqp.MAX_MESSAGE_BYTES,
+            self._broker,
+            "The broker had settled it, and has forgotten it." if delivery.presettled else fate,
+        )
+        self.flush()
 
     def credited(self, link: Link) -> None:
         """Somebody may wait for it."""
@@ -357,7 +394,10 @@ class AmqpClient:
             if link is self._main and not self._parting.done():
                 self._parting.set_result(None)
             return
-        if link is self._main or (link in self._attaching and not self._attaching[link].done()):
+        if link in self._cbs:
+            why = condition or "it gave no reason"
+            self._end(f"The broker ended the link for the token before it had answered: {why}.", "condition", condition)
+        elif link is self._main or (link in self._attaching and not self._attaching[link].done()):
             self._end(f"The broker ended the link: {condition or 'it gave no reason'}.", "condition", condition)
 
     def session_ended(self, condition: Condition | None) -> None:

@@ -24,6 +24,7 @@ Cause: TypeAlias = Literal[
     "outcome",  # the SASL exchange ended with a code other than 0
     "condition",  # the peer said why, with an AMQP error condition
     "null_source",  # the link was answered without a source: the queue is not there for us
+    "settled",  # the link was answered for settled messages: what is lost on the way would not come again
 ]
 
 

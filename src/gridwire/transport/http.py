@@ -146,16 +146,18 @@ class HttpTransport:
             what = (
                 f"no whole answer within {limit_s:g} s" if progress.written else f"no connection within {start_s:g} s"
             )
-            raise _failure(where, progress, "timeout", what) from None
+            failure = _failure(where, progress, "timeout", what)
         except httpx.InvalidURL as error:
-            raise NotSent(f"{where} is not an address that can be called: {error}", reason="refused") from None
+            failure = NotSent(f"{where} is not an address that can be called: {error}", reason="refused")
         except httpx.HTTPError as error:
-            raise _failure(where, progress, _reason(error), _describe(error)) from None
+            failure = _failure(where, progress, _reason(error), _describe(error))
         except GridwireError:
             raise
         except Exception as error:  # a library's surprise must not lose a request that may have left
             what = f"the connection failed ({type(error).__name__})"
             raise _failure(where, progress, "refused", what) from error
+        # Here and not above, where it would carry the frames of the libraries, whose variables are the request's headers.
+        raise failure
 
     @property
     def closed(self) -> bool:
@@ -187,17 +189,7 @@ class HttpTransport:
         alone: bool,
     ) -> Response:
         watch = _Watch(written)
-        headers = dict(request.headers)
-        if alone:
-            headers["connection"] = "close"
-        content: bytes | AsyncIterator[bytes] | None = request.content or None
-        if on_progress is not None and request.content:
-            content = _pieces(request.content, on_progress)
-            headers["content-length"] = str(len(request.content))
-        outgoing = client.build_request(
-            request.method, request.url, headers=headers, content=content, extensions={"trace": watch}
-        )
-        answer = await client.send(outgoing, stream=True)
+        answer = await client.send(_outgoing(client, request, watch, on_progress, alone=alone), stream=True)
         try:
             if watch.early:
                 raise NoAnswer(
@@ -223,6 +215,27 @@ class HttpTransport:
             return Response(answer.status_code, headers, bytes(body))
         finally:
             await answer.aclose()
+
+
+def _outgoing(
+    client: httpx.AsyncClient,
+    request: Request,
+    watch: _Watch,
+    on_progress: Callable[[int, int], None] | None,
+    *,
+    alone: bool,
+) -> httpx.Request:
+    """``request`` as httpx sends it. By itself, so that nothing that fails later has headers and body for variables."""
+    headers = dict(request.headers)
+    if alone:
+        headers["connection"] = "close"
+    content: bytes | AsyncIterator[bytes] | None = request.content or None
+    if on_progress is not None and request.content:
+        content = _pieces(request.content, on_progress)
+        headers["content-length"] = str(len(request.content))
+    return client.build_request(
+        request.method, request.url, headers=headers, content=content, extensions={"trace": watch}
+    )
 
 
 class _NoCookies(DefaultCookiePolicy):

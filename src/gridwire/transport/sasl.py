@@ -129,6 +129,7 @@ class ClientExchange:
             hint = " It speaks AMQP without SASL." if start == AMQP_HEADER else ""
             if start[:5] == b"AMQP\x00" and start[5:8] == b"\x00\x09\x01":
                 hint = " It speaks AMQP 0-9-1, not 1.0."
+            hint = hint or " It is no AMQP broker, or has TLS at this port; check host, port and TLS."
             raise self._failure(f"The other side answered our SASL header with something else.{hint}", cause="garbage")
         if len(start) < 8:
             return False
@@ -142,7 +143,8 @@ class ClientExchange:
             return self._choose(first)
         if descriptor == sasl_frames.CHALLENGE and self._chosen is not None:
             return sasl_frames.frame(sasl_frames.RESPONSE, [self._chosen.on_challenge])
-        if descriptor == sasl_frames.OUTCOME and isinstance(first, int):
+        named = self._chosen is not None  # a yes to somebody who has not said who he is means nothing
+        if descriptor == sasl_frames.OUTCOME and isinstance(first, int) and (named or first != 0):
             if first != 0:
                 what = OUTCOMES.get(first, f"the broker ended the login with the unknown code {first}")
                 used = self.mechanism or "no mechanism"
@@ -172,7 +174,10 @@ class ClientExchange:
 
     def cut(self) -> AmqpFailure:
         """What it means that the connection ended now."""
-        text = "The broker ended the connection during the login."
+        text = (
+            "The broker ended the connection during the login. If that happens each time, it may expect TLS at this port, or "
+            "speak something else."
+        )
         if self.init_bytes > SMALL_FRAME_BYTES:
             text = (
                 f"The broker ended the connection right after our login frame of {self.init_bytes} bytes. AMQP 1.0 grants "

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.transport.amqp_failure import AmqpFailure
@@ -96,7 +97,7 @@ async def test_G39_connections_that_fail_leave_no_memory_behind() -> None:
             for _ in range(times):
                 for place in (broker, refused):
                     with pytest.raises(AmqpFailure):
-                        await log_in(world.settings, place, "user", world.network, token)
+                        await log_in(world.settings, place, "user", world.network, SecretStr(token))
 
         await fail(300)
         gc.collect()

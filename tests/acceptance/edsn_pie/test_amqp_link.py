@@ -14,12 +14,26 @@ from gridwire import clock
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.stream import ConsumerOptions, LinkState, PossibleLoss, Received
 from gridwire.sandbox.serving import Authority
-from gridwire.transport.amqp import Settled
+from gridwire.transport.amqp import MAX_MESSAGE_BYTES, Settled, encode
 from gridwire.transport.amqp_client import AmqpClient, Broker
 from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.sasl import plain
 from gridwire.transport.tls import Network
-from tests.support.amqp_world import amqp_world, handle, next_received, number_of, until_state
+from tests.support.amqp_world import QUEUE, amqp_world, handle, message, next_received, number_of, until_state
+from tests.support.hostile_broker import (
+    FALSE,
+    TRUE,
+    binary,
+    frame,
+    hostile_broker,
+    listed,
+    performative,
+    sent,
+    settling,
+    transfer,
+    uint,
+)
 from tests.support.raw_server import raw_server
 
 
@@ -61,6 +75,74 @@ async def test_G34_an_end_inside_a_frame_or_garbage_is_passing_trouble(kind: str
         assert world.queue.accepted == 10
 
 
+NOT_AMQP = "The broker sent what is not AMQP 1.0"
+WELL_FRAMED: dict[str, tuple[bytes, str | None]] = {
+    "an unknown performative": (performative(0x99), NOT_AMQP),
+    "one zero byte": (frame(b"\x00"), NOT_AMQP),
+    "no described value": (frame(b"\xff" * 20), NOT_AMQP),
+    "a descriptor that is a text": (frame(b"\x00\xa1\x01x" + listed()), NOT_AMQP),
+    "an unknown symbol": (frame(b"\x00\xa3\x0eamqp:nope:list" + listed()), NOT_AMQP),
+    "a transfer by its symbol": (frame(b"\x00\xa3\x12amqp:transfer:list" + listed(uint(0), uint(0))), NOT_AMQP),
+    "a list that is cut": (frame(b"\x00\x53\x14\xd0\x00\x00\x00\xff\x00\x00\x00\x05\x43"), NOT_AMQP),
+    "a transfer that is a map": (frame(b"\x00\x53\x14\xc1\x01\x00"), NOT_AMQP),
+    "a list that counts too many": (frame(b"\x00\x53\x14\xc0\x05\xc8\x43\x43\xa0\x01"), NOT_AMQP),
+    "a handle that is a text": (performative(0x14, b"\xa1\x01x", uint(0), binary(b"t"), uint(0)), NOT_AMQP),
+    "a flow of texts": (performative(0x13, *[b"\xa1\x01x"] * 9), None),
+    "an empty disposition": (performative(0x15), None),
+    "an empty detach": (performative(0x16), "The broker ended the link"),
+    "a detach of an unknown handle": (performative(0x16, uint(7), TRUE), NOT_AMQP),
+    "the end of an unknown session": (performative(0x17, channel=5), NOT_AMQP),
+    "a flow of an unknown session": (performative(0x13, uint(0), uint(1), uint(0), uint(1), channel=5), NOT_AMQP),
+    "a link of an unknown session": (performative(0x12, binary(b"x"), uint(0), FALSE, channel=5), NOT_AMQP),
+    "a login after the login": (performative(0x44, b"\x50\x00", kind=1), NOT_AMQP),
+    "a second header": (b"AMQP\x00\x01\x00\x00", NOT_AMQP),
+    "three letters": (b"abc", NOT_AMQP),
+}
+
+
+@pytest.mark.parametrize("what", WELL_FRAMED)
+async def test_G34_frames_that_mean_nothing_leave_no_stream_that_is_deaf(what: str) -> None:
+    garbage, reason = WELL_FRAMED[what]
+    async with hostile_broker([garbage, sent(1)], [sent(1)]) as broker, amqp_world() as world:
+        async with world.consumer(port=broker.port, idle_timeout_s=0) as consumer, asyncio.timeout(10):
+            found = ""
+            while found != "T-1":  # without an idle time-out nothing else would end the silence
+                async with await next_received(consumer) as notification:
+                    found = getattr(notification, "ticket_id", "")  # some of these look like a message that is empty
+            await asyncio.sleep(1)
+        reasons = [event.text for event in world.events if event.name == "link.lost"]
+        assert [text for text in reasons if reason is None or reason not in text] == []
+        assert len(reasons) == len(broker.connections) - 1 == (0 if reason is None else 1)
+
+
+async def test_G34_a_message_that_is_too_long_does_not_stop_those_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with amqp_world() as world:
+        world.broker.publish(QUEUE, AmqpMessage(body=b"x" * (MAX_MESSAGE_BYTES + 1), message_id="long"))
+        world.put(1, 2)
+        async with world.consumer(credit=1) as consumer, asyncio.timeout(10):
+            assert await handle(consumer, 2) == [1, 2]
+            assert consumer.counts.connections == 1
+        await asyncio.sleep(0.1)
+        assert {how for _, how, _ in world.broker.settlements} == {Settled.ACCEPTED}
+        assert (world.queue.rejected, world.queue.accepted, world.queue.depth) == (0, 2, 1), (
+            "it waits for its day to end"
+        )
+    assert "a message of more than 16777216 bytes came from the broker" in caplog.text
+
+
+async def test_G34_a_message_without_end_is_told_once_and_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    part = b"x" * 60_000
+    frames = 2 * MAX_MESSAGE_BYTES // len(part)
+    script = [transfer(0, part, more=True, first=number == 0) for number in range(frames)]
+    end = [transfer(0, b"", first=False), transfer(1, encode(message(1)))]
+    async with hostile_broker([*script, *end]) as broker, amqp_world() as world:
+        async with world.consumer(port=broker.port) as consumer, asyncio.timeout(30):
+            assert await handle(consumer, 1) == [1]
+            assert consumer.counts.connections == 1
+        assert caplog.text.count("amqp.oversized") == 1
+        assert broker.longest_message == MAX_MESSAGE_BYTES, "the broker was told the bound"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -73,6 +155,7 @@ async def test_G34_an_end_inside_a_frame_or_garbage_is_passing_trouble(kind: str
         b"AMQP\x03\x01\x00\x00\x00\x00\x00\x0d\x02\x01\x00\x00\x00\x53\x40\xc0\x09",
         b"AMQP\x03\x01\x00\x00\x00\x00\x00\x0c\x02\x01\x00\x00\x00\x53\x44\x45",
         b"AMQP\x03\x01\x00\x00\x00\x00\x00\x0c\x02\x01\x00\x00\x01\x53\x44\x45",
+        b"AMQP\x03\x01\x00\x00\x00\x00\x00\x10\x02\x01\x00\x00\x00\x53\x44\xc0\x03\x01\x50\x00",
     ],
 )
 async def test_G34_garbage_instead_of_a_login_is_an_error_and_no_hang(answer: bytes) -> None:
@@ -118,6 +201,14 @@ async def test_G35_a_link_without_a_source_is_the_end() -> None:
             with pytest.raises(EdsnLinkError):
                 await handle(consumer, 1)
         assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_G35_a_link_whose_messages_would_come_settled_is_the_end() -> None:
+    async with hostile_broker(answer=settling) as broker, amqp_world() as world:
+        async with world.consumer(port=broker.port) as consumer:
+            with pytest.raises(EdsnLinkError, match=r"sends every message of this link as settled.*Nothing was lost"):
+                await handle(consumer, 1)
+        assert len(broker.connections) == 1
 
 
 async def test_G35_a_redirect_is_not_followed() -> None:

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import trustme
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
 from gridwire.edsn_pie.link import broker_of, log_in, mechanisms
 from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.errors import ConfigurationError
+from gridwire.sandbox.serving import Authority
 from gridwire.transport import sasl_frames
+from gridwire.transport.amqp import Link, encode
 from gridwire.transport.amqp_client import AmqpClient, Broker
-from gridwire.transport.amqp_failure import AmqpFailure
+from gridwire.transport.amqp_failure import AmqpFailure, Condition
+from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.sasl import ClientExchange, plain
 from gridwire.transport.sasl_frames import Symbol
 from gridwire.transport.tls import Network
 from tests.support.amqp_world import USER, amqp_world, handle, until_state
+from tests.support.hostile_broker import HostileConnection, hostile_broker
 
 SETTINGS = AmqpSettings(host="broker.example", address="q", port=5671)
 
 
 def initial(auth: str) -> bytes | None:
     settings = AmqpSettings(host="broker.example", address="q", port=5671, auth=auth)  # type: ignore[arg-type]
-    (mechanism,) = mechanisms(settings, "sa=1,x", "eyJ.tok.en")
+    (mechanism,) = mechanisms(settings, "sa=1,x", SecretStr("eyJ.tok.en"))
     return mechanism.initial
 
 
@@ -63,6 +72,23 @@ async def test_G23_each_way_to_hand_the_token_over_is_taken(auth: str) -> None:
             assert last.user == USER
 
 
+@pytest.mark.parametrize(("with_certificate", "used"), [(False, "ANONYMOUS"), (True, "EXTERNAL")])
+async def test_G23_a_claim_logs_in_by_certificate_only_where_there_is_one(
+    tmp_path: Path, with_certificate: bool, used: str
+) -> None:
+    authority = Authority()
+    own = tmp_path / "own.pem"
+    trustme.CA().issue_cert("sa-voorbeeld").private_key_and_cert_chain_pem.write_to_path(str(own))
+    async with amqp_world(tls=(authority.context, authority.pem)) as world:
+        world.broker.knobs.mechanisms = ("EXTERNAL", "ANONYMOUS")
+        settings = replace(world.settings, auth="cbs")
+        network = replace(world.network, client_cert=str(own)) if with_certificate else world.network
+        token = SecretStr(await world.tokens.get())
+        client = await log_in(settings, broker_of(settings), USER, network, token)
+        assert client.mechanism == used
+        await client.close(1)
+
+
 @pytest.mark.parametrize(
     ("offered", "used"),
     [
@@ -85,7 +111,7 @@ async def test_G24_a_token_of_three_kilobytes_passes() -> None:
     async with amqp_world() as world:
         token = world.tokens.make(filler="x" * 2300)
         assert len(token) > 3000
-        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         await client.close(1)
         assert world.broker.contacts[0].size > 3000
 
@@ -95,14 +121,15 @@ async def test_G24_a_broker_that_hangs_up_on_a_large_frame_is_found_out() -> Non
         world.broker.faults.add("small_frames")
         token = world.tokens.make(filler="x" * 600)
         with pytest.raises(AmqpFailure, match=r"login frame of \d+ bytes. AMQP 1.0 grants 512") as caught:
-            await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+            await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         assert token not in str(caught.value)
 
 
 async def test_G24_whoever_reads_notifications_sees_why_the_large_frame_does_not_pass() -> None:
     async with amqp_world() as world:
         world.broker.faults.add("small_frames")
-        token = world.tokens.current = world.tokens.make(filler="x" * 600)
+        token = world.tokens.make(filler="x" * 600)
+        world.tokens.give(token)
         world.put(1)
         async with world.consumer() as consumer:
             lost = await until_state(consumer, "lost")
@@ -133,7 +160,7 @@ async def test_G25_auto_never_falls_back_to_a_login_without_the_token() -> None:
 async def test_G26_no_token_travels_in_cleartext_beyond_this_machine(auth: str) -> None:
     settings = AmqpSettings(host="broker.example", address="q", tls=False, auth=auth)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"without TLS.*Nothing was sent"):
-        await log_in(settings, broker_of(settings), USER, Network(), "token")
+        await log_in(settings, broker_of(settings), USER, Network(), SecretStr("token"))
 
 
 async def test_G27_a_refused_token_is_replaced_once_and_the_link_stands() -> None:
@@ -194,3 +221,64 @@ async def test_G27_a_login_that_is_never_answered_is_bounded() -> None:
         assert caught.value.cause == "timeout"
         assert caught.value.stage == "sasl"
         assert asyncio.get_running_loop().time() - began == pytest.approx(3)
+
+
+@pytest.mark.parametrize("which", ["the one to us", "the one from us", "both"])
+async def test_G23_a_broker_that_ends_the_link_for_the_token_is_not_waited_for(which: str) -> None:
+    def leave(connection: HostileConnection, link: Link) -> None:
+        for one in connection.links:
+            if which == "both" or (one.receives == (which == "the one from us")):
+                one.close(Condition("amqp:internal-error", "the token service is down"))
+
+    async with hostile_broker(take=leave) as broker:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        settings = AmqpSettings(host="127.0.0.1", address="q", port=broker.port, tls=False, auth="cbs")
+        with pytest.raises(AmqpFailure, match=r"before it had answered: .*the token service is down") as caught:
+            await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), SecretStr("t0ken"))
+        assert loop.time() - began < 1
+        assert (caught.value.stage, caught.value.cause) == ("sasl", "condition")
+        assert "t0ken" not in str(caught.value)
+
+
+async def test_G23_a_broker_that_answers_and_then_ends_the_link_for_the_token_has_answered() -> None:
+    def answer(connection: HostileConnection, link: Link) -> None:
+        (replies,) = [one for one in connection.links if not one.receives]
+        replies.send(encode(AmqpMessage(properties={"status-code": 200})), "reply")
+        for one in connection.links:
+            one.close()
+
+    async with hostile_broker(take=answer) as broker:
+        settings = AmqpSettings(host="127.0.0.1", address="q", port=broker.port, tls=False, auth="cbs")
+        client = await log_in(settings, broker_of(settings), USER, Network(timeout_s=30), SecretStr("t0ken"))
+        await asyncio.sleep(0.1)
+        assert not client.ended.done()
+        await client.close(1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda link: link.open(source=None, target=None), "there is no such place for tokens"),
+        (lambda link: link.close(Condition("amqp:not-found", "no node $cbs")), r"amqp:not-found \(no node \$cbs\)"),
+    ],
+)
+async def test_G35_a_broker_that_takes_no_claims_is_the_end_and_says_which_setting(
+    answer: Callable[[Link], None], words: str
+) -> None:
+    async with hostile_broker(answer=answer) as broker, amqp_world() as world:
+        async with world.consumer(auth="cbs", port=broker.port) as consumer:
+            with pytest.raises(EdsnConfigError, match=rf"{words}.* set amqp_auth to another way"):
+                await handle(consumer, 1)
+        assert len(broker.connections) == 1
+
+
+async def test_G35_a_token_that_the_link_for_tokens_refuses_twice_is_an_error_about_the_token() -> None:
+    def refuse(link: Link) -> None:
+        link.close(Condition("amqp:unauthorized-access", "no"))
+
+    async with hostile_broker(answer=refuse) as broker, amqp_world() as world:
+        async with world.consumer(auth="cbs", port=broker.port) as consumer:
+            with pytest.raises(EdsnAuthError, match="refused the token, and then one fresh"):
+                await handle(consumer, 1)
+        assert len(broker.connections) == 2

@@ -99,7 +99,7 @@ def test_G02_the_same_key_clock_and_jti_give_the_same_bytes(monkeypatch: pytest.
         with clock.use(lambda: EPOCH):
             claims = client_assertion.claims_of("pie", "https://idp/token", options)
         payload = client_assertion.signing_input(claims, options)
-        return client_assertion.joined(payload, client_assertion.sign(payload, key, "RS256"))
+        return client_assertion.joined(payload, client_assertion.sign(payload, key, "RS256")).get_secret_value()
 
     assert made() == made() == GOLDEN
 

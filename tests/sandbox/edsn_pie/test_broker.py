@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.errors import InvalidInput
@@ -27,7 +28,7 @@ class Reader:
     async def open(cls, world: World, *, credit: int = 10) -> Reader:
         reader = cls()
         token = await world.tokens.get()
-        reader.client = await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+        reader.client = await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         reader.link = await reader.client.attach(QUEUE, name="reader", taker=reader._take)
         reader.client.ask(reader.link, credit)
         await asyncio.sleep(0.1)
@@ -130,7 +131,7 @@ async def test_an_expired_token_and_no_token_are_refused_and_the_records_say_why
     async with amqp_world() as world:
         for token in (world.tokens.make(exp=0), world.tokens.make(aud="elders"), "unknown", ""):
             with pytest.raises(AmqpFailure):
-                await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+                await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         assert [contact.reason for contact in world.broker.contacts] == [
             "the token has expired", "the audience is wrong", "the signature is wrong", "no token was sent",
         ]  # fmt: skip
@@ -209,7 +210,7 @@ async def test_a_client_that_speaks_something_else_is_dropped() -> None:
 async def test_publishing_to_the_broker_is_refused() -> None:
     async with amqp_world() as world:
         token = await world.tokens.get()
-        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, token)
+        client = await log_in(world.settings, broker_of(world.settings), USER, world.network, SecretStr(token))
         sender = client._engine.sender("sender")
         sender.open(source="x", target=QUEUE)
         with pytest.raises(AmqpFailure, match="takes no messages"):

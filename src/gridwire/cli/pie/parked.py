@@ -5,6 +5,9 @@ These commands look into the inbox alone; they need no account, no network and n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,14 +43,13 @@ COLUMNS = (
 def list_(link: Link, inbox: InboxFile = None) -> None:
     """List what is parked, oldest first, with the last failure. The texts are those of your handler's exceptions."""
     place = _place(link, inbox)
-    opened = _open(place)
-    kept = opened.parked() if opened is not None else []
-    if opened is not None:
-        opened.close()
+    with _open(place) as opened:
+        entries = [_plain(one) for one in _parked(opened)] if link.json else []
+        rows = [] if link.json else [_cells(one) for one in _parked(opened)]
     if link.json:
-        out_json({"parked": [_plain(one) for one in kept]})
-    elif kept:
-        show_table(COLUMNS, [_cells(one) for one in kept])
+        out_json({"parked": entries})
+    elif rows:
+        show_table(COLUMNS, rows)
     else:
         tell(f"Nothing is parked in {place}.")
 
@@ -64,14 +66,14 @@ def retry(
     if bool(key) == all_:
         raise InvalidInput("Name the keys to be retried, or give --all. Nothing was changed.")
     place = _place(link, inbox)
-    opened = _open(place)
-    parked = [one.key for one in opened.parked()] if opened is not None else []
-    try:
-        chosen = parked if all_ else [_find(word, parked) for word in key or []]
-        done = opened.retry(chosen, at=clock.now()) if opened is not None else []
-    finally:
-        if opened is not None:
-            opened.close()
+    done: list[str] = []
+    with _open(place) as opened:
+        if opened is not None and all_:
+            for page in opened.all_parked():
+                done += opened.retry([one.key for one in page], at=clock.now())
+        else:
+            chosen = [_find(word, opened) for word in key or []]
+            done = opened.retry(chosen, at=clock.now()) if opened is not None else []
     if link.json:
         out_json({"retried": done})
     else:
@@ -95,15 +97,30 @@ def _place(link: Link, path: Path | None) -> Path:
     return path
 
 
-def _open(place: Path) -> Inbox | None:
+@contextmanager
+def _open(place: Path) -> Iterator[Inbox | None]:
     """The inbox, or None where it was never made."""
     from gridwire.intents.inbox import Inbox
 
-    return Inbox.open(place) if place.is_file() else None
+    opened = Inbox.open(place) if place.is_file() else None
+    try:
+        yield opened
+    finally:
+        if opened is not None:
+            opened.close()
 
 
-def _find(word: str, parked: list[str]) -> str:
-    found = [one for one in parked if one == word] or [one for one in parked if one.startswith(word)]
+def _parked(opened: Inbox | None) -> Iterator[Kept]:
+    """All that is parked, however much."""
+    if opened is not None:
+        yield from chain.from_iterable(opened.all_parked())
+
+
+def _find(word: str, opened: Inbox | None) -> str:
+    exact = opened.find(word) if opened is not None else None
+    if exact is not None and exact.state == "parked":
+        return word
+    found = [one.key for one in _parked(opened) if one.key.startswith(word)]
     if len(found) != 1:
         many = (
             f"{len(found)} parked notifications have keys that begin with"

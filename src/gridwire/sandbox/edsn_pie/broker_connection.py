@@ -232,6 +232,10 @@ class BrokerConnection:
             self._cbs_replies.send(amqp.encode(answer, durable=False), "reply")
         self.wire.flush()
 
+    def oversized(self, link: Link, delivery: Delivery) -> None:
+        """The client sends what can be no token."""
+        delivery.settle(amqp.Settled.REJECTED, condition=Condition("amqp:link:message-size-exceeded"))
+
     def detached(self, link: Link, condition: Condition | None) -> None:
         """The client closes a link; what it holds comes back."""
         for queue in self._broker.queues.values():
