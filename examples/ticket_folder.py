@@ -6,11 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
+from gridwire.cli.exits import code_of
 from gridwire.edsn_pie import Comment, CommentCreated, EdsnPie, Notification, Ticket, TicketCreated
+from gridwire.errors import GridwireError
 from gridwire.sandbox import Sandbox
 
 
@@ -82,4 +85,8 @@ async def main() -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())
+        try:
+            asyncio.run(main())
+        except GridwireError as error:  # its text says what happened to the notifications, and what to do
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(code_of(error))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, SecretStr
 
 from gridwire import settings
+from gridwire.edsn_pie.settings import PieSettings
+from gridwire.epias_stp.profile import StpSettings
 from gridwire.errors import ConfigurationError, Unconfirmed
 from gridwire.intents.inbox import Inbox
 from gridwire.intents.journal import Journal
+from gridwire.sandbox import Sandbox
 from gridwire.settings import Fact
+from gridwire.siooi.account import SiooiSettings
 
 
 class _Schema(BaseModel):
@@ -21,6 +26,9 @@ class _Schema(BaseModel):
     password: SecretStr | None = None
     timeout_s: float = 10.0
     confirmed: list[str] = []
+    hosts: list[str] | None = None
+    extra: dict[str, int] | None = None
+    limits: dict[str, int] = {}
 
 
 def _load(file: Path | None = None, **overrides: object) -> _Schema:
@@ -91,9 +99,16 @@ def test_bad_environment_variables_name_themselves_without_their_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GW_T_CONFIRMED", "engine_path")
-    with pytest.raises(ConfigurationError, match=r"confirmed .*written as JSON"):
-        _load()
+    for name, value, said in (
+        ("CONFIRMED", '["engine_path"', 'a list is written like ["one", "two"]; in the environment one,two will do.'),
+        ("HOSTS", '["a"', 'a list is written like ["one", "two"]'),
+        ("EXTRA", "x=1", 'it is written as JSON in the environment, like {"name": "value"}'),
+        ("LIMITS", "x=1", 'it is written as JSON in the environment, like {"name": "value"}'),
+    ):
+        monkeypatch.setenv(f"GW_T_{name}", value)
+        with pytest.raises(ConfigurationError, match=rf"The setting {name.lower()} .*{re.escape(said)}"):
+            _load()
+        monkeypatch.setenv(f"GW_T_{name}", "")
     monkeypatch.setenv("GW_T_CONFIRMED", "")
     monkeypatch.setenv("GW_T_TIMEOUT_S", "hunter2")
     with pytest.raises(ConfigurationError) as caught:
@@ -101,13 +116,70 @@ def test_bad_environment_variables_name_themselves_without_their_value(
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[epias_stp]\nusernane = "FILE"\n[other]\nanything = 1\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        _load(file)
+    assert str(caught.value) == (
+        f"usernane in the table [epias_stp] of {file} is no setting; did you mean username? Nothing was sent."
+    )
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setenv("GW_T_PASWORD", "hunter2")
+    monkeypatch.setenv("GW_T_QQQ", "1")
+    with pytest.raises(ConfigurationError) as caught:
+        _load(file)
+    assert str(caught.value) == (
+        "The environment variable GW_T_PASWORD is no setting; did you mean GW_T_PASSWORD? The environment variable GW_T_QQQ "
+        "is no setting: remove it. Nothing was sent."
+    )
+    monkeypatch.setenv("GW_T_PASWORD", "")
+    monkeypatch.delenv("GW_T_QQQ")
+    assert _load(file).username is None, "an empty variable counts as not set"
+
+
+@pytest.mark.parametrize(
+    ("schema", "prefix", "table"),
+    [
+        (StpSettings, "GRIDWIRE_EPIAS_STP_", "epias_stp"),
+        (PieSettings, "GRIDWIRE_EDSN_PIE_", "edsn_pie"),
+        (SiooiSettings, "GRIDWIRE_SIOOI_", "siooi"),
+    ],
+)
+async def test_what_a_sandbox_exports_is_known_to_its_venue(
+    schema: type[BaseModel], prefix: str, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gridwire.toml").touch()
+    async with Sandbox(table, tls=True) as box:
+        for name, value in box.describe()["venues"][table]["env"].items():
+            monkeypatch.setenv(name, value)
+        if "journal" in schema.model_fields:
+            monkeypatch.setenv(prefix + "JOURNAL", str(tmp_path))
+        settings.load(schema, prefix=prefix, table=table, overrides={}, file=tmp_path / "gridwire.toml")
+        monkeypatch.setenv(prefix + "CA_BUNDEL", "x")
+        with pytest.raises(ConfigurationError, match=f"did you mean {prefix}CA_BUNDLE"):
+            settings.load(schema, prefix=prefix, table=table, overrides={}, file=tmp_path / "gridwire.toml")
+
+
+@pytest.mark.parametrize("text", ["a,b", " a , b ,", '["a", "b"]', ' ["a","b"]'])
+def test_a_list_in_the_environment_is_words_with_commas_or_json(
+    file: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("GW_T_CONFIRMED", text)
+    monkeypatch.setenv("GW_T_HOSTS", text)
+    assert (_load(file).confirmed, _load(file).hosts) == (["a", "b"], ["a", "b"])
+
+
 def test_environment_has_no_default() -> None:
     assert settings.check_environment("test", setting="X") == "test"
     for value in (None, ""):
         with pytest.raises(ConfigurationError, match=r"no default.*sandbox.*test.*production"):
             settings.check_environment(value, setting="X")
-    with pytest.raises(ConfigurationError, match="'prod'; it must be one of"):
+    with pytest.raises(ConfigurationError, match=r"'prod'; it must be one of sandbox, test, production\.$"):
         settings.check_environment("prod", setting="X")
+    with pytest.raises(ConfigurationError, match=r"production \(the archive\)"):
+        settings.check_environment(None, setting="X", production="the archive")
+    with pytest.raises(ConfigurationError, match=r"test, production\. What the venue calls Acc is test here\.$"):
+        settings.check_environment("Acc", setting="X", also={"acc": "test"})
 
 
 _FACTS = {"engine_path": Fact("medium", "the document contradicts itself", "EPİAŞ support")}
@@ -122,6 +194,7 @@ def test_uncertain_facts_must_be_confirmed_in_production_only() -> None:
             fields=("engine_path", "stp_url"),
             confirmed=confirmed,
             use="send a bid",
+            variable="X_CONFIRMED",
         )
 
     check("test", [])
@@ -136,6 +209,26 @@ def test_confirming_a_field_that_does_not_exist_is_refused() -> None:
         settings.known_fields(["engin_path"], _FACTS)
     with pytest.raises(ConfigurationError, match="none in this environment"):
         settings.known_fields(["x"], {})
+    with pytest.raises(ConfigurationError, match=r"like confirmed=\['engine_path'\], not a text alone"):
+        settings.known_fields("engine_path", _FACTS)
+
+
+def test_all_that_a_use_needs_is_named_at_once_with_what_to_set() -> None:
+    facts = {
+        **_FACTS,
+        "service": Fact("low", "it is guessed", "EPİAŞ support"),
+        "unit": Fact("low", "nobody says", "the exchange"),
+    }
+    with pytest.raises(Unconfirmed) as caught:
+        settings.require_confirmed(
+            venue="STP", environment="production", facts=facts, fields=("engine_path", "service", "unit", "stp_url"),
+            confirmed={"engine_path"}, use="send a bid", variable="X_CONFIRMED",
+        )  # fmt: skip
+    assert str(caught.value) == (
+        "Refused to send a bid at STP production: 'service' is only of low confidence, because it is guessed; 'unit' is only "
+        "of low confidence, because nobody says. Ask EPİAŞ support and the exchange; then set "
+        "X_CONFIRMED=engine_path,service,unit, or pass confirmed=['engine_path', 'service', 'unit']. Nothing was sent."
+    )
 
 
 def test_keyring_is_asked_only_when_it_can_answer(monkeypatch: pytest.MonkeyPatch) -> None:

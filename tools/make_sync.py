@@ -35,6 +35,8 @@ class Face:
     """Module and class, with a dot between."""
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Classes by module. One that is an async context manager becomes a blocking one."""
+    cut: str | None = None
+    """What it means that a call was cut off, for a client that writes nothing at a venue."""
 
 
 FACES = (
@@ -53,6 +55,7 @@ FACES = (
         "gridwire/sync/edsn_pie.py",
         "EDSN Partners in Energie without ``async``: the calls and models of `gridwire.edsn_pie`.",
         "gridwire.edsn_pie.client.EdsnPie",
+        cut="Nothing was changed at the venue; a notification that you were not done with comes again.",
     ),
     Face(
         "gridwire/sync/siooi.py",
@@ -65,6 +68,7 @@ FACES = (
         "Its accounts, knobs, faults and logs may be used from any thread, as what they hold is plain memory. ``market`` and\n"
         "``broadcast`` reach into open connections and may not: trade with a client of your own instead.",
         "gridwire.sandbox.runner.Sandbox",
+        cut="Nothing left this machine.",
     ),
 )
 
@@ -226,7 +230,7 @@ class Writer:
         self._lines += [
             f"    def _wrap(self, client: Async{node.name}) -> None:",
             "        self._client = client",
-            "        self._bridge = Bridge(client)",
+            f"        self._bridge = Bridge(client{f', cut={self._face.cut!r}' if self._face.cut else ''})",
             *self._attributes(module, constructor),
         ]
         for method in methods:

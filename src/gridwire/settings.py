@@ -6,18 +6,20 @@ must be confirmed by name before a write in production relies on them.
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin
 
 from gridwire.errors import ConfigurationError, Unconfirmed
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 ENVIRONMENTS = ("sandbox", "test", "production")
 FILE_NAME = "gridwire.toml"
@@ -34,15 +36,22 @@ class Fact:
     ask: str
 
 
-def check_environment(value: str | None, *, setting: str) -> str:
-    """Return ``value`` if it names an environment; raise `ConfigurationError` that lists the choices if not."""
+def check_environment(
+    value: str | None, *, setting: str, production: str = "real money", also: Mapping[str, str] | None = None
+) -> str:
+    """Return ``value`` if it names an environment; raise `ConfigurationError` that lists the choices if not.
+
+    ``production`` says what is at stake there. ``also`` has the venue's own names of environments, with ours.
+    """
     if value is None or value == "":
         raise ConfigurationError(
             f"No environment is chosen, and there is no default. Set {setting} to sandbox (a venue on this machine), "
-            "test (the venue's test system) or production (real money)."
+            f"test (the venue's test system) or production ({production})."
         )
     if value not in ENVIRONMENTS:
-        raise ConfigurationError(f"{setting} is {value!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
+        ours = (also or {}).get(value.lower())
+        hint = f" What the venue calls {value} is {ours} here." if ours else ""
+        raise ConfigurationError(f"{setting} is {value!r}; it must be one of {', '.join(ENVIRONMENTS)}.{hint}")
     return value
 
 
@@ -54,24 +63,31 @@ def require_confirmed(
     fields: Iterable[str],
     confirmed: Collection[str],
     use: str,
+    variable: str,
 ) -> None:
-    """Raise `Unconfirmed` if a production call would rely on an uncertain field that ``confirmed`` does not list.
+    """Raise `Unconfirmed` if a production call would rely on uncertain fields that ``confirmed`` does not list.
 
-    ``use`` names what was about to happen ("send a bid").
+    ``use`` names what was about to happen ("send a bid"), ``variable`` the environment variable of ``confirmed``. The error
+    speaks of all these fields, and of what to set so that they and those confirmed before are confirmed.
     """
-    if environment != "production":
+    missing = {name: facts[name] for name in fields if name in facts and name not in confirmed}
+    if environment != "production" or not missing:
         return
-    for name in fields:
-        fact = facts.get(name)
-        if fact is not None and name not in confirmed:
-            raise Unconfirmed(
-                f"Refused to {use} at {venue} production: {name!r} is only of {fact.confidence} confidence, because "
-                f"{fact.why}. Ask {fact.ask}; then pass confirmed=[{name!r}, …]. Nothing was sent."
-            )
+    doubts = "; ".join(
+        f"{name!r} is only of {fact.confidence} confidence, because {fact.why}" for name, fact in missing.items()
+    )
+    ask = " and ".join(dict.fromkeys(fact.ask for fact in missing.values()))
+    names = [*sorted(confirmed), *missing]
+    raise Unconfirmed(
+        f"Refused to {use} at {venue} production: {doubts}. Ask {ask}; then set {variable}={','.join(names)}, or pass "
+        f"confirmed={names!r}. Nothing was sent."
+    )
 
 
 def known_fields(confirmed: Collection[str], facts: Mapping[str, Fact]) -> frozenset[str]:
     """Check that every name in ``confirmed`` is one of the uncertain fields, so that a typing error is not a silent no."""
+    if isinstance(confirmed, str):
+        raise ConfigurationError(f"confirmed= takes a list of names, like confirmed=[{confirmed!r}], not a text alone.")
     unknown = sorted(set(confirmed) - set(facts))
     if unknown:
         names = ", ".join(sorted(facts)) or "none in this environment"
@@ -169,13 +185,14 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
     ``schema`` is a pydantic model class whose fields name the settings; the environment variables are ``prefix`` plus
     the field's name in capitals; ``table`` is the table of ``gridwire.toml`` (``file``, or the nearest one from the
     current folder upwards); ``overrides`` are the caller's arguments (None means not given). Raises
-    `ConfigurationError` naming the setting.
+    `ConfigurationError` naming the setting, also for a name in the table or with the prefix that is none.
     """
     from pydantic import ValidationError, create_model
-    from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+    from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
     path = file or find_file()
     from_file = _table_of(path, table)
+    _refuse_unknown(schema.model_fields, from_file, prefix=prefix, where=f"the table [{table}] of {path}")
 
     class _Reader(BaseSettings):
         model_config = SettingsConfigDict(env_prefix=prefix, extra="ignore", env_ignore_empty=True)
@@ -189,30 +206,77 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
+            return init_settings, _variables(settings_cls), InitSettingsSource(settings_cls, init_kwargs=from_file)
 
     reader = create_model("Settings", __base__=(_Reader, schema))
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return cast("M", reader(**given))
     except (ValidationError, ValueError) as error:
-        name, what = _first_complaint(error)
+        name, what = _first_complaint(error, schema)
         raise ConfigurationError(
             f"The setting {name} (environment variable {prefix}{name.upper()}, or {name} in the table [{table}] of "
             f"{path or FILE_NAME}) cannot be used: {what}."
         ) from None
 
 
-def _first_complaint(error: ValueError) -> tuple[str, str]:
+def _refuse_unknown(known: Collection[str], from_file: Collection[str], *, prefix: str, where: str) -> None:
+    """A misspelt setting is not left out in silence: it was meant to change something. Empty variables count as not set."""
+    complaints = [
+        f"{name} in {where} is no setting{_meant(name, known)}" for name in sorted(from_file) if name not in known
+    ]
+    named = sorted(name for name, value in os.environ.items() if name.upper().startswith(prefix) and value)
+    complaints += [
+        f"The environment variable {name} is no setting{_meant(name[len(prefix) :].lower(), known, prefix)}"
+        for name in named
+        if name[len(prefix) :].lower() not in known
+    ]
+    if complaints:
+        raise ConfigurationError(f"{' '.join(complaints)} Nothing was sent.")
+
+
+def _meant(name: str, known: Collection[str], prefix: str = "") -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if not close:
+        return ": remove it."
+    return f"; did you mean {prefix + close[0].upper() if prefix else close[0]}?"
+
+
+def _variables(reader: type[BaseSettings]) -> PydanticBaseSettingsSource:
+    """The environment, where a list may be written as words with commas between as well as in JSON."""
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import EnvSettingsSource
+
+    class _Variables(EnvSettingsSource):
+        def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+            if isinstance(value, str) and _is_list(field.annotation) and not value.lstrip().startswith("["):
+                return [word.strip() for word in value.split(",") if word.strip()]
+            return super().decode_complex_value(field_name, field, value)
+
+    return _Variables(reader)
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
+
+
+_LIST = 'a list is written like ["one", "two"]; in the environment one,two will do'
+_TABLE = 'it is written as JSON in the environment, like {"name": "value"}, and as a table in the file'
+
+
+def _first_complaint(error: ValueError, schema: type[BaseModel]) -> tuple[str, str]:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False, include_url=False)[0]
-        return ".".join(str(part) for part in first["loc"]) or "?", str(first["msg"])
+        what = {"list_type": _LIST, "dict_type": _TABLE}.get(first["type"], str(first["msg"]))
+        return ".".join(str(part) for part in first["loc"]) or "?", what
     if isinstance(error, SettingsError):
         # 'error parsing value for field "confirmed" from source "EnvSettingsSource"'
-        return str(error).partition('"')[2].partition('"')[0] or "?", 'a list is written as JSON, like ["engine_path"]'
+        name = str(error).partition('"')[2].partition('"')[0]
+        field = schema.model_fields.get(name)
+        return name or "?", _LIST if field is not None and _is_list(field.annotation) else _TABLE
     return "?", type(error).__name__
 
 

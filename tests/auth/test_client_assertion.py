@@ -11,7 +11,6 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
 from gridwire.auth.client_assertion import (
@@ -66,17 +65,20 @@ def test_a_key_file_is_read(tmp_path: Path) -> None:
     assert load_key(path).private_numbers() == rsa_key().private_numbers()
     with pytest.raises(ConfigurationError, match=r"other\.pem cannot be read: No such file"):
         load_key(tmp_path / "other.pem")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be read: Is a directory\. Check the path \(private_key_file\)"
+    ):
         load_key(tmp_path)
+    with pytest.raises(ConfigurationError, match="cannot be read: it is no path"):
+        load_key(Path("a\0b"))
 
 
-def test_a_public_key_is_not_a_private_one() -> None:
-    public = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    for text in (public, public.replace("PUBLIC KEY", "CERTIFICATE")):
-        with pytest.raises(
-            ConfigurationError, match="is a public one; the private key of the service account is needed"
-        ):
-            load_key(secret(text))
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pie.pem").write_text(pem(rsa_key()))
+    assert load_key(Path("~/pie.pem")).private_numbers() == rsa_key().private_numbers()
+    with pytest.raises(ConfigurationError, match="cannot be read: it is no path"):
+        load_key(Path("~nobody-has-this-name/pie.pem"))
 
 
 def test_a_certificate_beside_the_key_does_not_disturb() -> None:

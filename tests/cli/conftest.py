@@ -7,6 +7,7 @@ import contextlib
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -174,6 +175,16 @@ def until(happened: Callable[[], object], process: subprocess.Popen[str]) -> Non
 def run(*arguments: str) -> Ran:
     """One command line in a process of its own, from start to end."""
     return finish(spawn(*arguments))
+
+
+def in_shell(redirection: str, *arguments: str) -> Ran:
+    """One command line with its streams as a shell redirects them, ``>&-`` for one."""
+    line = shlex.join([sys.executable, "-m", "gridwire.cli", *arguments])
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {line} {redirection}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    return finish(process)
 
 
 class Terminal:

@@ -40,7 +40,7 @@ def test_help_lists_every_exit_code(cli: Cli) -> None:
     ("error", "code"),
     [
         (InvalidInput(""), ExitCode.BAD_INPUT),
-        (ReadOnly(""), ExitCode.BAD_INPUT),
+        (ReadOnly(""), ExitCode.SETUP),
         (ConfigurationError(""), ExitCode.SETUP),
         (CredentialsRefused(""), ExitCode.SETUP),
         (SecurityError(""), ExitCode.SETUP),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from gridwire.cli.pie.listen import line_of, plain_of
 from gridwire.cli.pie.reads import rows
 from gridwire.edsn_pie.decoder import decode
 from gridwire.transport.amqp_message import AmqpMessage
-from tests.cli.conftest import Cli, Running, finish, spawn
+from tests.cli.conftest import Cli, Running, finish, in_shell, spawn
 from tests.support.keys import pem, rsa_key
 
 
@@ -115,17 +114,47 @@ def test_listen_ends_with_ctrl_c_and_loses_nothing(cli: Cli, pie: Running, tmp_p
     assert cli("pie", "listen", "--inbox", str(tmp_path)).code == ExitCode.BAD_INPUT
 
 
-def test_what_cannot_be_printed_goes_back_and_is_no_failure(cli: Cli, pie: Running) -> None:
-    with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "gridwire.cli", "pie", "listen", "--count", "1"],
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    assert ended.returncode not in (ExitCode.DONE, ExitCode.INTERRUPTED)
-    assert "the handler raised" not in ended.stderr
-    assert "No space left" in ended.stderr
-    (line,) = cli("pie", "listen", "--count", "1").out.splitlines()
+_NO_ROOM = "Error: The result could not be written to stdout: No space left on device."
+
+
+def test_what_cannot_be_printed_goes_back_and_is_no_failure(cli: Cli, pie: Running, tmp_path: Path) -> None:
+    ended = in_shell(">/dev/full", "pie", "listen", "--count", "1")
+    assert ended.code == ExitCode.FAILED
+    assert "the handler raised" not in ended.err
+    assert (
+        f"{_NO_ROOM} The notification that was to be printed went back to the queue and will come again.\n" in ended.err
+    )
+    inbox = str(tmp_path / "inbox.sqlite")
+    ended = in_shell(">/dev/full", "pie", "listen", "--count", "1", "--inbox", inbox)
+    assert ended.code == ExitCode.FAILED
+    assert f"{_NO_ROOM} The notification that was to be printed stays in the inbox for the next start.\n" in ended.err
+    (line,) = cli("pie", "listen", "--count", "1", "--inbox", inbox).out.splitlines()
     assert line.endswith("ticket PIE-000001 was created")
+
+
+def test_a_closed_stdout_takes_no_notification(cli: Cli, pie: Running) -> None:
+    ended = in_shell(">&-", "pie", "listen", "--count", "1")
+    assert (ended.code, ended.err) == (
+        ExitCode.FAILED,
+        "Error: The result could not be written to stdout: it is closed. Nothing was taken from the queue.\n",
+    )
+    assert [call.operation for call in pie.venue.log] == [], "it was refused before anything was asked"
+    assert len(pie.venue.broker.queues["pie.voorbeeld-energie"].waiting) == 3
+    ended = in_shell(">&-", "pie", "ticket", "PIE-000001", "--json")
+    assert (ended.code, ended.err) == (
+        ExitCode.FAILED,
+        "Error: The result could not be written to stdout: it is closed.\n",
+    )
+
+
+def test_notes_never_come_among_the_data_where_stderr_is_closed(pie: Running) -> None:
+    ended = in_shell("2>&-", "pie", "listen", "--count", "1", "--jsonl")
+    assert ended.code == ExitCode.DONE
+    assert [json.loads(line)["ticket_id"] for line in ended.out.splitlines()] == ["PIE-000001"]
+    ended = in_shell("2>&-", "pie", "ticket", "PIE-999999")
+    assert (ended.code, ended.out) == (ExitCode.VENUE, "")
+    ended = in_shell("2>&-", "pie", "ticket", "PIE-999999", "--debug")
+    assert (ended.code, ended.out) == (ExitCode.VENUE, "")
 
 
 def test_what_ends_the_stream_is_said_once(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +171,53 @@ def test_listen_without_a_broker_says_what_is_missing(cli: Cli, pie: Running, mo
     assert "No broker is named" in ran.err
 
 
+def test_what_read_only_refuses_is_a_matter_of_settings(
+    cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDWIRE_EDSN_PIE_READ_ONLY", "true")
+    ran = cli("pie", "listen")
+    assert (ran.code, ran.out) == (ExitCode.SETUP, "")
+    assert "this client is read-only. Nothing was taken." in ran.err
+
+
+def test_acceptance_is_called_test_here(cli: Cli, pie: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "What the venue calls acceptance is test here." in cli("pie", "doctor", "--environment", "acceptance").err
+    monkeypatch.setenv("GRIDWIRE_EDSN_PIE_ENVIRONMENT", "acceptance")
+    ran = cli("pie", "doctor")
+    assert ran.code == ExitCode.SETUP
+    assert "What the venue calls acceptance is test here." in ran.err
+
+
 def test_what_was_not_understood_is_shown_whole() -> None:
-    unknown = decode(AmqpMessage(b"\x1b[31m{odd", message_id="m"))
-    assert line_of(unknown) == "-  something else: The body is not JSON."
-    assert plain_of(unknown)["body"] == "\x1b[31m{odd"
+    unknown = decode(AmqpMessage(b"\x1b[31m{odd\nends", message_id="m", properties={"n": 1, "b": b"\x00"}))
+    assert line_of(unknown).splitlines() == [
+        "-  something else: The body is not JSON.",
+        "    ?[31m{odd",
+        "    ends",
+        """    properties: {"n": 1, "b": "b'\\\\x00'"}""",
+    ]
+    told = plain_of(unknown)
+    assert (told["body"], told["properties"]) == ("\x1b[31m{odd\nends", {"n": 1, "b": "b'\\x00'"})
+    assert "body_base64" not in told
     assert plain_of(decode(AmqpMessage(17)))["body"] == "17"
     comment = decode(AmqpMessage(b'{"commentId": "C"}'))
     assert line_of(comment) == "-  comment C was created"
     assert plain_of(comment)["ticket_id"] is None
+
+
+def test_a_body_that_is_no_text_is_there_to_the_last_byte() -> None:
+    body = bytes(range(256))
+    unknown = decode(AmqpMessage(body))
+    assert base64.b64decode(plain_of(unknown)["body_base64"]) == body
+    first, *lines = line_of(unknown).splitlines()
+    assert first.startswith("-  something else: ")
+    assert base64.b64decode("".join(line[4:] for line in lines).removeprefix("base64: ")) == body
+    assert max(map(len, lines)) == 164, "a long body is broken into lines"
+    assert json.loads(json.dumps(plain_of(decode(AmqpMessage("\ud800")))))["body_base64"] == "7aCA"
+
+
+def test_listen_prints_what_it_did_not_understand_before_it_takes_it(cli: Cli, pie: Running) -> None:
+    queue = "pie.voorbeeld-energie"
+    pie.do(lambda: pie.venue.broker.publish(queue, AmqpMessage(b"<ticket id='7'/>", message_id="x")))
+    ran = cli("pie", "listen", "--count", "4")
+    assert ran.out.splitlines()[3:] == ["-  something else: The body is not JSON.", "    <ticket id='7'/>"]

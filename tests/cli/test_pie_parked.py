@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,22 @@ def test_the_list_shows_what_why_and_under_which_key(path: Path, capsys: pytest.
     run("list", "--inbox", str(path))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
-    assert lines[1].split()[2:6] == ["ticket", "T-1", "5", "event-1"]
+    assert lines[1].split()[3:7] == ["ticket", "T-1", "5", "event-1"]
     assert lines[1].endswith("ValueError: cannot?be booked")
+
+
+def test_the_list_names_the_zone_of_its_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "inbox.sqlite"
+    inbox = Inbox.open(place)
+    for number, month in ((1, 1), (2, 7)):
+        at = datetime(2026, month, 1, 12, tzinfo=UTC)
+        inbox.store([(f"event-{number}", dump(message(number)))], at=at)
+        inbox.park(f"event-{number}", attempts=5, note="", at=at)
+    inbox.close()
+    run("list", "--inbox", str(place))
+    _, winter, summer = capsys.readouterr().out.splitlines()
+    assert winter.startswith("2026-01-01 13:00:00 CET ")
+    assert summer.startswith("2026-07-01 14:00:00 CEST ")
 
 
 def test_the_list_as_json_holds_no_body(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

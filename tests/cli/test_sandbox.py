@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,31 @@ def test_people_get_lines_to_export_also_with_tls(cli: Cli, monkeypatch: pytest.
     finally:
         ended = finish(process, signal.SIGTERM)
     assert ended.code == ExitCode.DONE
+
+
+def test_partners_in_energie_shows_its_notifications_too() -> None:
+    process = spawn("sandbox", "pie")
+    try:
+        lines = ready(process, "Ctrl-C")
+        assert lines[lines.index("gridwire pie ticket PIE-000001") + 1] == "gridwire pie listen"
+    finally:
+        ended = finish(process, signal.SIGTERM)
+    assert ended.err == "The sandbox has ended; what was in it is gone.\n"
+
+
+def test_without_the_extra_the_missing_broker_is_one_line() -> None:
+    code = "import sys; sys.modules['proton'] = None; from gridwire.cli import main; sys.exit(main(['sandbox', 'pie']))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        lines = ready(process, "Ctrl-C")
+        assert "gridwire pie ticket PIE-000001" in lines
+        assert "gridwire pie listen" not in lines
+    finally:
+        ended = finish(process, signal.SIGTERM)
+    assert ended.err.splitlines()[0] == (
+        "Note: Partners in Energie runs without the broker of its notifications, which needs an extra: pip install "
+        "'gridwire[edsn]'. Tickets and comments are there."
+    )
 
 
 def test_a_sandbox_has_a_journal_of_its_own_that_ends_with_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

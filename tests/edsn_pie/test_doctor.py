@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.edsn_pie import PRODUCTION, TEST, AmqpSettings, EdsnPie, Finding, doctor
 from gridwire.errors import Unconfirmed
+from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
+from gridwire.transport.tls import Network
 from tests.acceptance.edsn_pie.ground import Ground, ground
 from tests.support.keys import rsa_key
 from tests.support.raw_server import answering, http_answer, raw_server
@@ -77,6 +82,48 @@ async def test_an_unusable_key_fails_the_key_and_the_token() -> None:
         findings = await found(await g.client(g.account(private_key=rsa_key(1024))))
         assert (findings["key"].state, findings["token"].state) == ("failed", "failed")
         assert findings["api"].state == "ok"
+        assert findings["broker"] == Finding("broker", "skipped", "there is no token"), "the reason stands once"
+        assert findings["queue"] == Finding("queue", "skipped", "the broker was not reached")
+
+
+async def test_a_key_that_others_can_read_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pie.pem"
+    async with ground() as g:
+        key = g.account().private_key
+        assert isinstance(key, SecretStr)
+        path.write_text(key.get_secret_value())
+        cases: tuple[tuple[int, doctor.State], ...] = (
+            (0o600, "ok"),
+            (0o400, "ok"),
+            (0o640, "warning"),
+            (0o604, "warning"),
+        )
+        for mode, state in cases:
+            path.chmod(mode)
+            finding = (await found(await g.client(g.account(private_key=path))))["key"]
+            said = f"; other users of this machine can read {path} (mode {mode:04o}) and ask for tokens with it: chmod 600 {path}"
+            assert finding == Finding(
+                "key", state, "RSA, 2048 bits, signs by RS256" + (said if state == "warning" else "")
+            )
+        path.chmod(0o600)
+        pie = await g.client(g.account(private_key=path))
+        await pie.warm_up()
+        path.unlink()
+        assert (await found(pie))["key"].state == "ok", "it was read before"
+        path.touch(0o644)
+        monkeypatch.delattr(os, "geteuid")  # as on Windows, whose rights are not in the mode
+        assert doctor._exposed(path) is None
+
+
+async def test_read_only_is_said_where_it_would_refuse_notifications() -> None:
+    async with ground() as g:
+        finding = (await found(await g.client(read_only=True)))["profile"]
+        assert finding.state == "warning"
+        assert finding.text.endswith(
+            "; read_only is set, so notifications are refused: taking one would remove it from the queue"
+        )
+        finding = (await found(await g.client(g.account(amqp=None), read_only=True)))["profile"]
+        assert finding.state == "ok", "there are none to be refused"
 
 
 async def test_an_unreachable_provider_is_a_failure() -> None:
@@ -143,27 +190,89 @@ async def test_broker_and_queue_are_tried_without_taking_a_message() -> None:
             assert not g.venue.broker.connections
 
 
-async def test_what_the_broker_refuses_is_a_failure() -> None:
+async def test_what_the_broker_refuses_is_a_failure_with_what_to_do() -> None:
     async with ground() as g:
         amqp = g.venue.amqp()
         assert amqp is not None
         assert (await found(await g.client(g.account(amqp=None))))["broker"].state == "skipped"
         findings = await found(await g.client(g.account(amqp=replace(amqp, address="pie.nobody"))))
-        assert (findings["broker"].state, findings["queue"].state) == ("ok", "failed")
-        findings = await found(await g.client("pie-service-3"))
-        assert (findings["token"].state, findings["broker"].state, findings["queue"].state) == (
-            "ok",
-            "failed",
-            "skipped",
+        assert findings["broker"].state == "ok"
+        assert findings["queue"].state == "failed"
+        assert findings["queue"].text == (
+            "The broker ended the link: amqp:not-found (no queue 'pie.nobody'). Check that 'pie.nobody' (amqp_address) "
+            "is the name of your queue, letter for letter, and that the service account has the AMQP consumer role for it."
         )
+        findings = await found(await g.client("pie-service-3"))
+        assert findings["token"].state == "ok"
+        assert findings["queue"] == Finding("queue", "skipped", "the broker was not reached")
+        assert findings["broker"].state == "failed"
+        said = re.fullmatch(
+            rf"The login with PLAIN failed: .+ The broker 127\.0\.0\.1:{amqp.port} offers PLAIN, XOAUTH2, OAUTHBEARER, and was "
+            r"given the token by amqp_auth = plain_token\. The token by its own claims is valid until [0-9: -]+ UTC, names "
+            r"'.+' as its subject.*\. Whether its signature is good cannot be told from here\. Ask EDSN whether the service "
+            r"account has the AMQP consumer role of pie\.voorbeeld-energie, and how the broker wants the token\.",
+            findings["broker"].text,
+        )
+        assert said, findings["broker"].text
         findings = await found(await g.client(g.account(amqp=replace(amqp, port=1))))
         assert findings["broker"].state == "failed"
+        assert findings["broker"].text.endswith(
+            "Check amqp_host and amqp_port (127.0.0.1:1), and whether a firewall lets this machine through."
+        )
+        assert g.venue.broker is not None
+        g.venue.broker.knobs.mechanisms = ("GSSAPI",)
+        assert (await found(await g.client()))["broker"].text == (
+            "The broker does not offer PLAIN; it offers GSSAPI. Nothing secret was sent. Set amqp_auth to a way that is "
+            "offered."
+        )
+
+
+def failure(cause: Cause, stage: Stage, *, condition: str = "", outcome: int | None = None) -> AmqpFailure:
+    named = Condition(condition) if condition else None
+    return AmqpFailure("No.", stage=stage, cause=cause, condition=named, outcome=outcome)
+
+
+_AMQP = AmqpSettings("broker.example", "q")
+_ELSEWHERE = "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
+
+
+def test_what_to_do_depends_on_how_the_login_or_the_queue_failed() -> None:
+    def login(why: AmqpFailure) -> str:
+        return doctor._login_advice(why, "broker.example:5671", _AMQP, SecretStr("opaque"))
+
+    assert login(failure("outcome", "sasl", outcome=3)) == "Ask EDSN's service desk."
+    assert login(failure("condition", "open", condition="amqp:connection:redirect")) == _ELSEWHERE
+    assert login(failure("condition", "open", condition="amqp:unauthorized-access")) == (
+        "The broker broker.example:5671 was given the token by amqp_auth = plain_token. The token is opaque, so nothing can "
+        "be told from it here. Ask EDSN whether the service account has the AMQP consumer role of q, and how the broker "
+        "wants the token."
+    )
+    assert login(failure("null_source", "sasl")) == (
+        "The broker broker.example:5671 seems to take no token by a claim (CBS): set amqp_auth to another way."
+    )
+    queue = doctor._queue_advice
+    assert queue(failure("condition", "attach", condition="amqp:link:redirect"), _AMQP) == _ELSEWHERE
+    assert queue(failure("null_source", "attach"), _AMQP).startswith("Check that 'q' (amqp_address) is the name")
+    assert queue(failure("timeout", "attach"), _AMQP) == "Try again; if it stays so, ask EDSN's service desk."
+
+
+async def test_a_broker_whose_certificate_proves_nothing_is_a_failure_with_what_to_do() -> None:
+    async with ground(tls=True) as g:
+        amqp = g.venue.amqp()
+        assert amqp is not None
+        pie = await g.client()
+        token = await pie._identity.get()
+        account = g.account(amqp=replace(amqp, tls=True))
+        (broker, _) = await doctor._broker(token, Network(), account, lambda: None)
+        assert broker.state == "failed"
+        assert broker.text.endswith("Check amqp_host, or give the broker's authority in ca_bundle.")
 
 
 async def test_a_token_is_not_shown_to_a_broker_before_that_is_confirmed() -> None:
     profile = replace(PRODUCTION, amqp=AmqpSettings("broker.example.invalid", "q"))
-    async with ground() as g, EdsnPie(replace(g.account(), profile=profile)) as pie:
-        broker = await doctor._broker(pie._network, pie._identity, pie._account, refuse)
+    async with ground() as g:
+        token = await g.pie._identity.get()
+        broker = await doctor._broker(token, Network(), replace(g.account(), profile=profile), refuse)
         assert broker == [
             Finding("broker", "failed", "not yet"), Finding("queue", "skipped", "the broker was not reached")
         ]  # fmt: skip

@@ -104,8 +104,11 @@ def test_the_environment_reads_like_the_settings(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=PREFIX + "ENVIRONMENT"):
+    with pytest.raises(ConfigurationError, match=PREFIX + "ENVIRONMENT") as caught:
         account_of(settings(environment=None))
+    assert "money" not in str(caught.value), "nothing here is paid"
+    with pytest.raises(ConfigurationError, match=r"What the venue calls acceptance is test here\."):
+        account_of(settings(environment="acceptance"))
     with pytest.raises(ConfigurationError, match=PREFIX + "CLIENT_ID"):
         account_of(settings(client_id=None))
     with pytest.raises(ConfigurationError, match=f"{PREFIX}IDP_URL, {PREFIX}REST_URL"):
@@ -190,7 +193,7 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"amqp_host": "[b]", "amqp_address": "q"}, "a name alone"),
         ({"amqp_host": "[2001:db8::1", "amqp_address": "q"}, "a name alone"),
         ({"amqp_host": "b", "amqp_address": "q\n"}, "control characters"),
-        ({"amqp_host": "b", "amqp_address": "q", "amqp_port": 0}, "between 1 and 65535"),
+        ({"amqp_host": "b", "amqp_address": "q", "amqp_port": 0}, "amqp_port must be between 1 and 65535"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_auth": "digest"}, "one of plain_token, xoauth2, oauthbearer, cbs, auto, not"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_username": ""}, "must not be empty"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_credit": 0}, "between 1 and 10000"),
@@ -229,14 +232,21 @@ def test_an_account_shows_no_key() -> None:
 async def test_production_asks_for_confirmation_before_an_assertion_is_made() -> None:
     account = Account(PRODUCTION, "pie", SecretStr(PEM))
     async with EdsnPie(account) as pie:
-        with pytest.raises(Unconfirmed, match=r"'audience' is only of medium confidence.*Nothing was sent"):
+        with pytest.raises(Unconfirmed, match=r"'audience' is only of medium confidence.*Nothing was sent") as caught:
             await pie.token()
+        assert f"set {PREFIX}CONFIRMED=audience,scope,assertion, or pass" in str(caught.value)
+    with_broker = replace(account, profile=replace(PRODUCTION, amqp=AmqpSettings("broker.example.nl", "q")))
+    async with EdsnPie(with_broker, confirmed=["scope"]) as pie:
+        with pytest.raises(Unconfirmed, match=f"set {PREFIX}CONFIRMED=scope,audience,assertion,amqp_auth, or pass"):
+            pie.notifications()
     async with EdsnPie(account, confirmed=["audience"]) as pie:
         with pytest.raises(Unconfirmed, match="'scope'"):
             await pie.get_ticket("1")
     async with EdsnPie(account, confirmed=["audience", "scope", "assertion"]) as pie:
         with pytest.raises(ConfigurationError, match="is damaged"):
             await pie.token()
+    with pytest.raises(ConfigurationError, match=r"like confirmed=\['audience'\], not a text alone"):
+        EdsnPie(account, confirmed="audience")
     with pytest.raises(ConfigurationError, match="the fields that can be confirmed are: amqp_auth"):
         EdsnPie(account, confirmed=["audiance"])
     async with EdsnPie(replace(account, profile=TEST)) as pie:

@@ -136,6 +136,21 @@ def test_ctrl_c_ends_the_bridge_and_another_start_writes_what_came_meanwhile(tmp
     assert (tmp_path / "tickets" / "ticket-PIE-000002" / f"comment-{comment}.json").exists()
 
 
+def test_what_is_not_set_up_ends_the_bridge_with_a_sentence_and_the_code_of_the_command_line() -> None:
+    from gridwire.sync import Sandbox
+
+    code, out, errors = ended(start("ticket_folder.py", "tickets", "--env", GRIDWIRE_EDSN_PIE_ENVIRONMENT=""))
+    assert (code, out, errors.count("\n")) == (5, "", 1)
+    assert errors.startswith(
+        "Error: No environment is chosen, and there is no default. Set GRIDWIRE_EDSN_PIE_ENVIRONMENT"
+    )
+    with Sandbox("edsn_pie") as box:
+        described = box.describe()["venues"]["edsn_pie"]["env"] | {"GRIDWIRE_EDSN_PIE_READ_ONLY": "true"}
+        code, out, errors = ended(start("ticket_folder.py", "tickets", "--env", **described))
+    assert (code, out, errors.count("\n")) == (5, "", 1)
+    assert "this client is read-only" in errors
+
+
 def test_ctrl_c_makes_the_bot_withdraw_its_bids() -> None:
     process = start("two_sided_bot.py", "--seconds", "600")
     assert process.stdout is not None

@@ -20,6 +20,7 @@ from gridwire.errors import InvalidInput, WrongLoop
 from gridwire.outcome import Accepted, Intent, OrderRef, Rejected
 from gridwire.sync import bridge as module
 from gridwire.sync.bridge import Bridge
+from tests.sync.conftest import interrupt_main
 
 INTENT = Intent("epias_stp", "bid_save", "key-1", datetime(2026, 12, 1, tzinfo=UTC))
 
@@ -32,11 +33,6 @@ def opened(client: Any = None) -> Iterator[Bridge]:
         yield bridge
     finally:
         bridge.close()
-
-
-def interrupt_main() -> None:
-    """What Ctrl-C does."""
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def threads() -> list[str]:

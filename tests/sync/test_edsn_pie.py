@@ -17,6 +17,7 @@ from gridwire.errors import InvalidInput, WrongLoop
 from gridwire.sandbox.edsn_pie.venue import ORGANISATION
 from gridwire.sync import EdsnPie, Sandbox
 from gridwire.sync.notifications import Consumer, Received
+from tests.sync.conftest import interrupt_main
 
 TICKET = "PIE-000001"
 
@@ -58,7 +59,9 @@ def test_settings_make_a_blocking_client_too(box: Sandbox, monkeypatch: pytest.M
 
 
 def test_the_face_has_the_parameters_of_the_async_client() -> None:
-    for name in ("__init__", "get_ticket", "list_comments", "get_comment", "fetch"):
+    names = [name for name, method in vars(edsn_pie.EdsnPie).items() if name[0] != "_" and callable(method)]
+    assert {"get_ticket", "run", "notifications", "examine", "warm_up", "token"} <= set(names)
+    for name in ("__init__", *names):
         ours, theirs = getattr(EdsnPie, name), getattr(edsn_pie.EdsnPie, name)
         assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
 
@@ -139,6 +142,24 @@ def test_run_calls_a_plain_handler_until_the_client_is_closed(box: Sandbox) -> N
     thread.join(10)
     assert not thread.is_alive()
     assert sorted(seen) == ["PIE-000001", "PIE-000002", "PIE-000003"]
+
+
+def test_ctrl_c_while_waiting_says_what_is_true_of_notifications(box: Sandbox) -> None:
+    with EdsnPie(box.edsn_pie) as pie, pie.notifications() as stream:
+        assert len(tickets(stream, 3)) == 3
+        threading.Timer(0.05, interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            stream.next()
+        assert caught.value.__notes__ == [
+            "gridwire cancelled the call of EdsnPie that was under way. Nothing was changed at the venue; a notification that "
+            "you were not done with comes again."
+        ]
+        held = box.venue("edsn_pie").board.open_ticket("Nieuw", organisation=ORGANISATION)
+        item = next(item for item in stream if isinstance(item, Received))
+        with pytest.raises(KeyboardInterrupt), item:
+            raise KeyboardInterrupt
+    with EdsnPie(box.edsn_pie) as pie, pie.notifications() as stream:
+        assert tickets(stream, 1) == [held], "it was given back"
 
 
 def test_what_ends_the_stream_is_raised_here_too(box: Sandbox) -> None:

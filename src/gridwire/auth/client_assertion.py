@@ -29,6 +29,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 from pydantic import SecretStr
 
 from gridwire import clock
+from gridwire.auth.key_kinds import complaint
 from gridwire.errors import ConfigurationError, TransportError
 from gridwire.observe.redact import excerpt, one_line
 from gridwire.transport.exchange import Flow, Request, Response
@@ -99,27 +100,26 @@ def load_key(source: SecretStr | Path | PrivateKey, passphrase: SecretStr | None
     """
     if isinstance(source, Path):
         try:
-            data = source.read_bytes()
-        except OSError as error:
-            raise ConfigurationError(f"The private key in {source} cannot be read: {error.strerror}.") from None
-        return _checked(_parsed(data, passphrase, f"in {source}"))
+            data = source.expanduser().read_bytes()
+        except (OSError, ValueError, RuntimeError) as error:  # a zero byte; nobody's home folder
+            why = getattr(error, "strerror", None) or "it is no path"
+            raise ConfigurationError(
+                f"The private key in {source} cannot be read: {why}. Check the path (private_key_file), and that the user "
+                "who runs this program may read the file. Nothing was sent."
+            ) from None
+        return _checked(_parsed(data, passphrase, source))
     if isinstance(source, SecretStr):
         text = source.get_secret_value()
-        return _checked(_parsed(text.encode("utf-8", "replace"), passphrase, "given as text"))
+        return _checked(_parsed(text.encode("utf-8", "replace"), passphrase, None))
     return _checked(source)
 
 
-def _parsed(data: bytes, passphrase: SecretStr | None, where: str) -> Any:
+def _parsed(data: bytes, passphrase: SecretStr | None, file: Path | None) -> Any:
+    where = f"in {file}" if file is not None else "given as text"
+    what_else = complaint(data, file)
+    if what_else is not None:
+        raise ConfigurationError(f"The private key {where} {what_else}. Nothing was sent.")
     pem = data.replace(b"\\r", b"").replace(b"\\n", b"\n").strip()
-    if b"-----BEGIN" not in pem:
-        raise ConfigurationError(
-            f"The private key {where} is not PEM: it must begin with -----BEGIN PRIVATE KEY-----. If this is a path, give "
-            "it as private_key_file. Nothing was sent."
-        )
-    if b"PUBLIC KEY-----" in pem or (b"CERTIFICATE-----" in pem and b"PRIVATE KEY-----" not in pem):
-        raise ConfigurationError(
-            f"The key {where} is a public one; the private key of the service account is needed. Nothing was sent."
-        )
     phrase = passphrase.get_secret_value().encode() if passphrase is not None else None
     try:
         return load_pem_private_key(pem, phrase)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     one sentence and the code of a missing setup, 5.
     """
     _take_any_letter()
+    _have_stderr()
     try:
         with handled(own_process=arguments is None):
             try:
@@ -33,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:
         return 130
+
+
+def _have_stderr() -> None:
+    """Where stderr was closed (``2>&-``) notes go nowhere: ``print`` and rich would put them among the results."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
 
 
 def _take_any_letter() -> None:

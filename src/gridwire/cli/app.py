@@ -83,7 +83,7 @@ def run(arguments: list[str]) -> int:
     except ReaderGone:
         return ExitCode.DONE
     except StdoutFull as error:
-        tell(f"The result could not be written to stdout: {error}.", label="Error", style="red")
+        tell(f"The result could not be written to stdout: {error}. {error.then}".rstrip(), label="Error", style="red")
         return ExitCode.FAILED
     except GridwireError as error:
         _trace(debug)

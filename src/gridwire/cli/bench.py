@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gridwire.cli.output import need_stdout
+
 app: typer.Typer = typer.Typer(help="Measure gridwire on this machine.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -15,6 +17,7 @@ def imports(json: Annotated[bool, typer.Option("--json", help="Print one JSON ob
     """Time the imports and count the base install, beside their budgets. Exit code 1 if one is broken."""
     from gridwire.bench.__main__ import main
 
+    need_stdout()
     raise typer.Exit(main(["imports", *(["--json"] if json else [])]))
 
 
@@ -31,6 +34,7 @@ def orders(
     """
     from gridwire.bench.__main__ import main
 
+    need_stdout()
     words = ["orders", "--orders", str(count), "--rounds", str(rounds), *(["--json"] if json else [])]
     raise typer.Exit(main([*words, *(["--plot", str(plot)] if plot is not None else [])]))
 
@@ -44,5 +48,6 @@ def amqp(
     """Count notifications per second of processor time, beside proton's own Container. Exit code 1 below 1.5 times."""
     from gridwire.bench.__main__ import main
 
+    need_stdout()
     words = ["amqp", "--messages", str(messages), "--rounds", str(rounds), *(["--json"] if json else [])]
     raise typer.Exit(main(words))

@@ -11,6 +11,7 @@ from gridwire.errors import (
     GridwireError,
     InvalidInput,
     JournalError,
+    ReadOnly,
     SecurityError,
 )
 
@@ -39,6 +40,8 @@ class ExitCode(IntEnum):
 
 def code_of(error: GridwireError) -> ExitCode:
     """The exit code of a command that ended with ``error``."""
+    if isinstance(error, ReadOnly):  # it was the settings that said so, and not the command line
+        return ExitCode.SETUP
     if isinstance(error, InvalidInput):
         return ExitCode.BAD_INPUT
     if isinstance(error, AuthUnavailable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from gridwire.observe.events import Event
 
 
-def choice(*values: str, help: str) -> Any:
-    """An option that takes one of ``values``, in capitals or not."""
+def choice(*values: str, help: str, also: Mapping[str, str] | None = None) -> Any:
+    """An option that takes one of ``values``, in capitals or not. ``also`` has names that others use, with the value meant."""
 
     def check(value: str | None) -> str | None:
         if value is not None and value.lower() not in values:
-            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}. Nothing was sent.")
+            ours = (also or {}).get(value.lower())
+            hint = f" What the venue calls {value} is {ours} here." if ours else ""
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(values)}.{hint} Nothing was sent.")
         return value and value.lower()
 
     return typer.Option(metavar="|".join(values), callback=check, help=help)

@@ -37,7 +37,14 @@ class ReaderGone(Exception):
 
 
 class StdoutFull(Exception):
-    """What stdout leads to takes nothing more, a full disk for one. The text says why."""
+    """What stdout leads to takes nothing (more): a full disk, or nothing at all. The text says why.
+
+    ``then`` says what that means for what was to be written, where a command knows it.
+    """
+
+    def __init__(self, why: str, then: str = "") -> None:
+        super().__init__(why)
+        self.then = then
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,15 @@ def out(text: str) -> None:
         print(text, flush=True)
 
 
+def need_stdout(then: str = "") -> None:
+    """Raise `StdoutFull` where stdout was closed before the command began (``>&-``): ``print`` would drop all in silence."""
+    if sys.stdout is None:
+        raise StdoutFull("it is closed", then)
+
+
 @contextlib.contextmanager
 def _stdout() -> Iterator[None]:
+    need_stdout()
     try:
         yield
     except OSError as error:

@@ -21,10 +21,11 @@ _LAST_PORT = 65_535
 
 TITLES = {"epias_stp": "EPİAŞ STP", "edsn_pie": "EDSN Partners in Energie", "siooi": "АС СиОИ"}
 _TRY = {
-    "epias_stp": "gridwire stp contracts",
-    "edsn_pie": "gridwire pie ticket PIE-000001",
-    "siooi": 'gridwire siooi submit "$(dirname "$GRIDWIRE_SIOOI_SCHEMAS")/documents" --wait',
+    "epias_stp": ["gridwire stp contracts"],
+    "edsn_pie": ["gridwire pie ticket PIE-000001"],
+    "siooi": ['gridwire siooi submit "$(dirname "$GRIDWIRE_SIOOI_SCHEMAS")/documents" --wait'],
 }
+_WITH_BROKER = "gridwire pie listen"
 _WITH_JOURNAL = ("epias_stp", "siooi")
 """Venues whose clients write down what they send: a folder for orders, a file for uploads."""
 
@@ -77,6 +78,13 @@ async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json:
             box = await stack.enter_async_context(Sandbox(*ordered, tls=tls, seed=seed, ports=ports))
         except OSError as error:
             raise ConfigurationError(cannot_listen(port, sum(taken), error)) from None
+        if "edsn_pie" in ordered and box.venue("edsn_pie").broker is None:
+            tell(
+                "Partners in Energie runs without the broker of its notifications, which needs an extra: pip install "
+                "'gridwire[edsn]'. Tickets and comments are there.",
+                label="Note",
+                style="yellow",
+            )
         described = box.describe()
         # A journal that outlived the venue would list bids and documents that no venue has, and stand in their way.
         journals = await asyncio.to_thread(tempfile.mkdtemp, prefix="gridwire-sandbox-journal-")
@@ -110,5 +118,5 @@ def introduce(venues: dict[str, dict[str, dict[str, str]]]) -> None:
     lines += ["", "In another terminal, export its settings and look around:", ""]
     for name, venue in venues.items():
         lines += [f"export {setting}={shlex.quote(value)}" for setting, value in venue["env"].items()]
-        lines.append(_TRY[name])
+        lines += [*_TRY[name], *([_WITH_BROKER] if "amqp" in venue["urls"] else [])]
     out("\n".join([*lines, "", "Ctrl-C ends it; everything is in memory and gone then."]))

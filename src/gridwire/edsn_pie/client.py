@@ -37,6 +37,9 @@ ENOUGH_LIFE_S = 120.0
 """A connection to the broker begins with a token that has this long to live, or it would be changed at once."""
 
 
+_FOR_A_TOKEN = ("audience", "scope", "assertion")
+
+
 class EdsnPie:
     """A service account at Partners in Energie, as an async context manager bound to the event loop it was opened on.
 
@@ -148,6 +151,7 @@ class EdsnPie:
             self._account,
             network=self._network,
             confirmed=self._confirmed,
+            read_only=self._read_only,
             allow_broker=partial(self._require, "amqp_auth", use="log in at the broker"),
         )
 
@@ -209,17 +213,18 @@ class EdsnPie:
             raise ReadOnly(
                 "Taking a notification removes it from the queue, and this client is read-only. Nothing was taken."
             )
+        # Before the broker is looked for: a sandbox without the extra has none, and naming one would not help.
+        from gridwire.edsn_pie.consumer import Consumer
+        from gridwire.edsn_pie.link import TokenSource
+
         amqp = self.profile.amqp
         if amqp is None:
             raise ConfigurationError(
                 "No broker is named: set amqp_host and amqp_address to the host and the queue that EDSN told you. Nothing "
                 "was taken."
             )
-        self._allow_token()
-        self._require("amqp_auth", use="take notifications")
-        from gridwire.edsn_pie.consumer import Consumer
-        from gridwire.edsn_pie.link import TokenSource
-
+        self._http.check_open()
+        self._require(*_FOR_A_TOKEN, "amqp_auth", use="take notifications")
         chosen = options or ConsumerOptions()
         consumer = Consumer(
             amqp,
@@ -280,10 +285,11 @@ class EdsnPie:
 
     def _allow_token(self) -> None:
         self._http.check_open()
-        self._require("audience", "scope", "assertion", use="ask for a token")
+        self._require(*_FOR_A_TOKEN, use="ask for a token")
 
     def _require(self, *fields: str, use: str) -> None:
         settings.require_confirmed(
+            variable=PREFIX + "CONFIRMED",
             venue="EDSN Partners in Energie",
             environment=self.profile.environment,
             facts=self.profile.facts,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
@@ -14,11 +17,14 @@ from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
 from gridwire.edsn_pie import rules
 from gridwire.edsn_pie.claims import claims as claims_in
+from gridwire.edsn_pie.claims import shown as claims_shown
 from gridwire.edsn_pie.claims import time_of
 from gridwire.edsn_pie.identity import Identity, Token
-from gridwire.edsn_pie.profile import Account, Profile
+from gridwire.edsn_pie.profile import Account, AmqpSettings, Profile
+from gridwire.edsn_pie.reconnect import Action, action_on
 from gridwire.errors import GridwireError
 from gridwire.observe.redact import excerpt, mask
+from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.exchange import Request, Response, Send
 from gridwire.transport.tls import Network
 
@@ -48,6 +54,7 @@ async def examine(
     *,
     network: Network,
     confirmed: Collection[str],
+    read_only: bool,
     allow_broker: Callable[[], None],
 ) -> list[Finding]:
     """Look at key, clock, identity provider, token, API and broker, in this order. Raises nothing that they do.
@@ -55,23 +62,30 @@ async def examine(
     ``allow_broker`` raises where the token must not be shown to the broker yet (`Unconfirmed`).
     """
     profile = account.profile
-    return [
-        _facts(profile, confirmed),
+    found = [
+        _facts(profile, confirmed, read_only),
         await _key(identity, account),
         await _reach(send, "identity provider", profile.idp_url),
         await _metadata(send, profile),
-        *await _token(identity, profile),
+    ]
+    token, told = await _token(identity, profile)
+    return [
+        *found,
+        *told,
         await _reach(send, "api", profile.rest_url),
-        *await _broker(network, identity, account, allow_broker),
+        *await _broker(token, network, account, allow_broker),
     ]
 
 
-def _facts(profile: Profile, confirmed: Collection[str]) -> Finding:
+def _facts(profile: Profile, confirmed: Collection[str], read_only: bool) -> Finding:
     open_ = sorted(set(profile.facts) - set(confirmed))
-    where = f"environment {profile.environment}, identity provider {profile.idp_url}, API {profile.rest_url}"
-    if not open_:
-        return Finding("profile", "ok", where)
-    return Finding("profile", "warning", f"{where}; not confirmed with EDSN: {', '.join(open_)}")
+    text = f"environment {profile.environment}, identity provider {profile.idp_url}, API {profile.rest_url}"
+    if open_:
+        text += f"; not confirmed with EDSN: {', '.join(open_)}"
+    refused = read_only and profile.amqp is not None
+    if refused:
+        text += "; read_only is set, so notifications are refused: taking one would remove it from the queue"
+    return Finding("profile", "warning" if open_ or refused else "ok", text)
 
 
 async def _key(identity: Identity, account: Account) -> Finding:
@@ -80,8 +94,24 @@ async def _key(identity: Identity, account: Account) -> Finding:
     except GridwireError as error:
         return Finding("key", "failed", str(error))
     algorithm = account.profile.assertion.algorithm
-    what = "a signer" if callable(key) else describe_key(key)
-    return Finding("key", "ok", f"{what}, signs by {algorithm}")
+    text = f"{'a signer' if callable(key) else describe_key(key)}, signs by {algorithm}"
+    exposed = _exposed(account.private_key) if isinstance(account.private_key, Path) else None
+    return Finding("key", "ok" if exposed is None else "warning", text if exposed is None else f"{text}; {exposed}")
+
+
+def _exposed(file: Path) -> str | None:
+    """A sentence if other users of this machine can read the key's file."""
+    if not hasattr(os, "geteuid"):
+        return None  # Windows keeps rights elsewhere
+    try:
+        rights = stat.S_IMODE(file.expanduser().stat().st_mode)
+    except OSError:
+        return None  # it was removed after the key was read, and nobody can read it now
+    if not rights & (stat.S_IRGRP | stat.S_IROTH):
+        return None
+    return (
+        f"other users of this machine can read {file} (mode {rights:04o}) and ask for tokens with it: chmod 600 {file}"
+    )
 
 
 async def _reach(send: Send, name: str, url: str) -> Finding:
@@ -135,18 +165,18 @@ def _plain(value: object) -> str:
     return mask("".join(letter if letter.isprintable() else "?" for letter in text))[:200]
 
 
-async def _token(identity: Identity, profile: Profile) -> list[Finding]:
+async def _token(identity: Identity, profile: Profile) -> tuple[Token | None, list[Finding]]:
     try:
         token = await identity.get()
     except GridwireError as error:
-        return [Finding("token", "failed", str(error)), Finding("claims", "skipped", "there is no token")]
+        return None, [Finding("token", "failed", str(error)), Finding("claims", "skipped", "there is no token")]
     grant = token.grant
     warning = rules.scope_warning(grant, profile.scope)
     life = f"lives {grant.life_s:.0f} s{' (assumed: none was named)' if grant.life_assumed else ''}"
     scope = "no scope named" if grant.scope is None else f"scope {grant.scope!r}"
     state: State = "warning" if warning or grant.life_assumed else "ok"
     text = f"{life}, {scope}" + (f"; {warning}" if warning else "")
-    return [Finding("token", state, text), _claims(token)]
+    return token, [Finding("token", state, text), _claims(token)]
 
 
 def _claims(token: Token) -> Finding:
@@ -162,22 +192,27 @@ def _claims(token: Token) -> Finding:
     return Finding("claims", "ok", ", ".join(shown) + (f"; further claims: {', '.join(hidden)}" if hidden else ""))
 
 
-async def _broker(network: Network, identity: Identity, account: Account, allow: Callable[[], None]) -> list[Finding]:
+async def _broker(token: Token | None, network: Network, account: Account, allow: Callable[[], None]) -> list[Finding]:
     """Log in and attach to the queue without asking for a message, so that none is taken."""
     amqp = account.profile.amqp
     if amqp is None:
         return [Finding("broker", "skipped", "no broker is named (amqp_host, amqp_address): REST alone")]
     no_queue = Finding("queue", "skipped", "the broker was not reached")
-    token = SecretStr("")
     try:
         allow()
         from gridwire.edsn_pie import link
-
-        token = SecretStr((await identity.get()).value)
-        user = amqp.username or account.client_id
-        client = await link.log_in(amqp, link.broker_of(amqp), user, network, token)
     except GridwireError as error:
-        return [Finding("broker", "failed", _without(token, error)), no_queue]
+        return [Finding("broker", "failed", str(error)), no_queue]
+    if token is None:
+        return [Finding("broker", "skipped", "there is no token"), no_queue]
+    broker, secret = link.broker_of(amqp), SecretStr(token.value)
+    try:
+        client = await link.log_in(amqp, broker, amqp.username or account.client_id, network, secret)
+    except AmqpFailure as failure:
+        advice = _login_advice(failure, str(broker), amqp, secret)
+        return [Finding("broker", "failed", f"{_without(secret, failure)} {advice}"), no_queue]
+    except GridwireError as error:
+        return [Finding("broker", "failed", _without(secret, error)), no_queue]
     over = "over TLS" if amqp.tls else "without TLS, on this machine"
     offered = ", ".join(client.offered) or "no mechanism"
     found = [
@@ -193,11 +228,46 @@ async def _broker(network: Network, identity: Identity, account: Account, allow:
             taker=lambda _delivery, _data: None,  # no credit is given, so nothing comes
         )
         found.append(Finding("queue", "ok", f"{amqp.address} can be read; no message was asked for"))
-    except GridwireError as error:
-        found.append(Finding("queue", "failed", _without(token, error)))
+    except AmqpFailure as failure:
+        found.append(Finding("queue", "failed", f"{_without(secret, failure)} {_queue_advice(failure, amqp)}"))
     finally:
         await client.close(CLOSE_S)
     return found
+
+
+def _login_advice(failure: AmqpFailure, broker: str, amqp: AmqpSettings, token: SecretStr) -> str:
+    """What to do about a login that failed, with what the broker offered and what the token says of itself."""
+    match action_on(failure):
+        case Action.NEW_LOGIN:
+            offered = f" offers {', '.join(failure.offered)}, and" if failure.offered else ""
+            return (
+                f"The broker {broker}{offered} was given the token by amqp_auth = {amqp.auth}. "
+                f"{claims_shown(token.get_secret_value(), clock.now())} Ask EDSN whether the service account has the AMQP consumer role of "
+                f"{amqp.address}, and how the broker wants the token."
+            )
+        case Action.STOP_MECHANISM:
+            return "Set amqp_auth to a way that is offered."
+        case Action.STOP_CLAIM:
+            return f"The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way."
+        case Action.STOP_TLS:
+            return "Check amqp_host, or give the broker's authority in ca_bundle."
+        case Action.STOP_REDIRECT:
+            return "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
+        case Action.STOP_BROKER:
+            return "Ask EDSN's service desk."
+    return f"Check amqp_host and amqp_port ({broker}), and whether a firewall lets this machine through."
+
+
+def _queue_advice(failure: AmqpFailure, amqp: AmqpSettings) -> str:
+    match action_on(failure):
+        case Action.STOP_QUEUE:
+            return (
+                f"Check that {amqp.address!r} (amqp_address) is the name of your queue, letter for letter, and that the "
+                "service account has the AMQP consumer role for it."
+            )
+        case Action.STOP_REDIRECT:
+            return "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
+    return "Try again; if it stays so, ask EDSN's service desk."
 
 
 def _without(token: SecretStr, error: GridwireError) -> str:

@@ -336,7 +336,7 @@ class QueueLink:
                     f"queue, and how the broker wants the token (now: {self._settings.auth}). {kept}"
                 )
             case Action.STOP_MECHANISM:
-                return EdsnConfigError(f"{failure} Set amqp auth to one that is offered. {kept}")
+                return EdsnConfigError(f"{failure} Set amqp_auth to one that is offered. {kept}")
             case Action.STOP_CLAIM:
                 return EdsnConfigError(
                     f"{failure} The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way. {kept}"

@@ -107,6 +107,11 @@ TABLE: tuple[Row, ...] = (
 )
 
 
+def action_on(failure: AmqpFailure) -> Action:
+    """What the table asks for."""
+    return next(row.action for row in TABLE if row.fits(failure))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What to do now. ``pause_s`` and ``new_token`` mean something only where ``stop`` is None."""
@@ -142,7 +147,7 @@ class Reconnect:
             self._attempt = 0
             self._renewed = False
             self._away_since = None
-        action = next(row.action for row in TABLE if row.fits(failure))
+        action = action_on(failure)
         if action is Action.NEW_LOGIN:
             if self._login_repeated:
                 return Verdict(stop=action)

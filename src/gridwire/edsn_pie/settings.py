@@ -92,6 +92,20 @@ _POINTERS = {
 _AMQP = {f"amqp_{f.name}": f.name for f in fields(AmqpSettings)}
 
 
+_EDSN_SAYS = {"acceptance": "test", "acc": "test", "acceptatie": "test", "productie": "production"}
+"""What EDSN calls its environments, in the portal and in its guides."""
+
+
+def environment_of(settings: PieSettings) -> str:
+    """The environment that is set. Raises `ConfigurationError`."""
+    return check_environment(
+        settings.environment,
+        setting=PREFIX + "ENVIRONMENT",
+        production="the tickets and the queue of your organisation",
+        also=_EDSN_SAYS,
+    )
+
+
 def account_of(settings: PieSettings) -> Account:
     """The account that ``settings`` describe. Raises `ConfigurationError` that names what is missing or contradictory."""
     profile = _profile(settings)
@@ -115,7 +129,7 @@ def usual_inbox(settings: PieSettings) -> Path:
     """
     if isinstance(settings.inbox, str) and settings.inbox:
         return Path(settings.inbox)
-    environment = check_environment(settings.environment, setting=PREFIX + "ENVIRONMENT")
+    environment = environment_of(settings)
     for name in ("client_id", "amqp_address"):
         if not getattr(settings, name):
             raise ConfigurationError(
@@ -126,7 +140,7 @@ def usual_inbox(settings: PieSettings) -> Path:
 
 
 def _profile(settings: PieSettings) -> Profile:
-    environment = check_environment(settings.environment, setting=PREFIX + "ENVIRONMENT")
+    environment = environment_of(settings)
     named = _given(settings, {f.name: f.name for f in fields(Profile) if f.name != "environment"})
     if environment == "sandbox":
         missing = [name for name in ("idp_url", "rest_url") if name not in named]

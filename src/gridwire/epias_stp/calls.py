@@ -25,7 +25,7 @@ from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.models import StpModel, StpRequest
 from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
-from gridwire.epias_stp.profile import Profile
+from gridwire.epias_stp.profile import PREFIX, Profile
 from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
 from gridwire.intents.guard import Guard
 from gridwire.intents.journal import Journal, line
@@ -446,6 +446,7 @@ class Caller:
             raise ReadOnly(f"{operation} would change something, and this client is read-only. Nothing was sent.")
         fields = ("engine_path", "service", *(("quantity_unit",) if operation.name.startswith("bid_") else ()))
         require_confirmed(
+            variable=PREFIX + "CONFIRMED",
             venue="EPİAŞ STP",
             environment=self.profile.environment,
             facts=self.profile.facts,

@@ -42,6 +42,9 @@ SLICE_S = 0.5
 INTERRUPT_S = 5.0
 """How long an interrupted call is given to end before the interruption goes on without it."""
 
+WRITES = "If it was a write and its bytes had left, unknown() names it: look at the venue before sending it again."
+"""What it means that a call was cut off, for a client that writes."""
+
 CLOSE_S = 30.0
 """How long closing waits for the client to let go of its connections."""
 
@@ -51,8 +54,9 @@ _log = logging.getLogger("gridwire.sync")
 class _Call(Generic[T]):
     """One call. Made by the calling thread, run on the loop; only the loop changes it, but for ``abandoned``."""
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], keep: Callable[[T], None]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], keep: Callable[[T], None], cut: str) -> None:
         self.done = threading.Event()
+        self._cut = cut
         self._work = work
         self._keep = keep
         self._task: asyncio.Task[Any] | None = None
@@ -95,18 +99,19 @@ class _Call(Generic[T]):
         if self.error is not None:
             raise self.error
         if not self._results:
-            raise WrongLoop(
-                "The client was closed while this call was under way. If it was a write and its bytes had left, unknown() "
-                "names it: look at the venue before sending it again."
-            )
+            raise WrongLoop(f"The client was closed while this call was under way. {self._cut}")
         return self._results[0]
 
 
 class Bridge:
-    """The loop of one client. ``client`` is entered and left on it, in one task."""
+    """The loop of one client. ``client`` is entered and left on it, in one task.
 
-    def __init__(self, client: AbstractAsyncContextManager[Any]) -> None:
+    ``cut`` says what it means for the user that a call was cut off, by Ctrl-C or because the client was closed.
+    """
+
+    def __init__(self, client: AbstractAsyncContextManager[Any], *, cut: str = WRITES) -> None:
         self._client = client
+        self._cut = cut
         self._name = type(client).__name__
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -159,7 +164,7 @@ class Bridge:
     def call_keeping(self, work: Callable[[], Coroutine[Any, Any, T]], keep: Callable[[T], None]) -> T:
         """Await ``work()`` on the loop. A result that an interruption keeps from its caller goes to ``keep``."""
         portal = self._usable()
-        call = _Call(work, keep)
+        call = _Call(work, keep, self._cut)
         try:
             self._start(portal, call.run)
             self._wait(call.done)
@@ -167,10 +172,7 @@ class Bridge:
         except BaseException as interruption:
             # Ctrl-C is one of them; whatever a signal handler raises here is another.
             if interruption is not call.error and not isinstance(interruption, WrongLoop):
-                interruption.add_note(
-                    f"gridwire cancelled the call of {self._name} that was under way. If it was a write and its bytes had "
-                    "left, unknown() names it: look at the venue before sending it again."
-                )
+                interruption.add_note(f"gridwire cancelled the call of {self._name} that was under way. {self._cut}")
                 self._interrupt(portal, call)
             raise
 
@@ -215,7 +217,7 @@ class Bridge:
     def _wait(self, done: threading.Event) -> None:
         while not done.wait(SLICE_S):
             if self._thread is None or not (self._thread.is_alive() or done.is_set()):
-                raise WrongLoop(f"The thread of this {self._name} has ended. unknown() names the writes that had left.")
+                raise WrongLoop(f"The thread of this {self._name} has ended. {self._cut}")
 
     def _run(self) -> None:
         try:

@@ -76,7 +76,9 @@ class EdsnPie(Blocking):
 
     def _wrap(self, client: AsyncEdsnPie) -> None:
         self._client = client
-        self._bridge = Bridge(client)
+        self._bridge = Bridge(
+            client, cut="Nothing was changed at the venue; a notification that you were not done with comes again."
+        )
         self.profile: Profile = client.profile
 
     def warm_up(self) -> None:

@@ -38,7 +38,7 @@ class Sandbox(Blocking):
 
     def _wrap(self, client: AsyncSandbox) -> None:
         self._client = client
-        self._bridge = Bridge(client)
+        self._bridge = Bridge(client, cut="Nothing left this machine.")
 
     @overload
     def venue(self, name: Literal["epias_stp", "epias"]) -> EpiasStpVenue: ...

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError
 from gridwire.edsn_pie.link import broker_of, log_in, mechanisms
+from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.errors import ConfigurationError
 from gridwire.sandbox.serving import Authority
@@ -124,6 +125,19 @@ async def test_G24_a_broker_that_hangs_up_on_a_large_frame_is_found_out() -> Non
         assert token not in str(caught.value)
 
 
+async def test_G24_whoever_reads_notifications_sees_why_the_large_frame_does_not_pass() -> None:
+    async with amqp_world() as world:
+        world.broker.faults.add("small_frames")
+        token = world.tokens.make(filler="x" * 600)
+        world.tokens.give(token)
+        world.put(1)
+        async with world.consumer() as consumer:
+            lost = await until_state(consumer, "lost")
+            assert re.search(r"login frame of \d+ bytes\. AMQP 1\.0 grants 512", lost.reason)
+            assert token not in lost.reason
+            assert await handle(consumer, 1) == [1], "a broker that was mended is used again"
+
+
 async def test_G25_a_mechanism_that_is_not_offered_is_an_error_that_lists_those_that_are() -> None:
     async with amqp_world() as world:
         world.broker.knobs.mechanisms = ("SCRAM-SHA-256", "EXTERNAL")
@@ -191,7 +205,7 @@ async def test_G27_a_broker_that_cannot_check_for_good_is_the_end() -> None:
     async with amqp_world() as world:
         world.broker.faults.add("sasl_outcome", code=3)
         async with world.consumer() as consumer:
-            with pytest.raises(Exception, match="not be able to without repair"):
+            with pytest.raises(EdsnLinkError, match="not be able to without repair"):
                 await handle(consumer, 1)
         assert world.broker.accepted == 1
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -17,6 +18,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import PrivateFormat
+from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.auth import client_assertion
@@ -75,26 +77,31 @@ async def test_G01_an_assertion_has_exactly_the_claims_and_a_new_jti_each_time(f
         assert jwt.get_unverified_header(forms[0]["client_assertion"]) == {"alg": "RS256", "typ": "JWT"}
 
 
+KEY_FILE = Path(__file__).resolve().parents[2] / "fixtures" / "edsn_pie" / "assertion_key.pem"
+GOLDEN = (
+    "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9."
+    "eyJpc3MiOiJwaWUiLCJzdWIiOiJwaWUiLCJhdWQiOiJodHRwczovL2lkcC90b2tlbiIsImp0aSI6IjAwMDAwMDAwLTAwMDAtMDAw"
+    "MC0wMDAwLTAwMDAwMDAwMDAwNyIsImlhdCI6MTc5NjEwNDgwMCwiZXhwIjoxNzk2MTA1MTAwfQ."
+    "DyiNQP6ZWJAyaI_x2PDqE0JPyUMQM37FcNedP3ZPwVw10BbpQFh6q5urc1mgMQ3viztTNLtImRe6-GZwc9X6A6qN7MzddRyD9Rah"
+    "GVs7EBmzd58WCD8ToytfUu93Jj_2mEk_z4xzrB71Ssb2w7JqbKQZMX4Brsqim7_lEsCPoweZmGiUhUhcksUA_oXVtH2Nf5r9-Vpv"
+    "kuB5IxapbdvE47IhEnmXHobtY7xk47KqtqoYc1J8h5Zt5IsHbjTXx-3M9OTvx0Zt1AyckKCxjhfxoU-DAFFPlXe559tESkYXA7vn"
+    "Wb5GbNMjJ_SOoOva9gkfAnQSnHWR0SiF-zWhKtzV3A"
+)
+"""Signed by ``openssl dgst -sha256 -sign`` and not by us: PKCS #1 v1.5 always gives the same bytes."""
+
+
 def test_G02_the_same_key_clock_and_jti_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_assertion, "uuid4", lambda: UUID(int=7))
     options = AssertionOptions()
+    key = client_assertion.load_key(KEY_FILE)
 
     def made() -> str:
         with clock.use(lambda: EPOCH):
             claims = client_assertion.claims_of("pie", "https://idp/token", options)
         payload = client_assertion.signing_input(claims, options)
-        return client_assertion.joined(payload, client_assertion.sign(payload, rsa_key(), "RS256")).get_secret_value()
+        return client_assertion.joined(payload, client_assertion.sign(payload, key, "RS256")).get_secret_value()
 
-    now = int(EPOCH.timestamp())
-    claims = {
-        "iss": "pie",
-        "sub": "pie",
-        "aud": "https://idp/token",
-        "jti": str(UUID(int=7)),
-        "iat": now,
-        "exp": now + 300,
-    }
-    assert made() == made() == jwt.encode(claims, rsa_key(), "RS256")
+    assert made() == made() == GOLDEN
 
 
 GRANT = json.dumps({"access_token": "opaque-token", "token_type": "bearer", "expires_in": 600}).encode()
@@ -417,7 +424,12 @@ async def test_G11_no_secret_is_in_any_log_repr_event_or_exception(
     said: list[str] = []
     with everything_logged(caplog):
         async with ground() as g:
-            secrets = {await g.pie.token(), pem(rsa_key()), "opensesame"}
+            own = g.account().private_key
+            assert isinstance(own, SecretStr)
+            keys = (pem(rsa_key()), own.get_secret_value())
+            secrets = {await g.pie.token(), "opensesame", *keys}
+            # A part of a key is one too: each line of its base64, which an error of a parser might quote.
+            secrets |= {line for key in keys for line in key.splitlines() if not line.startswith("-----")}
             account = replace(g.account(private_key=secret(pem(rsa_key()))), passphrase=secret("opensesame"))
             said += [repr(account), str(account), repr(vars(g.pie)), repr(g.pie), repr(vars(g.pie._identity))]
             echo = {"error": "invalid_client", "error_description": f"bad {forms[0]['client_assertion']}"}

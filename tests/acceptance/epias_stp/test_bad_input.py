@@ -317,7 +317,7 @@ async def test_unconfirmed_fields_are_named_before_a_write_relies_on_them() -> N
             Unconfirmed, match=r"'engine_path' is only of medium confidence, because .* Ask EPİAŞ"
         ) as caught:
             await stp.bids.save(TODAY, **BID)
-        assert "confirmed=['engine_path', …]" in str(caught.value)
+        assert "confirmed=['engine_path', 'service', 'quantity_unit']" in str(caught.value)
         assert "Nothing was sent" in str(caught.value)
     for confirmed, missing in (
         (["engine_path"], "service"),

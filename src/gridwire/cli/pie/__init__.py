@@ -9,7 +9,7 @@ from gridwire.cli.pie.link import with_link
 
 app: typer.Typer = typer.Typer(
     help="EDSN Partners in Energie: tickets and comments of the Dutch energy sector, and notifications of new ones. "
-    "Nothing here changes a ticket. Where and who: environment variables GRIDWIRE_EDSN_PIE_…, or gridwire.toml.",
+    "Nothing here changes a ticket. Times are in UTC, those of `parked` Amsterdam's; each says so. Where and who: environment variables GRIDWIRE_EDSN_PIE_…, or gridwire.toml.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -28,7 +28,13 @@ class Link:
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
     environment: Annotated[
         str | None,
-        choice("sandbox", "test", "production", help="There is no default; test is what EDSN calls acceptance."),
+        choice(
+            "sandbox",
+            "test",
+            "production",
+            help="There is no default; test is what EDSN calls acceptance.",
+            also={"acceptance": "test"},
+        ),
     ] = None
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A gridwire.toml; the nearest one unless set.")

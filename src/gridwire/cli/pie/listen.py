@@ -1,19 +1,26 @@
-"""``gridwire pie listen``: notifications as they come, one line each."""
+"""``gridwire pie listen``: notifications as they come, one line each, and all of what was not understood."""
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, need_stdout, out, tell
 from gridwire.cli.pie.link import Link
 from gridwire.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from gridwire.edsn_pie import EdsnPie, Notification
+    from gridwire.edsn_pie import EdsnPie, Notification, UnknownNotification
+
+
+_LINE = 160
+"""Most characters of a line of what was not understood."""
+_IN_THE_QUEUE = "The notification that was to be printed went back to the queue and will come again."
+_IN_THE_INBOX = "The notification that was to be printed stays in the inbox for the next start."
 
 
 def listen(
@@ -32,7 +39,12 @@ def listen(
     """
     if inbox is not None and inbox.is_dir():
         raise InvalidInput(f"--inbox names {inbox}, which is a folder; a file is needed. Nothing was taken.")
-    link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
+    need_stdout("Nothing was taken from the queue.")
+    kept = _IN_THE_QUEUE if inbox is None and not link.settings().inbox else _IN_THE_INBOX
+    try:
+        link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
+    except StdoutFull as error:
+        raise StdoutFull(str(error), kept) from None
 
 
 async def _listen(pie: EdsnPie, as_json: bool, count: int | None, inbox: Path | None) -> None:
@@ -70,7 +82,7 @@ def _print(told: Notification, as_json: bool) -> None:
 
 
 def line_of(told: Notification) -> str:
-    """One notification for people."""
+    """One notification for people: a line, and for what was not understood all that came below it."""
     from gridwire.edsn_pie import CommentCreated, TicketCreated, UnknownNotification
 
     at = "-" if told.time is None else told.time.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -81,13 +93,41 @@ def line_of(told: Notification) -> str:
             what = f"comment {comment} was created" + ("" if ticket is None else f" on ticket {ticket}")
         case UnknownNotification(reason=reason):
             what = f"something else: {reason}"
+            return "\n".join([clean(f"{at}  {what}"), *_whole(told)])
         case _:
             what = "something else"
     return clean(f"{at}  {what}")
 
 
+def _whole(told: UnknownNotification) -> list[str]:
+    """All that came, in indented lines of bounded length: printing it is what takes it from the queue."""
+    body, encoded = _body(told)
+    texts = [f"base64: {encoded}"] if encoded is not None else [clean(line) for line in body.splitlines()]
+    if told.properties:
+        texts.append(clean(f"properties: {json.dumps(_plain_properties(told))}"))
+    return [f"    {text[at : at + _LINE]}" for text in texts for at in range(0, len(text), _LINE)]
+
+
+def _body(told: UnknownNotification) -> tuple[str, str | None]:
+    """The body as text, and in base64 where the text is not all of it."""
+    came = told.raw_bytes
+    if not came:
+        return "" if told.raw is None else repr(told.raw), None
+    try:
+        return came.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return came.decode("utf-8", "replace"), base64.b64encode(came).decode("ascii")
+
+
+def _plain_properties(told: UnknownNotification) -> dict[str, Any]:
+    return {
+        str(name): value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+        for name, value in told.properties.items()
+    }
+
+
 def plain_of(told: Notification) -> dict[str, Any]:
-    """One notification for programs; what was not understood is there whole, as text."""
+    """One notification for programs; what was not understood is there whole, as text and, if need be, in base64."""
     from gridwire.edsn_pie import CommentCreated, TicketCreated, UnknownNotification
 
     said: dict[str, Any] = {
@@ -101,5 +141,8 @@ def plain_of(told: Notification) -> dict[str, Any]:
     }
     if isinstance(told, UnknownNotification):
         said["reason"] = told.reason
-        said["body"] = told.raw_bytes.decode("utf-8", "replace") if told.raw_bytes else repr(told.raw)
+        said["body"], encoded = _body(told)
+        if encoded is not None:
+            said["body_base64"] = encoded
+        said["properties"] = _plain_properties(told)
     return said

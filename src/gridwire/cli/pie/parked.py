@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gridwire.intents.inbox import Inbox, Kept
 
 app: typer.Typer = typer.Typer(
-    help="Notifications that were parked in the inbox after their handler had failed every time.",
+    help="Notifications that were parked in the inbox after their handler had failed every time. Times are those of "
+    "Amsterdam.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -163,4 +164,4 @@ def _cells(one: Kept) -> list[str]:
 def _moment(one: Kept) -> str:
     from zoneinfo import ZoneInfo
 
-    return one.changed.astimezone(ZoneInfo(ZONE)).strftime("%Y-%m-%d %H:%M:%S")
+    return one.changed.astimezone(ZoneInfo(ZONE)).strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -1,0 +1,68 @@
+"""What a file is that was given as a private key and is none in PEM, and how it becomes one. Nothing here quotes it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+from cryptography.x509 import load_der_x509_certificate
+
+_PKCS12 = b"\x02\x01\x03\x30"
+"""The version, 3, and the beginning of what follows it (RFC 7292 section 4); no key and no certificate begins so."""
+_NEEDED = "the private key of the service account is needed, which its portal showed when the account was made"
+
+
+def complaint(data: bytes, file: Path | None) -> str | None:
+    """What ``data`` is instead of a private key in PEM, and what to do; None if it may be one. ``file`` is where it stood."""
+    name = shlex.quote(str(file)) if file is not None else "FILE"
+    if not data.strip():
+        return f"is empty; {_NEEDED}"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in (data[:1], data[1:2]):
+        return f"is text in UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 {name} > key.pem"
+    if b"-----BEGIN" in data:
+        return _of_pem(data, name)
+    if data.startswith((b"ssh-", b"ecdsa-sha2-")):
+        return f"is a public key; {_NEEDED}"
+    if data.startswith(b"\x30"):
+        return _of_der(data, name)
+    return "is not PEM: it must begin with -----BEGIN PRIVATE KEY-----" + (
+        ". If this is a path, give it as private_key_file" if file is None else ", and this is another kind of file"
+    )
+
+
+def _of_pem(data: bytes, name: str) -> str | None:
+    if b"BEGIN OPENSSH PRIVATE KEY" in data:
+        return f"is in OpenSSH's own form; convert a copy of it: cp {name} key.pem && ssh-keygen -p -m PKCS8 -f key.pem"
+    if b"PRIVATE KEY-----" in data:
+        return None
+    if b"PUBLIC KEY-----" in data:
+        return f"is a public key; {_NEEDED}"
+    if b"CERTIFICATE-----" in data:
+        return f"is a certificate; {_NEEDED}"
+    return f"is PEM, but holds no private key; {_NEEDED}"
+
+
+def _of_der(data: bytes, name: str) -> str:
+    if _PKCS12 in data[:12]:
+        return f"is PKCS#12; take the key out of it: openssl pkcs12 -in {name} -nocerts -out key.pem"
+    if _loads(lambda: load_der_private_key(data, None)):
+        return f"is DER; convert it to PEM: openssl pkey -inform DER -in {name} -out key.pem"
+    if _loads(lambda: load_der_public_key(data)):
+        return f"is a public key in DER; {_NEEDED}"
+    if _loads(lambda: load_der_x509_certificate(data)):
+        return f"is a certificate in DER; {_NEEDED}"
+    return f"is binary, and neither a key nor a certificate that can be read; {_NEEDED}"
+
+
+def _loads(load: Callable[[], Any]) -> bool:
+    try:
+        load()
+    except TypeError:  # a private key that wants a passphrase
+        return True
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
