@@ -67,6 +67,7 @@ def test_settings_replace_single_fields_of_a_preset() -> None:
             assertion_not_before=True, ticket_path="/t/{ticket_id}", comments_path="/t/{ticket_id}/c",
             comment_path="/c/{comment_id}", page_size=20, sender_id="8712345000004", role="SUPPLIER",
             ticket_pointers=["/a"], comment_pointers=["/b"], comment_ticket_pointers=["/c"],
+            ticket_types=["case.opened"], comment_types=["case.remark"], ticket_id_names=["no"], comment_id_names=["nr"],
             amqp_host="broker.example.nl", amqp_address="pie.voorbeeld", amqp_auth="xoauth2", amqp_credit=5,
             amqp_source_capabilities=["queue"], amqp_connection_properties={"product": "x"}, amqp_idle_timeout_s=0,
         )
@@ -82,7 +83,9 @@ def test_settings_replace_single_fields_of_a_preset() -> None:
         page_size=20,
         sender_id="8712345000004",
         role="SUPPLIER",
-        pointers=IdPointers(("/a",), ("/b",), ("/c",)),
+        ticket_id_names=("no",),
+        comment_id_names=("nr",),
+        pointers=IdPointers(("/a",), ("/b",), ("/c",), ("case.opened",), ("case.remark",)),
         amqp=AmqpSettings(
             "broker.example.nl", "pie.voorbeeld", auth="xoauth2", credit=5, source_capabilities=("queue",),
             connection_properties={"product": "x"}, idle_timeout_s=0,
@@ -184,6 +187,8 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"sender_id": " "}, "cannot be sent in a header"),
         ({"algorithm": "HS256"}, "cannot sign an assertion"),
         ({"ticket_pointers": ["data/id"]}, "is no JSON pointer"),
+        ({"ticket_types": ["A", "b"], "comment_types": ["a"]}, "both name a: a notification tells of one"),
+        ({"comment_types": [" "]}, "hold an empty type"),
         ({"amqp_host": "broker.example.nl"}, "amqp_address is empty: it is the name of your queue"),
         ({"amqp_host": "broker.example.nl", "amqp_address": " "}, "amqp_address is empty"),
         ({"amqp_address": "q"}, "amqp_host is empty"),
@@ -237,7 +242,9 @@ async def test_production_asks_for_confirmation_before_an_assertion_is_made() ->
         assert f"set {PREFIX}CONFIRMED=audience,scope,assertion, or pass" in str(caught.value)
     with_broker = replace(account, profile=replace(PRODUCTION, amqp=AmqpSettings("broker.example.nl", "q")))
     async with EdsnPie(with_broker, confirmed=["scope"]) as pie:
-        with pytest.raises(Unconfirmed, match=f"set {PREFIX}CONFIRMED=scope,audience,assertion,amqp_auth, or pass"):
+        with pytest.raises(
+            Unconfirmed, match=f"set {PREFIX}CONFIRMED=scope,audience,assertion,amqp_auth,amqp_port, or pass"
+        ):
             pie.notifications()
     async with EdsnPie(account, confirmed=["audience"]) as pie:
         with pytest.raises(Unconfirmed, match="'scope'"):

@@ -10,6 +10,7 @@ import pytest
 
 from gridwire.edsn_pie import wire
 from gridwire.edsn_pie.errors import EdsnAnswerError, EdsnForeignReference, Facts, Problem
+from gridwire.edsn_pie.profile import TEST
 from gridwire.errors import InvalidInput
 from gridwire.transport.exchange import Response
 
@@ -58,17 +59,17 @@ def test_a_reference_elsewhere_is_not(dataref: str) -> None:
 @pytest.mark.parametrize("name", ["id", "mRID", "mrid", "ticketId", "ticketMrid"])
 def test_a_ticket_is_known_by_any_name_of_its_id(name: str) -> None:
     body = {name: 7, "else": [1]}
-    found = wire.ticket(body, "asked", FACTS)
+    found = wire.ticket(body, "asked", FACTS, TEST)
     assert (found.id, found.raw) == ("7", body)
     assert found.raw is body
 
 
 def test_what_an_answer_does_not_name_is_what_was_asked_for() -> None:
-    assert wire.ticket({"id": None}, "asked", FACTS).id == "asked"
-    assert wire.ticket({"id": " "}, None, FACTS).id == ""
-    found = wire.comment({"commentMrid": "C", "ticketMrid": "T"}, "asked", "other", FACTS)
+    assert wire.ticket({"id": None}, "asked", FACTS, TEST).id == "asked"
+    assert wire.ticket({"id": " "}, None, FACTS, TEST).id == ""
+    found = wire.comment({"commentMrid": "C", "ticketMrid": "T"}, "asked", "other", FACTS, TEST)
     assert (found.id, found.ticket_id) == ("C", "T")
-    found = wire.comment({"id": True}, "asked", None, FACTS)
+    found = wire.comment({"id": True}, "asked", None, FACTS, TEST)
     assert (found.id, found.ticket_id) == ("asked", None)
 
 

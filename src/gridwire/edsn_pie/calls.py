@@ -85,7 +85,7 @@ class Caller:
 
         def read(body: object, facts: Facts) -> wire.Page:
             page = wire.page(body, facts)
-            found.extend(wire.comment(item, None, ticket_id, facts) for item in page.items)
+            found.extend(wire.comment(item, None, ticket_id, facts, self.profile) for item in page.items)
             if page.cursor is not None and (page.cursor in seen or len(seen) >= MOST_PAGES):
                 raise EdsnAnswerError(
                     f"The list of comments names a page that was read already, after {len(seen)} pages and {len(found)} "

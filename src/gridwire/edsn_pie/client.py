@@ -38,6 +38,7 @@ ENOUGH_LIFE_S = 120.0
 
 
 _FOR_A_TOKEN = ("audience", "scope", "assertion")
+_FOR_THE_BROKER = ("amqp_auth", "amqp_port")
 
 
 class EdsnPie:
@@ -152,7 +153,7 @@ class EdsnPie:
             network=self._network,
             confirmed=self._confirmed,
             read_only=self._read_only,
-            allow_broker=partial(self._require, "amqp_auth", use="log in at the broker"),
+            allow_broker=partial(self._require, *_FOR_THE_BROKER, use="log in at the broker"),
         )
 
     async def get_ticket(self, ticket_id: str) -> Ticket:
@@ -224,7 +225,7 @@ class EdsnPie:
                 "was taken."
             )
         self._http.check_open()
-        self._require(*_FOR_A_TOKEN, "amqp_auth", use="take notifications")
+        self._require(*_FOR_A_TOKEN, *_FOR_THE_BROKER, use="take notifications")
         chosen = options or ConsumerOptions()
         consumer = Consumer(
             amqp,
@@ -271,7 +272,7 @@ class EdsnPie:
 
     async def _ticket(self, url: str, ticket_id: str, *, template: str | None = None) -> Ticket:
         def read(body: object, facts: Facts) -> Ticket:
-            return wire.ticket(body, ticket_id, facts)
+            return wire.ticket(body, ticket_id, facts, self.profile)
 
         return await self._caller.get("get_ticket", url, read, template=template)
 
@@ -279,7 +280,7 @@ class EdsnPie:
         self, url: str, comment_id: str, ticket_id: str | None, *, template: str | None = None
     ) -> Comment:
         def read(body: object, facts: Facts) -> Comment:
-            return wire.comment(body, comment_id, ticket_id, facts)
+            return wire.comment(body, comment_id, ticket_id, facts, self.profile)
 
         return await self._caller.get("get_comment", url, read, template=template)
 

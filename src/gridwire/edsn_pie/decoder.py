@@ -67,7 +67,7 @@ def _decode(message: AmqpMessage, pointers: IdPointers) -> Notification:
     event = _unwrap(message)
     if event is None:
         return _unknown(message, None, "The body is neither a CloudEvent nor a JSON object.")
-    kind = _kind(event, message)
+    kind = _kind(event, message, pointers)
     if kind is None:
         return _unknown(
             message, event, f"Its type, {event.type!r}, is not one that is known." if event.type else _NO_KIND
@@ -170,8 +170,8 @@ def _body(body: Any) -> Any:
 # Kind and ids
 
 
-def _kind(event: _Event, message: AmqpMessage) -> Kind | None:
-    named = _named(event.type)
+def _kind(event: _Event, message: AmqpMessage, pointers: IdPointers) -> Kind | None:
+    named = _named(event.type, pointers)
     if named is not None:
         return named
     if event.type is not None and (event.envelope != "plain" or _ABOUT.search(event.type)):
@@ -182,7 +182,7 @@ def _kind(event: _Event, message: AmqpMessage) -> Kind | None:
         if re.sub(r"[^a-z]", "", str(name).lower()) in _PROPERTY_TYPES
     ]
     for candidate in candidates:
-        named = _named(candidate)
+        named = _named(candidate, pointers)
         if named is not None:
             return named
         if isinstance(candidate, str) and _ABOUT.search(candidate):
@@ -190,8 +190,16 @@ def _kind(event: _Event, message: AmqpMessage) -> Kind | None:
     return _by_ids(event.data)
 
 
-def _named(value: object) -> Kind | None:
-    found = _TYPE.search(value.strip()[-_LONGEST_TYPE:]) if isinstance(value, str) else None
+def _named(value: object, pointers: IdPointers) -> Kind | None:
+    if not isinstance(value, str):
+        return None
+    name = value.strip().casefold()
+    told: tuple[tuple[Kind, tuple[str, ...]], ...]
+    told = ("ticket", pointers.ticket_types), ("comment", pointers.comment_types)
+    for kind, types in told:
+        if any(name == one.strip().casefold() for one in types):
+            return kind
+    found = _TYPE.search(value.strip()[-_LONGEST_TYPE:])
     if found is None:
         return None
     return "ticket" if found[1].lower() == "ticket" else "comment"

@@ -81,7 +81,7 @@ class AmqpSettings:
 
 @dataclass(frozen=True, slots=True)
 class IdPointers:
-    """Where the ids of a notification are looked for, in this order, as JSON pointers (RFC 6901).
+    """How a notification is read: where its ids are looked for, in this order, as JSON pointers (RFC 6901), and its types.
 
     They point into the event: its attributes, and its payload under ``/data``; for a plain JSON body into the body, which
     then is no event. ``/id`` counts in a plain body only, as an event's ``id`` is its own and not the ticket's.
@@ -93,9 +93,20 @@ class IdPointers:
     """Of a comment-created notification: the comment."""
     ticket_of_comment: tuple[str, ...] = ("/data/ticketId", "/data/ticket/id", "/ticketId", "/data/comment/ticketId")
     """Of a comment-created notification: its ticket."""
+    ticket_types: tuple[str, ...] = ()
+    """Types that tell of a new ticket, whole and in any case, besides those that end in ``ticket.created``."""
+    comment_types: tuple[str, ...] = ()
+    """Types that tell of a new comment, likewise."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no pointer."""
+        """Refuse what is no pointer, and a type that would mean both."""
+        both = set(map(str.casefold, self.ticket_types)) & set(map(str.casefold, self.comment_types))
+        if both or not all(name.strip() for name in (*self.ticket_types, *self.comment_types)):
+            raise ConfigurationError(
+                f"ticket_types and comment_types both name {', '.join(sorted(both))}: a notification tells of one of them."
+                if both
+                else "ticket_types and comment_types hold an empty type."
+            )
         for pointer in (*self.ticket, *self.comment, *self.ticket_of_comment):
             if not pointer.startswith("/"):
                 raise ConfigurationError(
@@ -132,6 +143,10 @@ class Profile:
     """``X-Sender-ID``, the caller's EAN-13; left out where None."""
     role: str | None = None
     """``X-Role``; left out where None."""
+    ticket_id_names: tuple[str, ...] = ("id", "mRID", "mrid", "ticketId", "ticketMrid")
+    """Members of the API's ticket that may hold its id; the first that is there counts."""
+    comment_id_names: tuple[str, ...] = ("id", "mRID", "mrid", "commentId", "commentMrid")
+    """Members of the API's comment that may hold its id."""
     pointers: IdPointers = field(default_factory=IdPointers)
     amqp: AmqpSettings | None = None
     """None: no notifications, REST alone."""
@@ -168,6 +183,8 @@ _UNCERTAIN = {
     "comments_path": Fact("low", "it is a guess after the path of tickets", _ASK),
     "comment_path": Fact("low", "it is a guess after the path of tickets", _ASK),
     "page_size": Fact("low", "paging is the sector's convention, and whether this API pages is not known", _ASK),
+    "ticket_id_names": Fact("low", "no sample of a ticket is public", _ASK),
+    "comment_id_names": Fact("low", "no sample of a comment is public", _ASK),
     "pointers": Fact("low", "no sample of a notification is public", _ASK),
     "amqp_auth": Fact("low", "nothing public says how the broker wants the token", _ASK),
     "amqp_port": Fact("low", "nothing public names the broker; 5671 is the port of AMQP over TLS", _ASK),

@@ -54,6 +54,10 @@ class PieSettings(BaseModel):
     ticket_pointers: list[str] | None = None
     comment_pointers: list[str] | None = None
     comment_ticket_pointers: list[str] | None = None
+    ticket_types: list[str] | None = None
+    comment_types: list[str] | None = None
+    ticket_id_names: list[str] | None = None
+    comment_id_names: list[str] | None = None
     amqp_host: str | None = None
     amqp_port: int | None = None
     amqp_tls: bool | None = None
@@ -88,6 +92,8 @@ _POINTERS = {
     "ticket_pointers": "ticket",
     "comment_pointers": "comment",
     "comment_ticket_pointers": "ticket_of_comment",
+    "ticket_types": "ticket_types",
+    "comment_types": "comment_types",
 }
 _AMQP = {f"amqp_{f.name}": f.name for f in fields(AmqpSettings)}
 

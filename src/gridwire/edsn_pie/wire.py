@@ -25,8 +25,6 @@ LONGEST_ID = 256
 MAX_TEXT = 500
 """Most characters kept of a text that the API sent: it ends up in errors and logs."""
 
-TICKET_IDS = ("id", "mRID", "mrid", "ticketId", "ticketMrid")
-COMMENT_IDS = ("id", "mRID", "mrid", "commentId", "commentMrid")
 _TICKET_OF_COMMENT = ("ticketId", "ticketMrid")
 _STANDARD = frozenset({"type", "title", "status", "detail", "instance"})
 
@@ -141,16 +139,18 @@ class Page:
     cursor: str | None
 
 
-def ticket(body: Any, asked: str | None, facts: Facts) -> Ticket:
+def ticket(body: Any, asked: str | None, facts: Facts, profile: Profile) -> Ticket:
     """The ticket of an answer. One that names no id has the one asked for."""
     found = _object(body, "a ticket", facts)
-    return Ticket(_first(found, TICKET_IDS) or asked or "", found)
+    return Ticket(_first(found, profile.ticket_id_names) or asked or "", found)
 
 
-def comment(body: Any, asked: str | None, ticket_id: str | None, facts: Facts) -> Comment:
+def comment(body: Any, asked: str | None, ticket_id: str | None, facts: Facts, profile: Profile) -> Comment:
     """The comment of an answer or of a list. What it does not name is what was asked for."""
     found = _object(body, "a comment", facts)
-    return Comment(_first(found, COMMENT_IDS) or asked or "", _first(found, _TICKET_OF_COMMENT) or ticket_id, found)
+    return Comment(
+        _first(found, profile.comment_id_names) or asked or "", _first(found, _TICKET_OF_COMMENT) or ticket_id, found
+    )
 
 
 def page(body: Any, facts: Facts) -> Page:

@@ -131,6 +131,24 @@ def test_G18_payloads_in_base64_and_json_within_json_are_unpacked() -> None:
     assert as_unknown(structured(event(data="no json"))).data == "no json"
 
 
+def test_G18_types_can_be_told() -> None:
+    pointers = IdPointers(ticket_types=("nl.edsn.case.Opened",), comment_types=(" case.remark-added ",))
+
+    def event(kind: str, data: dict[str, str]) -> AmqpMessage:
+        return AmqpMessage(
+            body=json.dumps({"specversion": "1.0", "id": "1", "source": "s", "type": kind, "data": data})
+        )
+
+    opened = event("NL.EDSN.case.opened", {"ticketId": "T-5"})
+    assert isinstance(decode(opened), UnknownNotification)
+    assert as_ticket(decode(opened, pointers)).ticket_id == "T-5"
+    remark = decode(event("case.remark-added", {"ticketId": "T-5", "commentId": "C-1"}), pointers)
+    assert isinstance(remark, CommentCreated)
+    assert (remark.ticket_id, remark.comment_id) == ("T-5", "C-1")
+    assert isinstance(decode(event("case.closed", {"ticketId": "T-5"}), pointers), UnknownNotification)
+    assert isinstance(decode(event("x.ticket.created", {"ticketId": "T-6"}), pointers), TicketCreated)
+
+
 def test_G18_pointers_can_be_told() -> None:
     pointers = IdPointers(ticket=("/data/a~1b/1/mRID",))
     message = AmqpMessage(json.dumps(event(data={"a/b": [0, {"mRID": "T-5"}]})).encode(), STRUCTURED)
