@@ -63,7 +63,9 @@ async def test_what_is_not_confirmed_is_listed() -> None:
         pie = await g.client(g.account(facts=TEST.facts), confirmed=["audience", "scope"])
         finding = (await found(pie))["profile"]
         assert finding.state == "warning"
-        assert "not confirmed with EDSN: amqp_auth, amqp_port, assertion, comment_id_names, comment_path" in finding.text
+        assert (
+            "not confirmed with EDSN: amqp_auth, amqp_port, assertion, comment_id_names, comment_path" in finding.text
+        )
 
 
 async def test_a_signer_is_a_key_too() -> None:
