@@ -148,6 +148,17 @@ def test_a_broker_that_takes_the_link_and_ends_it_again_is_left_alone_for_longer
     assert rules.judge(failure("connect", "network"), now + 61).pause_s == 2.0, "a young outage again"
 
 
+def test_a_link_that_brings_messages_and_is_lost_each_time_is_used_again_within_seconds() -> None:
+    rules, now = Reconnect(highest), 0.0
+    for _ in range(40):
+        rules.streaming(now)
+        now += 5
+        verdict = rules.judge(failure("stream", "eof"), now, served=True)
+        assert verdict.pause_s <= 2.0
+        now += verdict.pause_s
+    assert rules.judge(failure("connect", "network"), now + 100).pause_s > 2.0, "and an outage after that grows old"
+
+
 def test_an_identity_provider_is_not_asked_each_second_because_a_broker_lets_no_token_stand() -> None:
     rules, now, found = Reconnect(highest), 0.0, []
     for _ in range(9):

@@ -425,6 +425,11 @@ class Consumer:
 
     # what the link tells
 
+    @property
+    def received(self) -> int:
+        """How many messages have come."""
+        return self.counts.received
+
     def attached(self, client: AmqpClient, link: Link) -> None:
         """Ask for as much of the window as is not taken by what the inbox holds."""
         self._client, self._link = client, link

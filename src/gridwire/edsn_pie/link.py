@@ -59,6 +59,11 @@ class TokenSource:
 class Holder(Protocol):
     """Who takes the messages."""
 
+    @property
+    def received(self) -> int:
+        """How many messages have come so far."""
+        ...
+
     def attached(self, client: AmqpClient, link: Link) -> None:
         """Messages can be asked for."""
         ...
@@ -191,6 +196,7 @@ class QueueLink:
         """Keep the link until it is cancelled. Raises what cannot be mended by trying again."""
         while True:
             token, failure = SecretStr(""), None
+            received = self._holder.received
             try:
                 self._look_for_loss()
                 self._holder.tell(LinkState("connecting"))
@@ -207,7 +213,7 @@ class QueueLink:
                     raise  # what has never worked may be a setting
                 await self._wait(error, STRANGER_PAUSE_S)
             if failure is not None:
-                await self._follow(failure, token)
+                await self._follow(failure, token, served=self._holder.received > received)
 
     async def _once(self, token: SecretStr) -> None:
         """One connection, from its login to its end. Returns when the token is about to expire."""
@@ -287,8 +293,8 @@ class QueueLink:
             finally:
                 self._holder.parted()
 
-    async def _follow(self, failure: AmqpFailure, token: SecretStr) -> None:
-        verdict = self._rules.judge(failure, asyncio.get_running_loop().time())
+    async def _follow(self, failure: AmqpFailure, token: SecretStr, *, served: bool) -> None:
+        verdict = self._rules.judge(failure, asyncio.get_running_loop().time(), served=served)
         if verdict.stop is not None:
             raise self._end(failure, verdict.stop, token) from failure
         if verdict.new_token and token.get_secret_value():

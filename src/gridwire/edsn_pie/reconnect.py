@@ -23,9 +23,9 @@ anything else                                                a new connection af
 
 Pauses are drawn between 0 and a bound that doubles from 1 s, to 60 s at most, and begins anew after a minute of streaming.
 While an outage is young the bound stays low, at a quarter of its age and at least 2 s: a broker that was only restarted is
-used again within seconds. An outage is over after a minute of streaming as well: a broker that takes the link and ends it
-again and again is left alone for longer and longer, and so is the identity provider.
-Where every connection costs a new token the bound does not stay low: the identity provider is spared.
+used again within seconds. An outage is over when a message has come, or after a minute of streaming: a broker that takes the
+link and ends it again and again without a message is left alone for longer and longer. Where every connection costs a new
+token the bound does not stay low: the identity provider is spared.
 """
 
 from __future__ import annotations
@@ -140,12 +140,14 @@ class Reconnect:
         """Messages can flow."""
         self._streaming_since = now
 
-    def judge(self, failure: AmqpFailure, now: float) -> Verdict:
-        """What follows on ``failure``."""
+    def judge(self, failure: AmqpFailure, now: float, *, served: bool = False) -> Verdict:
+        """What follows on ``failure``. ``served`` says whether a message came by the link that ended."""
         since, self._streaming_since = self._streaming_since, None
-        if since is not None and now - since >= HEALTHY_S:
+        healthy = since is not None and now - since >= HEALTHY_S
+        if healthy:
             self._attempt = 0
             self._renewed = False
+        if healthy or served:
             self._away_since = None
         action = action_on(failure)
         if action is Action.NEW_LOGIN:
