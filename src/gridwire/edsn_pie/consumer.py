@@ -144,8 +144,10 @@ class Consumer:
 
     def _warn_of_unentered(self) -> None:
         """Say why nothing comes any more to whoever takes notifications and forgets to enter them."""
+        if self._unentered_told or self._deliveries.undecided < self._settings.credit:
+            return
         held = [entry for entry in self._deliveries.entries if entry.state == "handling" and entry.worker is None]
-        if len(held) < self._settings.credit or self._unentered_told:
+        if len(held) < self._settings.credit:
             return
         self._unentered_told = True
         self._events.emit(

@@ -27,6 +27,8 @@ MAX_BODY_BYTES = 256 * 1024
 
 _LONGEST_TYPE = 200
 
+_USUAL = IdPointers()
+
 Kind: TypeAlias = Literal["ticket", "comment"]
 
 _TYPE = re.compile(r"(?i)(ticket|comment)[._ -]?created(?:[._-]?v[0-9]+)*$")
@@ -53,10 +55,10 @@ class _Event:
     data: Any
 
 
-def decode(message: AmqpMessage, pointers: IdPointers | None = None) -> Notification:
+def decode(message: AmqpMessage, pointers: IdPointers = _USUAL) -> Notification:
     """What ``message`` tells. Raises nothing."""
     try:
-        return _decode(message, pointers or IdPointers())
+        return _decode(message, pointers)
     except _Unreadable as why:
         return _unknown(message, None, str(why))
     except Exception as error:  # noqa: BLE001 - whatever a peer may send, the stream must go on and the message be seen
@@ -193,12 +195,12 @@ def _kind(event: _Event, message: AmqpMessage, pointers: IdPointers) -> Kind | N
 def _named(value: object, pointers: IdPointers) -> Kind | None:
     if not isinstance(value, str):
         return None
-    name = value.strip().casefold()
-    told: tuple[tuple[Kind, tuple[str, ...]], ...]
-    told = ("ticket", pointers.ticket_types), ("comment", pointers.comment_types)
-    for kind, types in told:
-        if any(name == one.strip().casefold() for one in types):
-            return kind
+    if pointers.ticket_types or pointers.comment_types:
+        name = value.strip().casefold()
+        if name in (one.strip().casefold() for one in pointers.ticket_types):
+            return "ticket"
+        if name in (one.strip().casefold() for one in pointers.comment_types):
+            return "comment"
     found = _TYPE.search(value.strip()[-_LONGEST_TYPE:])
     if found is None:
         return None
