@@ -545,3 +545,15 @@ async def test_an_identity_provider_whose_certificate_proves_nothing_ends_a_stre
 
 async def takes(_: object) -> None:
     pass
+
+
+async def test_a_message_without_an_id_is_not_taken_for_a_second_delivery_of_the_one_before() -> None:
+    bare = b"\x00\x53\x75\xa0\x08garbage!"
+    async with hostile_broker([transfer(0, encode(message(1))), transfer(1, bare)]) as broker, amqp_world() as world:
+        async with world.consumer(port=broker.port) as consumer:
+            async with await next_received(consumer) as first:
+                assert first.key is not None
+            async with await next_received(consumer) as second:
+                assert isinstance(second, UnknownNotification)
+                assert (second.raw, second.key) == (b"garbage!", None)
+        assert (consumer.counts.handled, consumer.counts.duplicates) == (2, 0)

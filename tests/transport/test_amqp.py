@@ -124,6 +124,28 @@ def test_a_body_of_which_a_part_would_be_lost_is_told(sections: bytes) -> None:
         Decoder().decode(PROPERTIES + sections)
 
 
+@pytest.mark.parametrize("between", [None, b"\x00\x53\x73\xff\xff damaged"])
+def test_a_message_has_nothing_of_the_one_before(between: bytes | None) -> None:
+    decoder = Decoder()
+    full = AmqpMessage(
+        body=b"{}",
+        content_type="application/json",
+        subject="ticket.created",
+        message_id="M-1",
+        correlation_id="C-1",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        properties={"type": "x"},
+        delivery_count=3,
+    )
+    assert decoder.decode(encode(full)).message_id == "M-1"
+    if between is not None:
+        with pytest.raises(Undecodable):
+            decoder.decode(between)
+    bare = b"\x00\x53\x75\xa0\x02hi"
+    assert decoder.decode(bare) == AmqpMessage(body=b"hi")
+
+
+
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_a_message_or_an_error(data: bytes) -> None:
     with contextlib.suppress(Undecodable):

@@ -478,6 +478,7 @@ class Decoder:
     def decode(self, data: bytes) -> AmqpMessage:
         """The message in ``data``. Raises `Undecodable`."""
         raw = self._message._msg
+        cproton.pn_message_clear(raw)  # decoding leaves what a message does not name as the one before had it
         if not data or cproton.pn_message_decode(raw, data) != 0:  # an empty message decodes without complaint
             raise Undecodable("the delivery holds no AMQP message")
         try:
