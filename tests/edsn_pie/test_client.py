@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import gridwire.edsn_pie
-from gridwire.edsn_pie import EdsnPie
+from gridwire.edsn_pie import ConsumerOptions, EdsnPie
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnProtocolError, EdsnTransientError
 from gridwire.errors import ConfigurationError, WrongLoop
 from tests.acceptance.edsn_pie.ground import TICKET, ground
+from tests.support.amqp_world import until
 from tests.support.keys import rsa_key
 
 
@@ -59,14 +60,53 @@ async def test_a_token_with_enough_life_left_can_be_had() -> None:
     async with ground() as g:
         g.venue.identity.knobs.token_life_s = 300
         first = await g.pie._identity.get()
-        assert await g.pie._identity.get(least_s=290) is first
+        assert await g.pie._identity.get(least_s=120) is first
+        await asyncio.sleep(170)
+        assert await g.pie._identity.get(least_s=120) is first
         await asyncio.sleep(20)
-        second = await g.pie._identity.get(least_s=290)
+        second = await g.pie._identity.get(least_s=120)
         assert second is not first
         assert second.usable_until == asyncio.get_running_loop().time() + 300
-        third = await g.pie._identity.get(least_s=3000)
-        assert third.usable_until == second.usable_until, "no more life is to be had than a new token has"
-        assert g.statuses("token") == [200] * 3
+        assert await g.pie._identity.get(least_s=3000) is second, "no more than half its life can be asked of a token"
+        assert g.statuses("token") == [200] * 2
+
+
+async def test_tokens_with_a_short_life_are_not_bought_anew_on_every_connection() -> None:
+    async with ground() as g:
+        g.venue.identity.knobs.token_life_s = 100
+        assert g.venue.broker is not None
+        async with g.pie.notifications() as stream:
+            reader = asyncio.create_task(anext(stream))
+            for number in range(10):
+                await until(lambda number=number: stream.counts.connections > number)  # type: ignore[misc]
+                g.venue.broker.drop()
+            await until(lambda: stream.counts.connections > 10)
+            await reader
+        assert g.statuses("token") == [200]
+
+
+async def test_leaving_a_client_closes_all_its_streams_although_it_is_cancelled() -> None:
+    async with ground() as g:
+        assert g.venue.broker is not None
+        pie = EdsnPie(g.account())
+        await pie.__aenter__()
+        options = ConsumerOptions(stop_timeout_s=5)
+        streams = [pie.notifications(options) for _ in range(2)]
+
+        async def hang(_: object) -> None:
+            await asyncio.sleep(1000)
+
+        runs = [asyncio.create_task(stream.run(hang)) for stream in streams]
+        await until(lambda: all(stream.counts.connections for stream in streams))
+        began = asyncio.get_running_loop().time()
+        leaving = asyncio.create_task(pie.__aexit__(None, None, None))
+        await asyncio.sleep(1)
+        leaving.cancel()
+        await asyncio.wait([leaving, *runs])
+        assert all(stream.closed for stream in streams)
+        assert asyncio.get_running_loop().time() - began < 9, "side by side, not one after the other"
+        await asyncio.sleep(1)
+        assert not g.venue.broker.connections
 
 
 @pytest.mark.parametrize("fault", [("status", {"status": 503}), ("html", {})])

@@ -557,3 +557,44 @@ async def test_a_message_without_an_id_is_not_taken_for_a_second_delivery_of_the
                 assert isinstance(second, UnknownNotification)
                 assert (second.raw, second.key) == (b"garbage!", None)
         assert (consumer.counts.handled, consumer.counts.duplicates) == (2, 0)
+
+
+async def test_a_task_that_a_handler_makes_may_end_the_stream_too() -> None:
+    async with amqp_world() as world:
+        world.put(1, 2)
+        consumer = world.consumer(credit=1)
+        began = asyncio.get_running_loop().time()
+
+        async def handler(_: object) -> None:
+            await asyncio.wait_for(asyncio.create_task(consumer.aclose()), 60)
+
+        await consumer.run(handler)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert consumer.counts.handled == 1
+        await until(lambda: world.queue.accepted == 1)
+
+
+async def test_what_was_taken_and_never_entered_holds_no_end_up() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        async with world.consumer() as consumer:
+            await next_received(consumer)
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 1
+        assert world.queue.depth == 1
+
+
+async def test_what_is_entered_just_after_the_end_began_is_waited_for() -> None:
+    async with amqp_world() as world:
+        world.put(1)
+        async with world.consumer() as consumer:
+            item = await next_received(consumer)
+
+            async def work() -> None:
+                async with item:
+                    await asyncio.sleep(2)
+
+            working = asyncio.create_task(work())
+        await working
+        assert consumer.counts.handled == 1
+        await until(lambda: world.queue.accepted == 1)

@@ -388,3 +388,26 @@ async def test_a_damaged_time_of_the_last_connection_is_one_sentence(path: Path,
     async with amqp_world() as world, world.consumer(ConsumerOptions(inbox=path)) as consumer:
         with pytest.raises(JournalError, match="time of its last connection is no number"):
             await handle(consumer, 1)
+
+
+async def test_a_backlog_is_handed_out_as_fast_as_it_is_handled_and_never_all_at_once(path: Path) -> None:
+    inbox = Inbox.open(path)
+    inbox.store([(f"k{number:05}", dump(message(number))) for number in range(3500)], at=clock.now())
+    inbox.close()
+    async with amqp_world() as world:
+        consumer = world.consumer(ConsumerOptions(inbox=path))
+        most, seen = 0, []
+
+        async def handler(notification: object) -> None:
+            nonlocal most
+            most = max(most, consumer._deliveries.undecided)
+            seen.append(notification.ticket_id)  # type: ignore[attr-defined]
+
+        began = asyncio.get_running_loop().time()
+        runner = asyncio.create_task(consumer.run(handler, concurrency=4))
+        await until(lambda: len(seen) == 3500)
+        assert asyncio.get_running_loop().time() - began < 30
+        assert most <= 1000
+        assert seen == [f"T-{number}" for number in range(3500)]
+        await consumer.aclose()
+        await runner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -166,3 +167,17 @@ def test_what_ends_the_stream_is_raised_here_too(box: Sandbox) -> None:
     account = box.venue("edsn_pie").account("pie-service-3")
     with EdsnPie(account) as pie, pytest.raises(EdsnAuthError, match="consumer role"):
         tickets(pie.notifications(), 1)
+
+
+def test_a_block_may_end_the_stream_and_is_accepted(box: Sandbox) -> None:
+    broker = box.venue("edsn_pie").broker
+    assert broker is not None
+    with EdsnPie(box.edsn_pie) as pie:
+        began = time.monotonic()
+        stream = pie.notifications()
+        for item in stream:
+            if isinstance(item, Received):
+                with item:
+                    stream.close()
+        assert time.monotonic() - began < 5
+        assert stream.counts.handled == 1

@@ -145,7 +145,6 @@ def test_a_message_has_nothing_of_the_one_before(between: bytes | None) -> None:
     assert decoder.decode(bare) == AmqpMessage(body=b"hi")
 
 
-
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_a_message_or_an_error(data: bytes) -> None:
     with contextlib.suppress(Undecodable):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gridwire.edsn_pie.consumer import Consumer
 
 ENOUGH_LIFE_S = 120.0
-"""A connection to the broker begins with a token that has this long to live, or it would be changed at once."""
+"""A connection to the broker begins with a token that has this long to live, or half its life if that is less."""
 
 
 _FOR_A_TOKEN = ("audience", "scope", "assertion")
@@ -127,10 +127,14 @@ class EdsnPie:
     ) -> None:
         try:
             for consumer in self._consumers:
+                consumer.stop()  # all of them, also if we are cancelled while waiting for the first
+            for consumer in self._consumers:
                 await consumer.aclose()
-            await self._identity.aclose()
         finally:
-            await self._http.__aexit__(kind, error, trace)
+            try:
+                await self._identity.aclose()
+            finally:
+                await self._http.__aexit__(kind, error, trace)
 
     async def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: parse the key and fetch a token."""

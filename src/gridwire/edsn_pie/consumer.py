@@ -26,6 +26,7 @@ from gridwire.edsn_pie.models import Notification
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.edsn_pie.shelf import Shelf
 from gridwire.edsn_pie.stream import (
+    BLOCK,
     ConsumerOptions,
     Counts,
     GivenBack,
@@ -126,7 +127,7 @@ class Consumer:
                 raise failure
             if self._ready and not self._stopping:
                 entry = self._ready.popleft()
-                entry.state, entry.worker = "handling", None
+                entry.state, entry.entered = "handling", False
                 return Received(entry, partial(self._decide, entry))
             if self._closed or self._stopping:
                 raise StopAsyncIteration
@@ -146,7 +147,7 @@ class Consumer:
         """Say why nothing comes any more to whoever takes notifications and forgets to enter them."""
         if self._unentered_told or self._deliveries.undecided < self._settings.credit:
             return
-        held = [entry for entry in self._deliveries.entries if entry.state == "handling" and entry.worker is None]
+        held = [entry for entry in self._deliveries.entries if entry.state == "handling" and not entry.entered]
         if len(held) < self._settings.credit:
             return
         self._unentered_told = True
@@ -241,15 +242,19 @@ class Consumer:
         Handlers of `run` that take longer are cancelled. A block of an ``async for`` that takes longer goes on, and its
         message comes again. Called in a handler or a block, it returns at once, and the rest follows when that has ended.
         """
+        closing = self.stop()
+        if any(entry.state == "handling" and entry is BLOCK.get() for entry in self._deliveries.entries):
+            return
+        if (closer := asyncio.current_task()) is not None:
+            self._closers.add(closer)  # a worker that met the end of the stream, and has an error to raise
+        await asyncio.shield(closing)  # whoever is cancelled here leaves nothing half closed
+
+    def stop(self) -> asyncio.Task[None]:
+        """Begin to do what `aclose` does, and return at once; the task ends when it is done."""
         if self._closing is None:
             self._closed = self._stopping = True
             self._closing = asyncio.get_running_loop().create_task(self._close(), name="gridwire-pie-closing")
-        closer = asyncio.current_task()
-        if any(entry.state == "handling" and entry.worker is closer for entry in self._deliveries.entries):
-            return
-        if closer is not None:
-            self._closers.add(closer)  # a worker that met the end of the stream, and has an error to raise
-        await asyncio.shield(self._closing)  # whoever is cancelled here leaves nothing half closed
+        return self._closing
 
     @property
     def closed(self) -> bool:
@@ -262,6 +267,7 @@ class Consumer:
             if self._queue_link is not None:
                 self._queue_link.stop_asking()
             self._give_back_unbegun()
+            await asyncio.sleep(0)  # whoever has just taken a notification may enter it
             await self._until_settled(self._options.stop_timeout_s)
             await self._dismiss()
             if self._shelf is not None:
@@ -406,9 +412,12 @@ class Consumer:
         client.ask(link, owed)
 
     def _busy(self) -> bool:
-        return any(entry.state in ("handling", "storing") for entry in self._deliveries.entries) or (
-            bool(self._ready) and not self._stopping
-        )
+        if any(
+            entry.state == "storing" or (entry.state == "handling" and entry.entered)
+            for entry in self._deliveries.entries
+        ):
+            return True
+        return bool(self._ready) and not self._stopping
 
     async def _until_settled(self, within_s: float) -> None:
         if self._busy():

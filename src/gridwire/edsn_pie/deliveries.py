@@ -13,8 +13,7 @@ No I/O and no clock in here: deliveries are settled, and somebody else sends tha
 
 from __future__ import annotations
 
-from asyncio import Task
-from typing import Any, Literal
+from typing import Literal
 
 from gridwire.edsn_pie.dedup import Handled
 from gridwire.edsn_pie.models import Notification
@@ -32,7 +31,18 @@ _HOW = {"released": Settled.RELEASED, "modified": Settled.MODIFIED, "rejected": 
 class Entry:
     """One message with us. ``storing`` waits for the inbox, ``ready`` for a reader, ``pausing`` after a failure."""
 
-    __slots__ = ("attempts", "deliveries", "kept", "key", "message", "notification", "slots", "sole", "state", "worker")
+    __slots__ = (
+        "attempts",
+        "deliveries",
+        "entered",
+        "kept",
+        "key",
+        "message",
+        "notification",
+        "slots",
+        "sole",
+        "state",
+    )
 
     def __init__(self, key: str | None, notification: Notification, message: AmqpMessage) -> None:
         self.key: str | None = key
@@ -45,7 +55,8 @@ class Entry:
         """Whether it is in the inbox."""
         self.sole: bool = False
         """Whether the broker forgot it when it sent it: nobody has it but us."""
-        self.worker: Task[Any] | None = None
+        self.entered: bool = False
+        """Whether its block was begun since it was handed out."""
         self.state: Literal["storing", "ready", "handling", "pausing", "gone"] = "ready"
 
 

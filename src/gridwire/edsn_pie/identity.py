@@ -58,7 +58,7 @@ class Identity:
         self._refused: tuple[EdsnError, float] | None = None
 
     async def get(self, *, least_s: float = 0.0) -> Token:
-        """The token, with at least ``least_s`` seconds of life left if a new one can be had and has that much.
+        """The token, with at least ``least_s`` seconds of life left, or half its life if that is less, if a new one can be had.
 
         One with less is replaced and not thrown away: while the provider gives none, it serves for as long as it lives.
 
@@ -67,6 +67,7 @@ class Identity:
         """
         self._allow()
         token = await self._tokens.get()
+        least_s = min(least_s, token.grant.life_s / 2)  # or one with a short life would be replaced each time
         if least_s and token.usable_until - asyncio.get_running_loop().time() < least_s:
             try:
                 return await self._tokens.renew(token)

@@ -15,7 +15,7 @@ from uuid import uuid4
 from gridwire import clock
 from gridwire.edsn_pie.deliveries import Deliveries, Entry
 from gridwire.edsn_pie.models import Notification, UnknownNotification
-from gridwire.intents.inbox import Inbox, Kept
+from gridwire.intents.inbox import MOST_AT_ONCE, Inbox, Kept
 from gridwire.observe.redact import said
 from gridwire.transport.amqp_message import AmqpMessage, dump, load
 
@@ -63,6 +63,8 @@ class Shelf:
         self._streaming = False
         self._note = False
         self._closing = False
+        self._left = False
+        """Whether the inbox may hold more than was handed out at the last look."""
         self._failure: BaseException | None = None
 
     async def open(self, owner: str | None = None) -> datetime | None:
@@ -153,6 +155,8 @@ class Shelf:
                         job.done.exception()
                 return
             self._doing = []
+            if self._left and not self._closing and self._deliveries.undecided < MOST_AT_ONCE // 2:
+                await self._guarded(self._look(inbox))
 
     async def _guarded(self, work: Any) -> None:
         try:
@@ -194,14 +198,23 @@ class Shelf:
         """Hand out what is stored and not with us: left by a former process, or retried by a person."""
         if self._streaming:
             await self._in_thread(partial(inbox.note_streaming, clock.now()))
-        found = await self._in_thread(inbox.pending)
-        changing = {job.entry.key for job in self._jobs}
-        for kept in found:
-            if kept.key not in changing and not self._deliveries.is_live(kept.key):
-                notification, message = self._read(kept)
-                entry = self._deliveries.enter(kept.key, notification, message)
-                self._deliveries.stored(entry)
-                self._offer(entry)
+        last: Kept | None = None
+        self._left = True
+        while self._deliveries.undecided < MOST_AT_ONCE:
+            found = await self._in_thread(partial(inbox.pending, last))
+            if not found:
+                self._left = False
+                return
+            last = found[-1]
+            changing = {job.entry.key for job in self._jobs}
+            for kept in found:
+                if self._deliveries.undecided >= MOST_AT_ONCE:
+                    return
+                if kept.key not in changing and not self._deliveries.is_live(kept.key):
+                    notification, message = self._read(kept)
+                    entry = self._deliveries.enter(kept.key, notification, message)
+                    self._deliveries.stored(entry)
+                    self._offer(entry)
 
     def _read(self, kept: Kept) -> tuple[Notification, AmqpMessage]:
         """What was stored. What was damaged since is handed out as such, and keeps no other from its handler."""

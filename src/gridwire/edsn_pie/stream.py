@@ -7,13 +7,13 @@ decides about the message, for an event it does nothing.
 from __future__ import annotations
 
 import inspect
-from asyncio import Task, current_task
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias
 
 from gridwire.edsn_pie.models import Notification
 from gridwire.errors import InvalidInput
@@ -68,8 +68,12 @@ class Held(Protocol):
         """How often its handler has failed."""
         ...
 
-    worker: Task[Any] | None
-    """Whose block it is in."""
+    entered: bool
+    """Whether its block was begun since it was handed out."""
+
+
+BLOCK: ContextVar[Held | None] = ContextVar("gridwire_pie_block", default=None)
+"""The notification in whose block this code runs, or ran last; tasks that are made in the block know it too."""
 
 
 class Received:
@@ -97,9 +101,14 @@ class Received:
         """1 for the first time it is handed out, one more after each failure."""
         return self._held.attempts + 1
 
-    async def __aenter__(self) -> Notification:
-        self._held.worker = current_task()
+    def begin(self) -> Notification:
+        """Enter it without ``async with``, which then has to be ended by ``__aexit__``."""
+        self._held.entered = True
+        BLOCK.set(self._held)
         return self._held.notification
+
+    async def __aenter__(self) -> Notification:
+        return self.begin()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

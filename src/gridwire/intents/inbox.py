@@ -188,15 +188,18 @@ class Inbox:
                     found.append(key)
         return found
 
-    def pending(self) -> list[Kept]:
-        """What is stored and not handled, oldest first, at most a thousand."""
-        return self._select("state = 'stored'")
+    def pending(self, after: Kept | None = None) -> list[Kept]:
+        """What is stored and not handled, oldest first, at most a thousand; with ``after``, of those that come after it."""
+        return self._page("stored", after)
 
     def parked(self, after: Kept | None = None) -> list[Kept]:
-        """What waits for a person, oldest first, at most a thousand; with ``after``, of those that come after it."""
+        """What waits for a person, likewise."""
+        return self._page("parked", after)
+
+    def _page(self, state: str, after: Kept | None) -> list[Kept]:
         if after is None:
-            return self._select("state = 'parked'")
-        return self._select("state = 'parked' AND (arrived_us, key) > (?, ?)", microseconds(after.arrived), after.key)
+            return self._select("state = ?", state)
+        return self._select("state = ? AND (arrived_us, key) > (?, ?)", state, microseconds(after.arrived), after.key)
 
     def all_parked(self) -> Iterator[list[Kept]]:
         """Everything that waits for a person, oldest first, a thousand at a time; each once, whatever becomes of it."""

@@ -40,7 +40,7 @@ class Received:
         return self._received.attempt
 
     def __enter__(self) -> Notification:
-        return self._received.notification
+        return self._received.begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
