@@ -277,6 +277,16 @@ def test_what_is_no_word_for_yes_or_no_is_a_path(path: str) -> None:
     assert PieSettings(inbox=path).inbox == path
 
 
+@pytest.mark.parametrize("schema", [PieSettings, StpSettings, SiooiSettings])
+def test_the_login_of_a_proxy_is_not_shown(
+    schema: type[PieSettings | StpSettings | SiooiSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GW_T_PROXY", "http://grid:hunter2@proxy.example:3128")
+    loaded = settings.load(schema, prefix="GW_T_", table="none", overrides={})
+    assert loaded.proxy == "http://grid:hunter2@proxy.example:3128"
+    assert "hunter2" not in f"{loaded!r} {loaded}"
+
+
 def test_journal_and_inbox_of_a_relative_name_stay_where_they_were_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
