@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,36 @@ def test_a_place_is_the_same_wherever_the_program_goes(tmp_path: Path, monkeypat
     for wrong in ("", " ", "a\0b", None, 5, "~nobody-has-this-name/x"):
         with pytest.raises(ConfigurationError, match=r"journal=.*is no path"):
             settings.lasting_path(wrong, "journal")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("word", ["true", "t", "yes", "y", "on", "1", "false", "f", "no", "n", "off", "0"])
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.capitalize])
+def test_a_word_for_yes_or_no_is_one_where_a_path_may_stand_too(
+    word: str, change: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("READ_ONLY", "INBOX"):
+        monkeypatch.setenv(f"GRIDWIRE_EDSN_PIE_{name}", change(word))
+    for name in ("READ_ONLY", "TICKET_FILE"):
+        monkeypatch.setenv(f"GRIDWIRE_EPIAS_STP_{name}", change(word))
+    pie = settings.load(PieSettings, prefix="GRIDWIRE_EDSN_PIE_", table="edsn_pie", overrides={})
+    stp = settings.load(StpSettings, prefix="GRIDWIRE_EPIAS_STP_", table="epias_stp", overrides={})
+    assert pie.inbox is pie.read_only, "the same as where nothing but yes or no may stand"
+    assert stp.ticket_file is stp.read_only
+
+
+@pytest.mark.parametrize("path", ["./off", "inbox.sqlite", "o", ""])
+def test_what_is_no_word_for_yes_or_no_is_a_path(path: str) -> None:
+    assert PieSettings(inbox=path).inbox == path
+
+
+@pytest.mark.parametrize("schema", [PieSettings, StpSettings, SiooiSettings])
+def test_the_login_of_a_proxy_is_not_shown(
+    schema: type[PieSettings | StpSettings | SiooiSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GW_T_PROXY", "http://grid:hunter2@proxy.example:3128")
+    loaded = settings.load(schema, prefix="GW_T_", table="none", overrides={})
+    assert loaded.proxy == "http://grid:hunter2@proxy.example:3128"
+    assert "hunter2" not in f"{loaded!r} {loaded}"
 
 
 def test_journal_and_inbox_of_a_relative_name_stay_where_they_were_opened(

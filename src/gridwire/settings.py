@@ -97,10 +97,16 @@ def known_fields(confirmed: Collection[str], facts: Mapping[str, Fact]) -> froze
     return frozenset(confirmed)
 
 
+_FLAGS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
+"""The words that pydantic takes for a bool in the settings that are nothing else."""
+
+
 def flag_or_path(value: object) -> object:
-    """A word of the environment for yes or no as a bool, and everything else as it is: a path."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    return words.get(value.lower(), value) if isinstance(value, str) else value
+    """A word for yes or no as a bool, in any case, and everything else as it is: a path. A file named ``off`` is ``./off``."""
+    return _FLAGS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def lasting_path(given: str | Path, name: str) -> Path:

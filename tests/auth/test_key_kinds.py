@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -49,12 +51,17 @@ def public(encoding: Encoding, form: PublicFormat) -> bytes:
 
 _DER = "is DER; convert it to PEM: openssl pkey -inform DER -in {path} -out key.pem"
 _SSH = "is in OpenSSH's own form; convert a copy of it: cp {path} key.pem && ssh-keygen -p -m PKCS8 -f key.pem"
-_UTF_16 = "is text in UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 {path} > key.pem"
+_UTF_16 = "is text in UTF-16; save it as UTF-8: iconv -f UTF-16%s -t UTF-8 {path} > key.pem"
+_OTHER = "is not PEM: it must begin with -----BEGIN PRIVATE KEY-----, and this is another kind of file"
 _P12 = "is PKCS#12; take the key out of it: openssl pkcs12 -in {path} -nocerts -out key.pem"
 KINDS: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b" \n", f"is empty; {_PORTAL}"),
-    "utf-16": (lambda: pem(rsa_key()).encode("utf-16"), _UTF_16),
-    "utf-16 without a mark": (lambda: pem(rsa_key()).encode("utf-16-be"), _UTF_16),
+    "utf-16": (lambda: pem(rsa_key()).encode("utf-16"), _UTF_16 % ""),
+    "utf-16, the high byte first": (lambda: b"\xfe\xff" + pem(rsa_key()).encode("utf-16-be"), _UTF_16 % ""),
+    "utf-16 without a mark": (lambda: pem(rsa_key()).encode("utf-16-be"), _UTF_16 % "BE"),
+    "utf-16 without a mark, the low byte first": (lambda: pem(rsa_key()).encode("utf-16-le"), _UTF_16 % "LE"),
+    "zero bytes": (lambda: bytes(1704), _OTHER),
+    "a zero byte": (lambda: b"\0", _OTHER),
     "der": (lambda: private(Encoding.DER, PrivateFormat.PKCS8), _DER),
     "der, pkcs1": (lambda: private(Encoding.DER, PrivateFormat.TraditionalOpenSSL), _DER),
     "der, encrypted": (lambda: private(Encoding.DER, PrivateFormat.PKCS8, locked=True), _DER),
@@ -76,10 +83,8 @@ KINDS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: b"0\x82\x01\x02garbage",
         f"is binary, and neither a key nor a certificate that can be read; {_PORTAL}",
     ),
-    "words": (
-        lambda: b"hello",
-        "is not PEM: it must begin with -----BEGIN PRIVATE KEY-----, and this is another kind of file",
-    ),
+    "words": (lambda: b"hello", _OTHER),
+    "a letter": (lambda: b"h", _OTHER),
 }
 
 
@@ -93,6 +98,18 @@ def test_a_file_that_is_no_pem_is_told_what_it_is_and_how_it_becomes_one(kind: s
     assert str(caught.value) == f"The private key in {path} {said.format(path=path)}. Nothing was sent."
     whole = base64.b64encode(private(Encoding.DER, PrivateFormat.PKCS8)).decode()
     assert not [part for part in re.findall(".{16}", whole) if part in str(caught.value)], "no part of the key is shown"
+
+
+@pytest.mark.skipif(shutil.which("iconv") is None, reason="needs iconv")
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_the_advice_on_utf_16_makes_a_key_of_it(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "pie.key"
+    path.write_bytes(pem(rsa_key()).encode(form))
+    with pytest.raises(ConfigurationError) as caught:
+        load_key(path)
+    advice = str(caught.value).partition("UTF-8: ")[2].partition(". Nothing")[0]
+    subprocess.run(["/bin/sh", "-c", advice], cwd=tmp_path, check=True)
+    assert load_key(tmp_path / "key.pem").private_numbers() == rsa_key().private_numbers()
 
 
 def test_what_was_given_as_text_may_be_a_path() -> None:

@@ -205,6 +205,14 @@ def test_what_was_not_understood_is_shown_whole() -> None:
     assert plain_of(comment)["ticket_id"] is None
 
 
+def test_numbers_that_json_has_not_are_told_in_words() -> None:
+    odd = {"a": float("nan"), "b": float("inf"), "c": float("-inf"), "d": 1.5}
+    unknown = decode(AmqpMessage(b"?", message_id="m", properties=odd))
+    told = json.loads(json.dumps(plain_of(unknown), allow_nan=False))
+    assert told["properties"] == {"a": "nan", "b": "inf", "c": "-inf", "d": 1.5}
+    assert line_of(unknown).endswith('properties: {"a": "nan", "b": "inf", "c": "-inf", "d": 1.5}')
+
+
 def test_a_body_that_is_no_text_is_there_to_the_last_byte() -> None:
     body = bytes(range(256))
     unknown = decode(AmqpMessage(body))

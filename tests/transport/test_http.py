@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from typing import Any, Literal
 
@@ -242,6 +243,31 @@ async def test_connect_through_a_dead_proxy_is_not_sent() -> None:
     async with raw_server(refuse) as proxy, HttpTransport(Network(proxy=proxy.url)) as http:
         with pytest.raises(NotSent):
             await http.send(Request("POST", "https://venue.invalid/x", content=b"x"))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "what", "reason"),
+    [
+        ("http://grid:secret@127.0.0.1:9", "nothing listens at the proxy 127.0.0.1:9", "refused"),
+        ("http://grid:secret@localhost:9", "nothing listens at the proxy localhost:9", "refused"),
+        ("http://grid:secret@proxy.invalid:9", "the name of the proxy proxy.invalid:9 cannot be resolved", "dns"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_reached_is_named_without_its_login(proxy: str, what: str, reason: str) -> None:
+    async with HttpTransport(Network(proxy=proxy)) as http:
+        with pytest.raises(NotSent) as caught:
+            await http.send(Request("POST", "https://venue.invalid/x", content=b"x"))
+    assert str(caught.value) == f"https://venue.invalid/x: {what}. Nothing was sent."
+    assert caught.value.reason == reason
+
+
+async def test_a_name_with_several_addresses_that_all_refuse_is_no_other_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", 9)) for last in (1, 2)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: found)
+    async with HttpTransport() as http:
+        with pytest.raises(NotSent, match="nothing listens there") as caught:
+            await http.send(Request("POST", "https://venue.invalid:9/x", content=b"x"))
+    assert caught.value.reason == "refused"
 
 
 async def test_cleartext_off_this_machine_is_refused() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from gridwire.edsn_pie.link import broker_of, log_in
@@ -25,14 +27,19 @@ from tests.support.raw_server import RawServer, raw_server, read_request
 LOGIN = [plain("u", "t")]
 
 
+OPENED = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n"
+
+
 @asynccontextmanager
-async def proxy_to(port: int) -> AsyncIterator[RawServer]:
-    """A proxy that leads wherever it is asked to; its ``requests`` are what it was asked."""
+async def proxy_to(port: int, *answer: bytes) -> AsyncIterator[RawServer]:
+    """A proxy that leads to ``port`` whatever it is asked; its ``requests`` are what it was asked."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.requests.append(await read_request(reader))
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n")
+        for piece in answer or (OPENED,):
+            writer.write(piece)
+            await asyncio.sleep(0.01)
         try:
             pumps = [asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -49,10 +56,10 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @asynccontextmanager
-async def world_behind_a_proxy() -> AsyncIterator[tuple[World, RawServer]]:
+async def world_behind_a_proxy(*answer: bytes) -> AsyncIterator[tuple[World, RawServer]]:
     authority = Authority()
     own = (authority.context, authority.pem)
-    async with amqp_world(tls=own) as world, proxy_to(world.port) as proxy:
+    async with amqp_world(tls=own) as world, proxy_to(world.port, *answer) as proxy:
         world.network = replace(world.network, proxy=proxy.url)
         yield world, proxy
 
@@ -77,6 +84,42 @@ async def test_a_way_that_breaks_is_opened_again() -> None:
             world.put(2)
             assert await handle(consumer, 1) == [2]
         assert proxy.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OPENED,),
+        (b"HTTP/1.1 102 Processing\r\nA: b\r\n\r\n", b"HTTP/1.1 100\r\n\r", b"\nHTTP/1.1 200 OK\r\n\r\n"),
+        (b"HTTP/1.0 200 OK\n\n",),
+        (b"HTTP/1.0 200\nVia: 1.0 old\n", b"\n"),
+        (b"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\r\nVia: 1.1 mixed\n\r\n",),
+    ],
+)
+async def test_heads_before_the_answer_and_lines_without_cr_are_understood(answer: tuple[bytes, ...]) -> None:
+    async with world_behind_a_proxy(*answer) as (world, _):
+        client = await AmqpClient.connect(
+            broker_of(world.settings), world.network, [plain(USER, await world.tokens.get())]
+        )
+        await client.close(1)
+
+
+async def test_a_name_in_other_letters_is_asked_for_as_the_resolver_spells_it() -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("xn--bcher-kva.example").configure_cert(context)
+    greeted: list[str | None] = []
+    context.sni_callback = lambda _sock, name, _context: greeted.append(name)
+    async with (
+        amqp_world(tls=(context, authority.cert_pem.bytes().decode())) as world,
+        proxy_to(world.port) as proxy,
+    ):
+        broker = broker_of(replace(world.settings, host="b\u00fccher.example"))
+        login = [plain(USER, await world.tokens.get())]
+        client = await AmqpClient.connect(broker, replace(world.network, proxy=proxy.url), login)
+        await client.close(1)
+        asked = f"xn--bcher-kva.example:{world.port}"
+        assert proxy.requests == [f"CONNECT {asked} HTTP/1.1\r\nHost: {asked}\r\n\r\n".encode()]
+        assert greeted == ["xn--bcher-kva.example"]
 
 
 async def test_the_proxy_is_told_its_login_and_no_error_is() -> None:
@@ -117,7 +160,13 @@ async def test_a_proxy_over_tls_is_refused_with_its_reason() -> None:
         (b"HTTP/1.1 2000 OK\r\n\r\n", "is no HTTP proxy"),
         (b"", "is no HTTP proxy"),
         (b"x" * (MOST_BYTES + 1), "is no HTTP proxy"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * (MOST_BYTES // 25 + 1), "is no HTTP proxy"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n", "did not open the way to 127.0.0.1:9 (HTTP 403)"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "did not open the way to 127.0.0.1:9 (HTTP 101)"),
+        (b"HTTP/1.0 403 No\n\n", "did not open the way to 127.0.0.1:9 (HTTP 403)"),
         (b"HTTP/1.1 200 OK\r\n\r\nAMQP", "sent more than an answer"),
+        (b"HTTP/1.1 200 OK\r\n\r\nAMQP\r\n\r\n", "sent more than an answer"),
+        (b"HTTP/1.0 200 OK\n\nAMQP", "sent more than an answer"),
     ],
 )
 async def test_what_a_proxy_refuses_is_one_sentence(answer: bytes, words: str) -> None:

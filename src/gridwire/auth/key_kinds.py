@@ -21,8 +21,8 @@ def complaint(data: bytes, file: Path | None) -> str | None:
     name = shlex.quote(str(file)) if file is not None else "FILE"
     if not data.strip():
         return f"is empty; {_NEEDED}"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in (data[:1], data[1:2]):
-        return f"is text in UTF-16; save it as UTF-8: iconv -f UTF-16 -t UTF-8 {name} > key.pem"
+    if (form := _utf_16(data)) is not None:
+        return f"is text in UTF-16; save it as UTF-8: iconv -f {form} -t UTF-8 {name} > key.pem"
     if b"-----BEGIN" in data:
         return _of_pem(data, name)
     if data.startswith((b"ssh-", b"ecdsa-sha2-")):
@@ -32,6 +32,16 @@ def complaint(data: bytes, file: Path | None) -> str | None:
     return "is not PEM: it must begin with -----BEGIN PRIVATE KEY-----" + (
         ". If this is a path, give it as private_key_file" if file is None else ", and this is another kind of file"
     )
+
+
+def _utf_16(data: bytes) -> str | None:
+    """What iconv must be told of text in UTF-16; without a mark it would have to guess which byte comes first."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    zeros = [byte == 0 for byte in data[:2]]
+    if zeros == [True, False]:
+        return "UTF-16BE"
+    return "UTF-16LE" if zeros == [False, True] else None
 
 
 def _of_pem(data: bytes, name: str) -> str | None:

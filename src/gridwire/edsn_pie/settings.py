@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
@@ -72,7 +72,7 @@ class PieSettings(BaseModel):
     amqp_source_capabilities: list[str] | None = None
     amqp_desired_capabilities: list[str] | None = None
     amqp_connection_properties: dict[str, Any] | None = None
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
     ca_bundle: str | None = None
     client_cert: str | None = None
     timeout: float = 10.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from gridwire.errors import ConfigurationError
 from gridwire.settings import Fact, check_environment, flag_or_path, password_from_keyring
@@ -118,7 +118,7 @@ class StpSettings(BaseModel):
     application: str = "gridwire"
     language: Literal["tr-tr", "en-us"] = "tr-tr"
     message_format: Literal["json", "xml"] = "json"
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
     ca_bundle: str | None = None
     client_cert: str | None = None
     timeout: float = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from gridwire.errors import ConfigurationError
 from gridwire.settings import password_from_keyring
@@ -38,7 +38,7 @@ class SiooiSettings(BaseModel):
     password: SecretStr | None = None
     journal: str | None = None
     schemas: str | None = None
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
     ca_bundle: str | None = None
     client_cert: str | None = None
     timeout: float = 30.0

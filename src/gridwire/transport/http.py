@@ -27,6 +27,7 @@ from gridwire.errors import GridwireError, NoAnswer, NotSent, WrongLoop
 from gridwire.observe.redact import guard_loggers, safe_url
 from gridwire.transport.exchange import Request, Response
 from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+from gridwire.transport.tunnel import place
 
 # Where rich and click are installed, httpx imports a command line of its own: 50 ms that no client needs. None in its
 # place reads as "not installed", which httpx is prepared for.
@@ -150,7 +151,7 @@ class HttpTransport:
         except httpx.InvalidURL as error:
             failure = NotSent(f"{where} is not an address that can be called: {error}", reason="refused")
         except httpx.HTTPError as error:
-            failure = _failure(where, progress, _reason(error), _describe(error))
+            failure = _failure(where, progress, _reason(error), _describe(error, self.network.proxy))
         except GridwireError:
             raise
         except Exception as error:  # a library's surprise must not lose a request that may have left
@@ -305,7 +306,8 @@ def _reason(error: httpx.HTTPError) -> str:
     return "refused"
 
 
-def _describe(error: httpx.HTTPError) -> str:
+def _describe(error: httpx.HTTPError, proxy: str | None) -> str:
+    """What went wrong. Behind ``proxy`` it is the proxy alone whose name we resolve and that we connect with."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
@@ -313,9 +315,11 @@ def _describe(error: httpx.HTTPError) -> str:
                 "authority with ca_bundle="
             )
         if isinstance(cause, socket.gaierror):
-            return "its name cannot be resolved"
+            return (
+                f"the name of the proxy {place(proxy)} cannot be resolved" if proxy else "its name cannot be resolved"
+            )
         if isinstance(cause, ConnectionRefusedError):
-            return "nothing listens there"
+            return f"nothing listens at the proxy {place(proxy)}" if proxy else "nothing listens there"
     words = str(error).strip().rstrip(".") or type(error).__name__
     return f"the connection failed ({words})"
 
@@ -324,5 +328,7 @@ def _causes(error: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)
+        if isinstance(error, BaseExceptionGroup):  # of a name with several addresses, one each
+            found += error.exceptions
         error = error.__cause__ or error.__context__
     return found

@@ -19,7 +19,11 @@ from gridwire.transport.amqp_failure import os_words
 MOST_BYTES = 64 * 1024
 """An answer that is longer than this before its body is none."""
 
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r\n]")
+_END = re.compile(rb"\r?\n\r?\n")
+"""The empty line after a head. RFC 9112, section 2.2: a line may end without its CR."""
+_PASSED_OVER = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
+"""An answer that says that another one comes (RFC 9110, section 15.2); after 101 none does."""
 
 
 class NoWay(TransportError):
@@ -32,13 +36,13 @@ class NoWay(TransportError):
 async def open_way(proxy: str, authority: str, protocol: asyncio.Protocol, context: ssl.SSLContext, host: str) -> None:
     """Connect ``protocol`` with ``host`` over TLS, through the ``http://`` address ``proxy``.
 
-    ``authority`` is host and port as the proxy is asked for them. Not bounded: the caller sets a time-out. Raises `NoWay`,
-    and `OSError` (also `ssl.SSLError`) of what lies behind the proxy.
+    ``authority`` is host and port; a name with other letters than those of ASCII is asked for in its form for the DNS. Not
+    bounded: the caller sets a time-out. Raises `NoWay`, and `OSError` (also `ssl.SSLError`) of what lies behind the proxy.
     """
     loop = asyncio.get_running_loop()
     parts = urlsplit(proxy)
     name = place(proxy)
-    request = _request(authority, parts)
+    request = _request(_in_ascii(authority), parts)
     try:
         transport, asked = await loop.create_connection(lambda: _Asked(request), parts.hostname or "", parts.port or 80)
     except OSError as error:
@@ -56,6 +60,14 @@ async def open_way(proxy: str, authority: str, protocol: asyncio.Protocol, conte
 def place(proxy: str) -> str:
     """Host and port of a proxy, without the login that its address may hold."""
     return urlsplit(proxy).netloc.rpartition("@")[2]
+
+
+def _in_ascii(authority: str) -> str:
+    """As the resolver and TLS spell it too: a target in other letters is none (RFC 9112, section 3.2.3)."""
+    if authority.isascii():
+        return authority  # addresses too, which are no names
+    host, _, port = authority.rpartition(":")
+    return f"{host.encode('idna').decode()}:{port}"
 
 
 def _request(authority: str, proxy: SplitResult) -> bytes:
@@ -77,24 +89,29 @@ def _check(head: bytes, name: str, authority: str) -> None:
         raise NoWay(
             f"The proxy {name} did not open the way to {authority} (HTTP {status}); ask who runs it to allow it."
         )
-    if not head.endswith(b"\r\n\r\n"):
+    end = _END.search(head)
+    if end is None or end.end() < len(head):
         raise NoWay(f"The proxy {name} sent more than an answer, before anything was asked of {authority}.")
 
 
 class _Asked(asyncio.Protocol):
-    """Ask the proxy, and take the head of its answer."""
+    """Ask the proxy, and take the head of its answer; those that only announce it are passed over."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
         self._head = b""
+        self._came = 0
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast("asyncio.Transport", transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
+        self._came += len(data)
         self._head += data
-        if b"\r\n\r\n" in self._head or len(self._head) > MOST_BYTES:
+        while (end := _END.search(self._head)) is not None and _PASSED_OVER.match(self._head):
+            self._head = self._head[end.end() :]
+        if end is not None or self._came > MOST_BYTES:
             self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,10 +121,14 @@ def _body(told: UnknownNotification) -> tuple[str, str | None]:
 
 
 def _plain_properties(told: UnknownNotification) -> dict[str, Any]:
-    return {
-        str(name): value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
-        for name, value in told.properties.items()
-    }
+    return {str(name): _plain(value) for name, value in told.properties.items()}
+
+
+def _plain(value: object) -> object:
+    """As JSON has it, which has no number for what is not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(float(value))
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
 def plain_of(told: Notification) -> dict[str, Any]:
