@@ -106,6 +106,7 @@ async def test_what_is_let_through_can_be_sent() -> None:
         )
         async with consumer:
             await until_state(consumer, "streaming")
+        assert [(contact.user, contact.outcome) for contact in world.broker.contacts] == [("sa =,é", 0)]
 
 
 async def test_nothing_is_asked_for_before_the_settings_of_a_client_are_right() -> None:
