@@ -7,12 +7,13 @@ from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from gridwire.edsn_pie.link import broker_of
+from gridwire.edsn_pie.link import broker_of, log_in
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.errors import ConfigurationError
 from tests.acceptance.edsn_pie.ground import ground
-from tests.support.amqp_world import amqp_world, until_state
+from tests.support.amqp_world import amqp_world
 
 
 def deep() -> list[Any]:
@@ -95,17 +96,24 @@ async def test_what_is_let_through_can_be_sent() -> None:
     values = {"t": "é", "n": -(2**63), "big": 2**63 - 1, "f": 0.5, "yes": True, "none": None, "raw": b"\0"}
     properties = {**values, "list": [1, "a", [False]], "pair": (1, 2), "table": {"é": {"a": 1}}}
     async with amqp_world() as world:
-        consumer = world.consumer(
+        settings = replace(
+            world.settings,
             connection_properties=properties,
-            source_capabilities=["queue"],
+            source_capabilities=("queue",),
             desired_capabilities=("ANONYMOUS-RELAY",),
             virtual_host="vhost:é",
             container_id="wij é",
             link_name="naam é",
             username="sa =,é",
         )
-        async with consumer:
-            await until_state(consumer, "streaming")
+        token = SecretStr(await world.tokens.get())
+        client = await log_in(settings, broker_of(settings), str(settings.username), world.network, token)
+        capabilities = settings.source_capabilities
+        link = await client.attach(
+            settings.address, name=str(settings.link_name), capabilities=capabilities, taker=lambda _, __: None
+        )
+        assert link.peer_source == settings.address
+        await client.close(1)
         assert [(contact.user, contact.outcome) for contact in world.broker.contacts] == [("sa =,é", 0)]
 
 
