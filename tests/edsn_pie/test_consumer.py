@@ -598,3 +598,24 @@ async def test_what_is_entered_just_after_the_end_began_is_waited_for() -> None:
         await working
         assert consumer.counts.handled == 1
         await until(lambda: world.queue.accepted == 1)
+
+
+async def test_what_is_decided_while_a_token_is_changed_is_told_at_once() -> None:
+    async with amqp_world(life_s=100) as world:
+        world.put(1, 2)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        async def handler(notification: Any) -> None:
+            await asyncio.sleep(began + (52 if notification.ticket_id == "T-1" else 65) - loop.time())
+
+        consumer = world.consumer(credit=2)
+        runner = asyncio.create_task(consumer.run(handler, concurrency=2))
+        await world.seen("link.draining")
+        assert loop.time() - began == pytest.approx(50, abs=1)
+        await asyncio.sleep(began + 52.2 - loop.time())
+        assert (world.queue.accepted, consumer.counts.handled) == (1, 1)
+        await world.seen("link.streaming", 2)
+        await consumer.aclose()
+        await runner
+        assert world.queue.accepted == 2

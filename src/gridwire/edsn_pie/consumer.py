@@ -406,8 +406,12 @@ class Consumer:
     def _ask(self) -> None:
         self._asking = None
         client, link, owed = self._client, self._link, self._deliveries.owed
-        if client is None or link is None or self._holding or link.credit + owed <= 0:
-            return  # below 0: a broker has sent more than we asked for, and a flow would tell it a huge number
+        if client is None or link is None:
+            return
+        if self._holding or link.credit + owed <= 0:
+            # Below 0: a broker has sent more than we asked for, and a flow would tell it a huge number.
+            client.flush()
+            return
         self._deliveries.owed = 0
         client.ask(link, owed)
 
