@@ -64,10 +64,10 @@ class Trading:
 
 
 @asynccontextmanager
-async def trading(directory: Path) -> AsyncIterator[Trading]:
+async def trading(directory: Path, *, exclusive: bool = True) -> AsyncIterator[Trading]:
     async with (
         Sandbox("epias_stp") as box,
-        EpiasStp(box.epias_stp, journal=directory) as stp,
+        EpiasStp(box.epias_stp, journal=directory, exclusive=exclusive) as stp,
         stp.desk(contracts=[CONTRACT]) as desk,
     ):
         yield Trading(box.venue("epias_stp"), stp, desk)

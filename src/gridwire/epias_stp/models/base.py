@@ -148,7 +148,7 @@ def _flag(value: object) -> object:
     return _FLAGS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
-_FLAGS = {"true": True, "false": False, "": False}
+_FLAGS = {"true": True, "false": False, "": None}
 
 
 def many(value: object) -> list[Any]:
@@ -168,7 +168,8 @@ Count: TypeAlias = Annotated[int | None, BeforeValidator(_count)]
 """A whole number of an answer (64 bits); None where the venue sent none."""
 Whole: TypeAlias = Annotated[int, BeforeValidator(_count)]
 Day: TypeAlias = Annotated[datetime, BeforeValidator(dates.read)]
-Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
+Flag: TypeAlias = Annotated[bool | None, BeforeValidator(_flag)]
+"""Yes or no of an answer; None where the venue sent none: missing is not no."""
 Instant: TypeAlias = Annotated[datetime | None, BeforeValidator(dates.read)]
 """An instant of an answer, UTC; None where the venue sent none."""
 Many: TypeAlias = Annotated[list[T], BeforeValidator(many)]
