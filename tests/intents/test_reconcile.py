@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwire.intents.reconcile import Evidence, Judgement, Level, OwnTrade, Side, Wanted, cancellation, change, new_order
+from gridwire.intents.reconcile import (
+    Evidence,
+    Judgement,
+    Level,
+    OwnTrade,
+    Side,
+    Wanted,
+    cancellation,
+    change,
+    new_order,
+)
 
 LATE_S = 60.0
 ORDER = Wanted("GG20261201", "BUY", Decimal("100.00"), 10)

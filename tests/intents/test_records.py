@@ -32,7 +32,7 @@ TABLE: dict[str | None, set[str]] = {
     None: {"sending"},
     "sending": {"sending", "accepted", "done", "rejected", "unknown"},
     "unknown": {
-        "accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent",
+        "accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent", "resolved_ended",
     },
     "accepted": {"accepted", "closed"},
     "resolved_live": {"accepted", "closed"},
@@ -41,6 +41,7 @@ TABLE: dict[str | None, set[str]] = {
     "closed": set(),
     "resolved_done": set(),
     "resolved_absent": set(),
+    "resolved_ended": set(),
 }  # fmt: skip
 EVERY = sorted(state for state in TABLE if state is not None)
 

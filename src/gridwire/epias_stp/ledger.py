@@ -26,6 +26,8 @@ from gridwire.intents.records import LIVE, BootTime, Row
 from gridwire.observe.events import Events
 from gridwire.outcome import Cause, Intent, OrderRef, Unknown
 
+_WHEN_CANCELLED = {"bid_cancel": "resolved_done", "bid_update": "resolved_ended"}
+
 NAMES_KEPT = 10_000
 """Identifiers of bids that are remembered, to know one that comes a second time; the oldest are forgotten first."""
 
@@ -128,16 +130,17 @@ class Ledger:
         self.unknown.pop(key, None)
 
     def settle_about(self, bid_id: str, why: str) -> tuple[bytes, ...]:
-        """Let go of what is unknown about changes and cancellations of a bid that has ended; returns the records of it."""
-        settled = [
-            key
-            for key, outcome in self.unknown.items()
-            if outcome.intent.operation in ("bid_update", "bid_cancel")
-            and str(outcome.intent.restated.get("bid_id")) == bid_id
-        ]
-        for key in settled:
-            self.forget(key)
-        return tuple(line("resolved_ended", key, n=why) for key in settled)
+        """Let go of what is unknown about a bid that was cancelled; returns the records of it.
+
+        A lost cancellation of it has what it wanted. Whether a lost change acted before is not known.
+        """
+        told: list[bytes] = []
+        for key, outcome in list(self.unknown.items()):
+            state = _WHEN_CANCELLED.get(outcome.intent.operation)
+            if state is not None and str(outcome.intent.restated.get("bid_id")) == bid_id:
+                told.append(line(state, key, n=why))
+                self.forget(key)
+        return tuple(told)
 
     def ages(self, row: Row) -> Ages:
         """How long ago a row's request was sent, the last attempt of it at the latest.

@@ -147,7 +147,9 @@ class Resolver:
             return _still(outcome, _UNDER_WAY)
         self._ledger.forget(row.key)
         bid = book.target(row)
-        return Settled(settled_as(row, bid, outcome), closed=bid.key if bid is not None and bid.state in ENDED else None)
+        return Settled(
+            settled_as(row, bid, outcome), closed=bid.key if bid is not None and bid.state in ENDED else None
+        )
 
     async def refresh(self) -> list[OrderRef]:
         """Close the bids that certainly rest no more, and count them no more; see `gridwire.epias_stp.gone`.

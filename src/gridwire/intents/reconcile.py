@@ -120,9 +120,7 @@ def _unknown(text: str) -> Judgement:
     return Judgement("unknown", text)
 
 
-SHARED = (
-    "it could be another machine's, program's or person's of your organisation (exclusive=True declares that there is none)"
-)
+SHARED = "it could be another machine's, program's or person's of your organisation (exclusive=True declares that there is none)"
 _WHEN = (
     "whether they are its own, or whether they happened since it was sent, cannot be told: the venue does not say, or the "
     "clocks are not known well enough"
@@ -160,7 +158,9 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
 
 
 def _not_told(price: Decimal) -> str:
-    return f"the venue does not say whether an own order rests at {price}: its book came without marks, or without a list"
+    return (
+        f"the venue does not say whether an own order rests at {price}: its book came without marks, or without a list"
+    )
 
 
 def _marked(order: Wanted, others: Sequence[Wanted], evidence: Evidence) -> Judgement:
