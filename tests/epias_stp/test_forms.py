@@ -42,7 +42,15 @@ def remember(attempt: Attempt) -> Attempt:
 
 
 CONTEXT = Context(
-    "stp.example:8443", "/base/rest", "my bot", "en-us", "test/AYŞE", False, remember, lambda operation, bid_id: False
+    "stp.example:8443",
+    "/base/rest",
+    "my bot",
+    "en-us",
+    "test/AYŞE",
+    False,
+    (),
+    remember,
+    lambda operation, bid_id: False,
 )
 CONTRACTS = ("GG20261201", "HH-2026/49 ş", 'quo"te\\', "GG'<&>")
 TYPES = tuple(BidType)
