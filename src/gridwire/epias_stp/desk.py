@@ -88,7 +88,7 @@ class LaneWire:
 
     def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
         """One lane carries one intent."""
-        return (self._lanes.expect(),)
+        return (self._lanes.expect(keys[0]),)
 
     def doubt(self) -> None:
         """Let the standing lanes go: on one of them something came that was another order's."""
