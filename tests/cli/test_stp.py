@@ -131,6 +131,16 @@ def test_a_rejected_bid_has_its_code_and_its_reason(box: Running, cli: Cli) -> N
     assert (again.code, again.out) == (ExitCode.REJECTED, "")
 
 
+def test_a_bid_refused_for_its_rate_says_when_it_may_be_entered_again(box: Running, cli: Cli) -> None:
+    box.venue.faults.add("status", operation="bid_save", status=429, retry_after="20")
+    ran = cli("stp", "bid", "save", box.contract, *BUY, "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["code"], told["repeatable"], told["retry_after_s"]) == (ExitCode.REJECTED, "429", True, 20.0)
+    assert "Wait 20 s before the next call" in ran.err
+    (row,) = json.loads(cli("journal", "list", "--json").out)["rows"]
+    assert (row["state"], row["note"]) == ("rejected", "venue 429: repeatable after 20 s")
+
+
 def test_an_unknown_outcome_says_what_it_means_and_what_to_do(box: Running, cli: Cli) -> None:
     box.venue.faults.add("drop_after_execute", operation="bid_save")
     ran = cli("stp", "bid", "save", box.contract, *BUY, "--json")

@@ -214,10 +214,24 @@ async def test_orders_per_second_counts_what_left() -> None:
     async with trading(Limits(orders_per_second=3)) as t:
         outcomes = [await buy(t.desk) for _ in range(5)]
         assert [type(one) for one in outcomes] == [Accepted] * 3 + [Rejected] * 2
-        refused(outcomes[3], "orders_per_second")
+        no = refused(outcomes[3], "orders_per_second")
+        assert no.repeatable
         accepted(await t.desk.cancel(accepted(outcomes[0])))  # cancelling is always allowed
-        await asyncio.sleep(1.01)
+        assert no.retry_after_s is not None
+        await asyncio.sleep(no.retry_after_s)
         accepted(await buy(t.desk))
+
+
+@pytest.mark.parametrize("transport", ["lane", "httpx"])
+async def test_cancellations_use_up_no_orders_per_second(transport: str) -> None:
+    async with trading(Limits(orders_per_second=6), order_transport=transport) as t:
+        for _ in range(3):  # a quoting program: enter, change, cancel
+            bid = accepted(await buy(t.desk))
+            bid = accepted(await t.desk.modify(bid, price="11000.00", quantity=1))
+            accepted(await t.desk.cancel(bid))
+        no = refused(await buy(t.desk), "orders_per_second")
+        assert (no.repeatable, no.origin) == (True, "guard")
+        assert len(t.venue.log.calls("bid_cancel")) == 3
 
 
 async def test_halted_desk_lets_only_cancellations_pass() -> None:

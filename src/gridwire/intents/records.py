@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ from typing import Any
 
 from gridwire.clock import moment
 from gridwire.errors import JournalError as JournalError
+from gridwire.outcome import Rejected
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"sending"}),
@@ -74,6 +76,25 @@ class Row:
     fields: Mapping[str, Any] = field(default_factory=dict)
     stated: datetime | None = None
     """When the change was sent that stated the fields last; None if there was none."""
+
+
+_REJECTION = re.compile(r"(\w+) (.*?)(: repeatable(?: after ([0-9.]+) s)?)?", re.DOTALL)
+
+
+def rejection(outcome: Rejected) -> str:
+    """The note of a rejected call: who refused, the code, and whether and after how long the same call may be made again."""
+    again = ": repeatable" if outcome.repeatable else ""
+    after = f" after {outcome.retry_after_s:.12g} s" if again and outcome.retry_after_s is not None else ""
+    return f"{outcome.origin} {outcome.code}{again}{after}"
+
+
+def rejected_as(note: str) -> tuple[str, str, bool, float | None]:
+    """What `rejection` wrote down: origin, code, ``repeatable`` and ``retry_after_s``. A note without an origin is a code."""
+    found = _REJECTION.fullmatch(note)
+    if found is None:
+        return "", note, False, None
+    origin, code, again, after = found.groups()
+    return origin, code, again is not None, None if after is None else float(after)
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
