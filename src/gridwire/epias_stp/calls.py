@@ -429,6 +429,7 @@ class Caller:
             account=account,
             on_judged=self.judged,
             named_before=self._ledger.named_before,
+            message_format=self._policy.message_format,
         )
 
     def _encode(self, operation: Operation, body: StpRequest, transaction_id: str) -> bytes:

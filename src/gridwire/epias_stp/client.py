@@ -206,8 +206,8 @@ class EpiasStp:
     ) -> StpDesk:
         """A desk for entering bids fast, as an async context manager; one per client at a time.
 
-        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go as JSON over warm
-        lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         self._caller.refuse(OPERATIONS["bid_save"])
         kind = rules.type_of_bid(bid_type)
@@ -227,6 +227,12 @@ class EpiasStp:
             self._events.emit(
                 "desk.httpx",
                 "A proxy is configured, so orders go over httpx and not over warm lanes; they take longer.",
+            )
+        if self._policy.resend_on_security_error or self._policy.retry_cancel:
+            self._events.emit(
+                "desk.one_attempt",
+                "resend_on_security_error and retry_cancel hold for stp.bids and the operator's calls: a desk sends each "
+                "order and each cancellation once.",
             )
         return StpDesk(
             caller=self._caller,

@@ -624,8 +624,8 @@ class EpiasStp(Blocking):
     ) -> StpDesk:
         """A desk for entering bids fast, as a context manager; one per client at a time.
 
-        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go as JSON over warm
-        lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         return StpDesk(
             self._bridge,
