@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gridwire import clock
 from gridwire.cli.exits import ExitCode
 from tests.cli.conftest import Cli, Running, Terminal, assert_no_secret, finish, run, spawn, until
 
@@ -31,9 +32,11 @@ def test_contracts_as_a_plain_table(box: Running, cli: Cli) -> None:
         "Last",
         "Average",
         "State",
+        "Opens",
         "Closes",
     ]
-    assert [line.split()[0] for line in lines[1:]] == [one.name for one in box.venue.market.active("STANDART")]
+    market = box.venue.market
+    assert [line.split()[0] for line in lines[1:]] == [one.name for one in market.listed("STANDART", clock.now())]
     assert all(line == line.rstrip() for line in lines)
 
 

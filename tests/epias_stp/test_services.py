@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -107,6 +107,26 @@ async def test_decimals_of_a_price_are_the_profiles() -> None:
         assert outcome.origin == "venue"
         with pytest.raises(InvalidInput, match="too many decimals"):
             await f.stp.bids.save(TODAY, **{**BID, "price": "12000.505"})
+
+
+@pytest.mark.parametrize("shape", ["definition", "document"])
+async def test_contracts_about_to_open_are_listed_and_told_from_those_that_are_open(shape: Any) -> None:
+    async with floor() as f:
+        f.venue.knobs.shape = shape
+        listed = await f.stp.contracts.standard()
+        assert [(one.name, one.is_open()) for one in listed] == [
+            ("GG20261130", True), (TODAY, True), ("GG20261202", True), ("GG20261203", False),
+        ]  # fmt: skip
+        waiting = listed[-1]
+        assert waiting.activation_time == datetime(2026, 12, 2, 5, tzinfo=UTC)
+        assert isinstance(await f.stp.bids.save(waiting.name, **BID), Rejected)
+        assert waiting.is_open(waiting.activation_time)
+        (regional,) = await f.stp.contracts.regional()
+        (weekly,) = await f.stp.contracts.weekly()
+        assert regional.is_open()
+        assert weekly.is_open()
+        assert weekly.closing_time is not None
+        assert not weekly.is_open(weekly.closing_time)
 
 
 async def test_point_and_process_names_are_sent() -> None:

@@ -344,15 +344,18 @@ class Contracts:
         self._calls = calls
 
     def standard(self) -> list[ContractSummary]:
-        """Daily contracts open for trading, with their best prices (``activecontracts/standart``)."""
+        """Daily contracts that are open for trading or about to open, with their best prices (``activecontracts/standart``).
+
+        `ContractSummary.is_open` tells the two apart.
+        """
         return self._bridge.call(self._calls.standard)
 
     def weekly(self) -> list[ContractSummary]:
-        """Weekly contracts open for trading (``activecontracts/weekly``)."""
+        """Weekly contracts that are open for trading or about to open (``activecontracts/weekly``)."""
         return self._bridge.call(self._calls.weekly)
 
     def regional(self) -> list[RegionalContractSummary]:
-        """Contracts for gas at named network points (``activecontracts/regional``)."""
+        """Contracts for gas at named network points, open or about to open (``activecontracts/regional``)."""
         return self._bridge.call(self._calls.regional)
 
     def depth(self, contract: str) -> ContractDepth:

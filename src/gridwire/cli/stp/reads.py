@@ -24,7 +24,7 @@ def contracts(
     weekly: Annotated[bool, typer.Option("--weekly", help="Weekly contracts instead of daily ones.")] = False,
     regional: Annotated[bool, typer.Option("--regional", help="Contracts for gas at named network points.")] = False,
 ) -> None:
-    """List the contracts open for trading, with their best prices."""
+    """List the contracts that are open for trading or about to open, with their best prices."""
     if weekly and regional:
         raise InvalidInput("--weekly and --regional are two lists; ask for one at a time. Nothing was sent.")
     if regional:
@@ -41,7 +41,7 @@ def _list(link: Link, found: object, columns: Sequence[Column], rows: list[Row])
     elif rows:
         show_table(columns, rows)
     else:
-        tell("No contract of this kind is open for trading.")
+        tell("No contract of this kind is open for trading or about to open.")
 
 
 def depth(link: Link, contract: Contract) -> None:

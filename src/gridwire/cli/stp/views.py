@@ -27,7 +27,8 @@ CONTRACTS = (
     Column("Sellers", right=True),
     Column("Last", right=True, spare=1),
     Column("Average", right=True, spare=2),
-    Column("State", spare=4),
+    Column("State", spare=5),
+    Column("Opens", spare=4),
     Column("Closes", spare=3),
 )
 REGIONAL = (
@@ -37,7 +38,8 @@ REGIONAL = (
     Column("Total", right=True),
     Column("Buy at", right=True),
     Column("Sell at", right=True),
-    Column("Points", spare=2),
+    Column("Points", spare=3),
+    Column("Opens", spare=2),
     Column("Closes", spare=1),
 )
 DEPTH = (
@@ -69,6 +71,7 @@ def contract(one: ContractSummary) -> Row:
         price(one.last_matching_price),
         price(one.weighted_average),
         one.status.code if one.status else "-",
+        local(one.activation_time),
         local(one.closing_time),
     )
 
@@ -83,6 +86,7 @@ def regional(one: RegionalContractSummary) -> Row:
         _best(one.best_buy)[1],
         _best(one.best_sell)[1],
         ", ".join(one.locations),
+        local(one.activation_time),
         local(one.closing_time),
     )
 

@@ -37,15 +37,18 @@ class Contracts:
         self._caller = caller
 
     async def standard(self) -> list[ContractSummary]:
-        """Daily contracts open for trading, with their best prices (``activecontracts/standart``)."""
+        """Daily contracts that are open for trading or about to open, with their best prices (``activecontracts/standart``).
+
+        `ContractSummary.is_open` tells the two apart.
+        """
         return (await self._caller.read("activecontracts_standart", EmptyRequestBody(), ContractList)).contracts
 
     async def weekly(self) -> list[ContractSummary]:
-        """Weekly contracts open for trading (``activecontracts/weekly``)."""
+        """Weekly contracts that are open for trading or about to open (``activecontracts/weekly``)."""
         return (await self._caller.read("activecontracts_weekly", EmptyRequestBody(), ContractList)).contracts
 
     async def regional(self) -> list[RegionalContractSummary]:
-        """Contracts for gas at named network points (``activecontracts/regional``)."""
+        """Contracts for gas at named network points, open or about to open (``activecontracts/regional``)."""
         return (await self._caller.read("activecontracts_regional", EmptyRequestBody(), RegionalContracts)).contracts
 
     async def depth(self, contract: str) -> ContractDepth:
