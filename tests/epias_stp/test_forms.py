@@ -84,12 +84,13 @@ def test_ten_thousand_random_orders_are_the_model_path_s_bytes(fmt: wire.Format)
         status, values = rng.choice((BidStatus.ACTIVE, BidStatus.PASSIVE)), list[Any]()
         if kind == "save":
             contract, side, type_ = rng.choice(CONTRACTS), rng.choice(tuple(Direction)), rng.choice(TYPES)
+            point = rng.choice((None, None, "Malkoçlar", 'a"<&\\>'))
             expires = moment_of(rng) if type_ == BidType.MATCH_WITH_TIME_LIMIT else None
-            cached = (contract, side, type_, status, places)
+            cached = (contract, side, type_, status, places, point)
             form = compiled.get(cached) or forms.bid_save(context, *cached)
             body: Any = rules.bid_save(
                 contract, direction=side, price=price, quantity=quantity, bid_type=type_, bid_status=status,
-                expire_time=expires, places=places,
+                expire_time=expires, point_name=point, places=places,
             )  # fmt: skip
             values = [price, quantity] if expires is None else [price, quantity, expires]
         elif kind == "update":

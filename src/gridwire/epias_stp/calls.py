@@ -149,37 +149,48 @@ class Caller:
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=FINISH_S)
 
-    async def read(self, name: str, body: StpRequest, model: type[M]) -> M:
-        """Make a call that changes nothing and return its answer's ``model``.
+    async def read(self, name: str, body: StpRequest, model: type[M], transaction_id: str | UUID | None = None) -> M:
+        """Make a call that changes nothing and return its answer's ``model``, which knows the call's ``transaction_id``.
 
         Raises the error of the last attempt: `StpError` leaves, `TransportError`, or `AuthError`.
         """
-        return (await self.read_dated(name, body, model))[0]
+        return (await self.read_dated(name, body, model, transaction_id))[0]
 
-    async def read_dated(self, name: str, body: StpRequest, model: type[M]) -> tuple[M, datetime | None]:
+    async def read_dated(
+        self, name: str, body: StpRequest, model: type[M], transaction_id: str | UUID | None = None
+    ) -> tuple[M, datetime | None]:
         """The same with the venue's time of the answer, to the second; None if it named none."""
         operation = OPERATIONS[name]
-        transaction_id = rules.transaction_id()
-        payload = self._encode(operation, body, transaction_id)
+        key = rules.transaction_id(transaction_id)
+        payload = self._encode(operation, body, key)
         attempt: Attempt | None = None
 
         async def once() -> tuple[M, datetime | None]:
             nonlocal attempt
-            attempt = await self._attempt(operation, payload, transaction_id, Progress(), after=attempt)
+            attempt = await self._attempt(operation, payload, key, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
             return cast("M", attempt.envelope.model()), http_date(attempt.date)
 
         def tell(error: BaseException, pause_s: float) -> None:
-            self._events.emit("call.retried", f"{name} is tried again in {pause_s:.1f} s: {error}", operation=name)
+            text = f"{name} is tried again in {pause_s:.1f} s: {error}"
+            self._events.emit("call.retried", text, operation=name, transaction_id=key)
 
-        return await retrying(
+        answer = await retrying(
             once,
             rule=lambda error: read_again(operation, error),
             deadline_s=READ_DEADLINE_S,
             quota=self._quota,
             on_retry=tell,
         )
+        self._events.emit(
+            "call.answered",
+            f"{name} was answered, transactionId {key}.",
+            level=logging.DEBUG,
+            operation=name,
+            transaction_id=key,
+        )
+        return answer
 
     async def write(
         self,

@@ -200,7 +200,7 @@ class StpDesk:
         self._on_open = on_open
         self._context = caller.context(ledger.account)
         self._guard = Guard(limits, self._contracts)
-        self._forms: dict[tuple[str, ...], StpForm] = {}
+        self._forms: dict[tuple[str | None, ...], StpForm] = {}
         self._path: OrderPath[Answer, Ticket] | None = None
 
     async def __aenter__(self) -> Self:
@@ -302,17 +302,18 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
 
-        ``client_ref`` is your own key: the guard refuses one that is in the journal already, so nothing orders twice.
+        ``point_name`` is the network point of a regional contract, one of its ``locations``. ``client_ref`` is your own
+        key: the guard refuses one that is in the journal already, so nothing orders twice.
         """
-        return await self._sending().send(
-            self._new(
-                Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref
-            )
-        )
+        return await self._sending().send(self._new(
+            Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, point_name,
+            client_ref,
+        ))  # fmt: skip
 
     async def sell(
         self,
@@ -324,14 +325,14 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a selling bid; see `buy`."""
-        return await self._sending().send(
-            self._new(
-                Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref
-            )
-        )
+        return await self._sending().send(self._new(
+            Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, point_name,
+            client_ref,
+        ))  # fmt: skip
 
     async def modify(
         self,
@@ -445,11 +446,13 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
     ) -> bytes:
         """The bytes that would go, head and body, with the ticket masked and a made-up transactionId. Sends nothing."""
         draft = self._new(
-            rules.side(side, "side"), contract, price, price_cents, quantity, bid_type, bid_status, expire_time, None
-        )
+            rules.side(side, "side"), contract, price, price_cents, quantity, bid_type, bid_status, expire_time, point_name,
+            None,
+        )  # fmt: skip
         form = draft.form
         return mask(form.render(rules.transaction_id(), Ticket("ST-preview", 0.0), draft.encoded).decode()).encode()
 
@@ -498,6 +501,7 @@ class StpDesk:
         bid_type: BidType | str | None,
         bid_status: BidStatus | str,
         expire_time: datetime | None,
+        point_name: str | None,
         client_ref: str | None,
     ) -> Draft[Answer, Ticket]:
         kind = self._bid_type if bid_type is None else rules.type_of_bid(bid_type)
@@ -505,9 +509,11 @@ class StpDesk:
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
         expires = rules.expiry(expire_time, kind) if expire_time is not None or kind is _TIMED else None
-        form = self._forms.get((contract, side, kind, status)) if isinstance(contract, str) else None
+        form = None
+        if isinstance(contract, str) and (point_name is None or isinstance(point_name, str)):
+            form = self._forms.get((contract, side, kind, status, point_name))
         if form is None:
-            form = self._save_form(contract, side, kind, status)
+            form = self._save_form(contract, side, kind, status, point_name)
         fixed = form.fixed
         return Draft(
             form,
@@ -522,11 +528,13 @@ class StpDesk:
             client_ref=None if client_ref is None else rules.name_text(client_ref, "client_ref"),
         )
 
-    def _save_form(self, contract: str, side: Direction, kind: BidType, status: BidStatus) -> StpForm:
+    def _save_form(
+        self, contract: str, side: Direction, kind: BidType, status: BidStatus, point_name: str | None = None
+    ) -> StpForm:
         name = rules.name_text(contract, "contract")
-        form = forms.bid_save(self._context, name, side, kind, status, self._places)
+        form = forms.bid_save(self._context, name, side, kind, status, self._places, point_name)
         if self._contracts is None or name in self._contracts:  # others are refused by the guard: keep none of them
-            self._forms[(name, side, kind, status)] = form
+            self._forms[(name, side, kind, status, point_name)] = form
         return form
 
     def _update_form(self, status: BidStatus) -> StpForm:

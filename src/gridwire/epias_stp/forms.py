@@ -252,8 +252,9 @@ def bid_save(
     bid_type: BidType,
     bid_status: BidStatus,
     places: int | None,
+    point_name: str | None = None,
 ) -> StpForm:
-    """New bids of one contract, side, type and state. Slots: price, quantity, and expire_time where the type has it."""
+    """New bids of one contract, side, type, state and network point. Slots: price, quantity, and expire_time where the type has it."""
     timed = bid_type == BidType.MATCH_WITH_TIME_LIMIT
 
     def build(values: Mapping[str, Any]) -> StpRequest:
@@ -265,6 +266,7 @@ def bid_save(
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=values.get("expire_time"),
+            point_name=point_name,
             places=places,
         )
 
@@ -274,6 +276,8 @@ def bid_save(
         "bid_type": str(bid_type),
         "bid_status": str(bid_status),
     }
+    if point_name is not None:
+        fixed["point_name"] = point_name
     return StpForm(
         context, "bid_save", (_price(places), _COUNT, _MOMENT) if timed else (_price(places), _COUNT), build, fixed
     )

@@ -94,7 +94,7 @@ class Envelope:
                 f"STP's answer has a {type(body).__name__} where its content should be.", self.facts, kind="unreadable"
             )
         try:
-            return self.operation.response_body.model_validate(body)
+            return self.operation.response_body.model_validate(body).answering(self.transaction_id)
         except ValidationError as error:
             raise StpProtocolError(
                 f"STP's answer holds values that do not fit its own definition: {_places(error)}.",

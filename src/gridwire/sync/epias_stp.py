@@ -28,6 +28,7 @@ from gridwire.epias_stp.models import (
     DepthSummaryRow,
     GateSetting,
     GrpPrices,
+    Listing,
     Match,
     MatchChangeStatusRequestBody,
     NamedCode,
@@ -88,11 +89,13 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
 
-        ``client_ref`` is your own key: the guard refuses one that is in the journal already, so nothing orders twice.
+        ``point_name`` is the network point of a regional contract, one of its ``locations``. ``client_ref`` is your own
+        key: the guard refuses one that is in the journal already, so nothing orders twice.
         """
         return self._bridge.call(
             self._calls.buy,
@@ -103,6 +106,7 @@ class StpDesk:
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=expire_time,
+            point_name=point_name,
             client_ref=client_ref,
         )
 
@@ -116,6 +120,7 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a selling bid; see `buy`."""
@@ -128,6 +133,7 @@ class StpDesk:
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=expire_time,
+            point_name=point_name,
             client_ref=client_ref,
         )
 
@@ -192,6 +198,7 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
     ) -> bytes:
         """The bytes that would go, head and body, with the ticket masked and a made-up transactionId. Sends nothing."""
         return self._calls.preview(
@@ -203,6 +210,7 @@ class StpDesk:
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=expire_time,
+            point_name=point_name,
         )
 
     @property
@@ -337,38 +345,42 @@ class Bids:
 
 
 class Contracts:
-    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`."""
+    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`.
+
+    ``transaction_id`` of a read is yours to give, a new one otherwise; what is returned names it, and so does the event
+    ``call.answered``.
+    """
 
     def __init__(self, bridge: Bridge, calls: AsyncContracts) -> None:
         self._bridge = bridge
         self._calls = calls
 
-    def standard(self) -> list[ContractSummary]:
+    def standard(self, *, transaction_id: str | UUID | None = None) -> Listing[ContractSummary]:
         """Daily contracts that are open for trading or about to open, with their best prices (``activecontracts/standart``).
 
         `ContractSummary.is_open` tells the two apart.
         """
-        return self._bridge.call(self._calls.standard)
+        return self._bridge.call(self._calls.standard, transaction_id=transaction_id)
 
-    def weekly(self) -> list[ContractSummary]:
+    def weekly(self, *, transaction_id: str | UUID | None = None) -> Listing[ContractSummary]:
         """Weekly contracts that are open for trading or about to open (``activecontracts/weekly``)."""
-        return self._bridge.call(self._calls.weekly)
+        return self._bridge.call(self._calls.weekly, transaction_id=transaction_id)
 
-    def regional(self) -> list[RegionalContractSummary]:
+    def regional(self, *, transaction_id: str | UUID | None = None) -> Listing[RegionalContractSummary]:
         """Contracts for gas at named network points, open or about to open (``activecontracts/regional``)."""
-        return self._bridge.call(self._calls.regional)
+        return self._bridge.call(self._calls.regional, transaction_id=transaction_id)
 
-    def depth(self, contract: str) -> ContractDepth:
+    def depth(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractDepth:
         """The order book of one contract by price level; levels with an own bid are marked ``owner``."""
-        return self._bridge.call(self._calls.depth, contract)
+        return self._bridge.call(self._calls.depth, contract, transaction_id=transaction_id)
 
-    def depth_summary(self, contract: str) -> list[DepthSummaryRow]:
+    def depth_summary(self, contract: str, *, transaction_id: str | UUID | None = None) -> Listing[DepthSummaryRow]:
         """The order book of one contract bid by bid."""
-        return self._bridge.call(self._calls.depth_summary, contract)
+        return self._bridge.call(self._calls.depth_summary, contract, transaction_id=transaction_id)
 
-    def get(self, contract: str) -> ContractDetails:
+    def get(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractDetails:
         """Master data of one contract."""
-        return self._bridge.call(self._calls.get, contract)
+        return self._bridge.call(self._calls.get, contract, transaction_id=transaction_id)
 
     def save(
         self,
@@ -397,9 +409,9 @@ class ContractStatuses:
         self._bridge = bridge
         self._calls = calls
 
-    def all(self) -> list[NamedCode]:
+    def all(self, *, transaction_id: str | UUID | None = None) -> Listing[NamedCode]:
         """Every state a contract can be in, with its name in the language asked for."""
-        return self._bridge.call(self._calls.all)
+        return self._bridge.call(self._calls.all, transaction_id=transaction_id)
 
 
 class MarketPrices:
@@ -409,9 +421,11 @@ class MarketPrices:
         self._bridge = bridge
         self._calls = calls
 
-    def calculate_grp(self, contract_type: str, gas_day: date | GasDay | datetime) -> GrpPrices:
+    def calculate_grp(
+        self, contract_type: str, gas_day: date | GasDay | datetime, *, transaction_id: str | UUID | None = None
+    ) -> GrpPrices:
         """Price limits that follow from the gas reference price of ``gas_day``, in TL per 1000 Sm3 (operator)."""
-        return self._bridge.call(self._calls.calculate_grp, contract_type, gas_day)
+        return self._bridge.call(self._calls.calculate_grp, contract_type, gas_day, transaction_id=transaction_id)
 
 
 class ContractConfigurations:
@@ -421,9 +435,9 @@ class ContractConfigurations:
         self._bridge = bridge
         self._calls = calls
 
-    def get(self, contract: str) -> ContractConfiguration:
+    def get(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractConfiguration:
         """Limits, formulas and gates of one contract. Take price and quantity limits from here, never from memory."""
-        return self._bridge.call(self._calls.get, contract)
+        return self._bridge.call(self._calls.get, contract, transaction_id=transaction_id)
 
     def save(
         self,
@@ -477,9 +491,9 @@ class Matches:
         self._bridge = bridge
         self._calls = calls
 
-    def of(self, contracts: str | Iterable[str]) -> list[Match]:
+    def of(self, contracts: str | Iterable[str], *, transaction_id: str | UUID | None = None) -> Listing[Match]:
         """Public matches of one or several active contracts; own ones are marked ``my_own_matching``."""
-        return self._bridge.call(self._calls.of, contracts)
+        return self._bridge.call(self._calls.of, contracts, transaction_id=transaction_id)
 
     def change_status(self, changes: Iterable[MatchChangeStatusRequestBody]) -> Outcome:
         """Change the states of matches (operator); make the entries with ``epias_stp.match_change``."""
