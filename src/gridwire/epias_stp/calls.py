@@ -161,6 +161,7 @@ class Caller:
     ) -> tuple[M, datetime | None]:
         """The same with the venue's time of the answer, to the second; None if it named none."""
         operation = OPERATIONS[name]
+        self.check_login()
         key = rules.transaction_id(transaction_id)
         payload = self._encode(operation, body, key)
         attempt: Attempt | None = None
@@ -456,7 +457,14 @@ class Caller:
         """Raise `ReadOnly` or `Unconfirmed` if this client may not make that call."""
         if self._policy.read_only:
             raise ReadOnly(f"{operation} would change something, and this client is read-only. Nothing was sent.")
-        fields = ("engine_path", "service", *(("quantity_unit",) if operation.name.startswith("bid_") else ()))
+        unit = ("quantity_unit",) if operation.name.startswith("bid_") else ()
+        self._require_confirmed("cas_url", "engine_path", "service", *unit, use=f"call {operation}")
+
+    def check_login(self) -> None:
+        """Raise `Unconfirmed` if the password may not go to the profile's ticket service yet: every call may log in first."""
+        self._require_confirmed("cas_url", use="log in")
+
+    def _require_confirmed(self, *fields: str, use: str) -> None:
         require_confirmed(
             variable=PREFIX + "CONFIRMED",
             venue="EPİAŞ STP",
@@ -464,7 +472,7 @@ class Caller:
             facts=self.profile.facts,
             fields=fields,
             confirmed=self._policy.confirmed,
-            use=f"call {operation}",
+            use=use,
         )
 
     def remember(self, outcome: Outcome, sent_s: float | None = None) -> None:

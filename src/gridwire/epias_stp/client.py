@@ -60,7 +60,8 @@ class EpiasStp:
 
     ``application`` is the name in the venue's log; ``language`` (``tr-tr``, ``en-us``) that of its texts;
     ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
-    lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
+    lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
+    anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
@@ -166,8 +167,10 @@ class EpiasStp:
     async def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: open the journal, log in, build the readers of answers.
 
-        Tickets are kept ready from then on, until `cool_down` or the client's end.
+        Tickets are kept ready from then on, until `cool_down` or the client's end. Raises `Unconfirmed` at production as
+        every call does.
         """
+        self._caller.check_login()
         await asyncio.to_thread(models.build)
         if not self._policy.read_only:
             await self._ledger.open()
