@@ -93,6 +93,12 @@ def test_an_instant_belongs_to_the_gas_day_that_has_begun(hour: int, minute: int
     assert GasDay.of(datetime(2026, 12, 1, hour, minute, tzinfo=UTC)) == GasDay(day)
 
 
+@given(st.dates(date(1970, 1, 1), date(9998, 12, 30)), st.integers(0, 23))
+def test_a_date_names_its_day_whatever_hour_the_day_begins_at(day: date, hour: int) -> None:
+    assert GasDay.of(day, start_hour=hour) == GasDay(day, start_hour=hour)
+    assert DeliveryDay.of(day, "Europe/Sofia") == DeliveryDay(day, "Europe/Sofia")
+
+
 @given(
     instant=st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
     zone=st.sampled_from(ZONES),

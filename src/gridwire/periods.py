@@ -108,8 +108,8 @@ class DeliveryDay(_LocalDay):
         _check(self.day, self.zone)
 
     @classmethod
-    def of(cls, instant: datetime, zone: str) -> Self:
-        """The day of ``zone`` that holds ``instant``."""
+    def of(cls, instant: date | datetime, zone: str) -> Self:
+        """The day of ``zone`` that holds ``instant``; of a date the day with that date."""
         return cls(_day_of(instant, zone, 0), zone)
 
 
@@ -127,8 +127,11 @@ class GasDay(_LocalDay):
             raise InvalidInput(f"start_hour={self.start_hour!r} is not an hour of the day (0 to 23).")
 
     @classmethod
-    def of(cls, instant: datetime, zone: str = GAS_DAY_ZONE, start_hour: int = GAS_DAY_START_HOUR) -> Self:
-        """The gas day that holds ``instant``."""
+    def of(cls, instant: date | datetime, zone: str = GAS_DAY_ZONE, start_hour: int = GAS_DAY_START_HOUR) -> Self:
+        """The gas day that holds ``instant``; of a date, as answers of a venue have it, the gas day that it names.
+
+        Midnight is in the gas day of the date before: a day that is kept as an instant has to become a date first.
+        """
         return cls(_day_of(instant, zone, start_hour), zone, start_hour)
 
     @property
@@ -157,7 +160,9 @@ def _local(day: date, hour: int, zone: str) -> datetime:
     return datetime.combine(day, time(hour), zone_info(zone)).astimezone(UTC)
 
 
-def _day_of(instant: datetime, zone: str, start_hour: int) -> date:
+def _day_of(instant: date | datetime, zone: str, start_hour: int) -> date:
+    if not isinstance(instant, datetime):
+        return instant  # checked with the day that is made of it
     moment = aware(instant, "instant")
     if not 1970 <= moment.year < 9999:
         raise InvalidInput(f"instant={instant!r} is not in a day that any of these markets has.")

@@ -47,6 +47,18 @@ def test_other_lists(box: Running, cli: Cli, option: str, prefix: str) -> None:
     assert only["name"].startswith(prefix)
 
 
+def test_the_command_line_prints_days_as_dates(box: Running, cli: Cli) -> None:
+    listed = json.loads(cli("stp", "contracts", "--json").out)["contracts"]
+    for contract in listed:
+        day = f"{contract['name'][2:6]}-{contract['name'][6:8]}-{contract['name'][8:]}"
+        assert contract["delivery_days"] == [day]
+        assert contract["gas_days"][0]["gas_day_date"] == day
+        assert contract["gas_days"][0]["advance_payment_date"] < day
+        assert contract["gas_days"][0]["gas_delivery_start_date"] == f"{day}T08:00:00+03:00"
+    regional = json.loads(cli("stp", "contracts", "--regional", "--json").out)["contracts"]
+    assert all(len(day) == len("2026-12-01") for contract in regional for day in contract["delivery_days"])
+
+
 def test_two_lists_at_once_are_refused(box: Running, cli: Cli) -> None:
     assert cli("stp", "contracts", "--weekly", "--regional").code == ExitCode.BAD_INPUT
     assert len(box.venue.log) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from gridwire.epias_stp import dates
 from gridwire.errors import InvalidInput
-from gridwire.periods import GasDay
 
 MOMENT = datetime(2018, 2, 20, 16, 30, 33, tzinfo=UTC)
 
@@ -85,15 +84,6 @@ def test_a_naive_datetime_object_is_refused_in_both_directions() -> None:
     for call in (lambda: dates.read(naive), lambda: dates.write(naive, "t"), lambda: dates.gas_day(naive, "t")):
         with pytest.raises(InvalidInput, match="no time zone"):
             call()
-
-
-def test_a_gas_day_is_named_by_midnight_in_istanbul() -> None:
-    midnight = datetime(2026, 11, 30, 21, tzinfo=UTC)
-    assert dates.gas_day(date(2026, 12, 1), "d") == midnight
-    assert dates.gas_day(GasDay(date(2026, 12, 1)), "d") == midnight
-    assert dates.gas_day(midnight + timedelta(hours=2), "d") == midnight + timedelta(hours=2)
-    with pytest.raises(InvalidInput, match="a date or a GasDay"):
-        dates.gas_day("2026-12-01", "d")  # type: ignore[arg-type]
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9998, 1, 1), timezones=st.just(UTC)))

@@ -47,14 +47,14 @@ def gate(**changes: Any) -> Any:
 def test_one_gas_day_is_written_in_both_ways() -> None:
     for day in (date(2026, 12, 1), GasDay(date(2026, 12, 1)), [date(2026, 12, 1)], MIDNIGHT):
         body = contract(gas_days=day)
-        assert body.gas_day_date == MIDNIGHT
-        assert body.gas_day_dates == [MIDNIGHT]
+        assert body.gas_day_date == date(2026, 12, 1)
+        assert body.gas_day_dates == [date(2026, 12, 1)]
 
 
 def test_several_gas_days_are_written_as_the_list_alone() -> None:
     body = contract(gas_days=[date(2026, 12, 1), date(2026, 12, 2)])
     assert body.gas_day_date is None
-    assert body.gas_day_dates == [MIDNIGHT, MIDNIGHT + timedelta(days=1)]
+    assert body.gas_day_dates == [date(2026, 12, 1), date(2026, 12, 2)]
 
 
 def test_either_way_can_be_switched_off() -> None:
@@ -161,7 +161,7 @@ def test_a_gates_status_is_changed_by_name() -> None:
 
 
 def test_a_reference_price_is_worked_out_for_a_gas_day() -> None:
-    assert rules.calculate_grp("STANDART", date(2026, 12, 1)).gas_day == MIDNIGHT
+    assert rules.calculate_grp("STANDART", date(2026, 12, 1)).gas_day == date(2026, 12, 1)
     with pytest.raises(InvalidInput, match="contract_type is empty"):
         rules.calculate_grp("", date(2026, 12, 1))
 

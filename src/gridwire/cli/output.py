@@ -15,7 +15,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TextIO
@@ -167,7 +167,7 @@ def _text(cell: str | Text) -> Text:
 
 
 def plain(value: Any, zone: str = "Europe/Istanbul") -> Any:
-    """``value`` as JSON can carry it: decimals as strings, instants in ISO with the offset of ``zone``.
+    """``value`` as JSON can carry it: decimals as strings, instants in ISO with the offset of ``zone``, days as dates.
 
     Of a model the documented fields are taken, not what else the venue may have sent.
     """
@@ -181,6 +181,8 @@ def plain(value: Any, zone: str = "Europe/Istanbul") -> Any:
         return [plain(item, zone) for item in value]
     if isinstance(value, datetime):
         return value.astimezone(ZoneInfo(zone)).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return format(value, "f")
     return plain(value.value, zone) if isinstance(value, Enum) else value

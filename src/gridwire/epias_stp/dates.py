@@ -7,6 +7,10 @@ the document's own samples show, so the tz database decides and not a rule about
 Read: the same, and whatever the sister services are known to write: ``Z``, an offset without a colon, one to nine or no
 digits of a second's fraction, a date alone, and milliseconds since 1970 (of 12 digits or more). **A time without an offset is taken as
 Istanbul's**, as EPİAŞ's intraday market means it; gridwire itself never sends such a time and takes none from its user.
+
+**A day is a date.** The wire has days (gas days, delivery days, the day of an advance payment) in the form of instants. The
+day is the date that the instant has in Istanbul, and it is written as midnight there, as the venue's newer samples have it
+(inferred: STP document 7.37, 7.41). In UTC that midnight is the evening before, so days are never kept as instants.
 """
 
 from __future__ import annotations
@@ -45,17 +49,30 @@ def write(value: datetime, name: str) -> str:
         raise InvalidInput(f"{name}={value!r} lies outside the calendar.") from None
 
 
-def gas_day(value: date | GasDay | datetime, name: str) -> datetime:
-    """A gas day as the instant that STP names it by: midnight in Istanbul at the start of its date (inferred).
+def gas_day(value: date | GasDay | datetime, name: str) -> date:
+    """The date of a gas day: of a date or a `GasDay` its own, of an aware datetime the one it has in Istanbul.
 
-    An aware datetime is sent as it is. Raises `InvalidInput` for a naive one.
+    So an instant that came from STP names the same day again. Who means the gas day that *holds* an instant, before 08:00
+    the one of the day before, writes ``GasDay.of(instant)``. Raises `InvalidInput` for a naive datetime, for a day before
+    1970 and for anything else.
     """
     if isinstance(value, datetime):
-        return aware(value, name)
-    day = value.day if isinstance(value, GasDay) else value
+        try:
+            day = _in_istanbul(aware(value, name))
+        except OverflowError:
+            raise InvalidInput(f"{name}={value!r} lies outside the calendar.") from None
+    else:
+        day = value.day if isinstance(value, GasDay) else value
     if not isinstance(day, date):
         raise InvalidInput(f"{name}={value!r} is of type {type(value).__name__}; a date or a GasDay is needed.")
-    return aware(datetime.combine(day, time(), ISTANBUL), name)
+    if day < _FIRST.date():
+        raise InvalidInput(f"{name}={value!r} lies before 1970, long before this market.")
+    return day
+
+
+def write_day(day: date) -> str:
+    """A day in STP's form: midnight in Istanbul at the start of the date."""
+    return datetime.combine(day, time(), ISTANBUL).isoformat(timespec="milliseconds")
 
 
 def read(value: object) -> datetime | None:
@@ -72,6 +89,21 @@ def read(value: object) -> datetime | None:
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         return _read_text(str(value))
     raise ValueError(f"a date cannot be a {type(value).__name__}")
+
+
+def read_day(value: object) -> date | None:
+    """``value`` of an answer as the date it has in Istanbul; None and `ValueError` as for `read`. A date passes."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    moment = read(value)
+    try:
+        return None if moment is None else _in_istanbul(moment)
+    except OverflowError:
+        raise ValueError(f"{moment} lies outside the calendar") from None
+
+
+def _in_istanbul(moment: datetime) -> date:
+    return moment.astimezone(ISTANBUL).date()
 
 
 def _read_text(text: str) -> datetime:

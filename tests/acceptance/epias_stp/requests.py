@@ -25,7 +25,7 @@ def _contract() -> StpRequest:
         physical_point_ids=[101, 102],
     )
     # The sample carries the single day beside two of them; the rule writes it for exactly one.
-    return body.model_copy(update={"gas_day_date": at(1, 0)})
+    return body.model_copy(update={"gas_day_date": date(2018, 9, 1)})
 
 
 def _conf() -> StpRequest:

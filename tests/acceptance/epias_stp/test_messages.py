@@ -151,7 +151,7 @@ def test_T21_the_documents_shape_reads_to_the_same_values(name: str, fmt: str) -
         assert defined.model_copy(update=changed) == shown
         return
     old, new = shown.contracts[0], defined.contracts[0]
-    assert old.delivery_days == new.delivery_days == [datetime(2018, 8, 31, 21, tzinfo=UTC)]
+    assert old.delivery_days == new.delivery_days == [date(2018, 9, 1)]
     assert [day.gas_day_date for day in old.gas_days] == [day.gas_day_date for day in new.gas_days][: len(old.gas_days)]
     assert old.model_extra == {}
     same = {"name": new.name, "type": new.type, "gas_days": new.gas_days}

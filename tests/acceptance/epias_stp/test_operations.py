@@ -60,7 +60,7 @@ async def participant(f: Floor, stp: EpiasStp) -> None:
     assert (regional.direction, regional.locations, regional.remaining_amount) == ("BUY", ["Malkoçlar"], 1000)
 
     details = await stp.contracts.get(TODAY)
-    assert (details.contract_name, details.gas_days[0].gas_day_date) == (TODAY, datetime(2026, 12, 1, tzinfo=ISTANBUL))
+    assert (details.contract_name, details.gas_days[0].gas_day_date) == (TODAY, date(2026, 12, 1))
     assert isinstance(details.gas_days[0], GasDay)
     assert [status.name for status in await stp.contract_statuses.all()] == ["WAITING", "ACTIVE", "CLOSED"]
 

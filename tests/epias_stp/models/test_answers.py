@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from gridwire.epias_stp.models import (
     ContractDetails,
     Contracts,
     ContractSummary,
+    DepthSummary,
     DepthSummaryRow,
     GasDay,
     LabelledCode,
@@ -28,7 +29,7 @@ from gridwire.epias_stp.models import (
 )
 from gridwire.errors import InvalidInput
 
-MIDNIGHT = datetime(2018, 8, 31, 21, tzinfo=UTC)
+DAY = date(2018, 9, 1)
 DATE = "2018-09-01T00:00:00.000+03:00"
 
 
@@ -87,12 +88,12 @@ def test_a_null_under_one_spelling_does_not_hide_the_other() -> None:
     ],
 )
 def test_gas_days_come_as_objects_texts_numbers_and_lists(given: dict[str, Any]) -> None:
-    assert ContractSummary.model_validate(given).gas_days == [GasDay(gas_day_date=MIDNIGHT)]
+    assert ContractSummary.model_validate(given).gas_days == [GasDay(gas_day_date=DAY)]
 
 
 @pytest.mark.parametrize("given", [{"deliveryDays": [DATE]}, {"deliveryDay": DATE}, {"deliveryDays": DATE}])
 def test_delivery_days_come_single_or_many(given: dict[str, Any]) -> None:
-    assert ContractSummary.model_validate(given).delivery_days == [MIDNIGHT]
+    assert ContractSummary.model_validate(given).delivery_days == [DAY]
 
 
 @pytest.mark.parametrize("number", ["1467.1", Decimal("1467.1"), "1.4671E3", " 1467.10 ", "+1467.1"])
@@ -158,6 +159,15 @@ def test_the_average_is_read_under_both_names_and_lpa_may_have_decimals() -> Non
     for name in ("retrospectiveAverage", "average"):
         assert ContractConfiguration.model_validate({name: 7, "lpa": "5.25"}).retrospective_average == 7
     assert ContractConfiguration.model_validate({"lpa": "5.25"}).lpa == Decimal("5.25")
+
+
+@pytest.mark.parametrize("average", [Decimal("41.3333333333333357"), "41.3333333333333357", "4.13333333333333357e1"])
+def test_an_average_of_quantities_with_a_fraction_does_not_make_its_list_unreadable(average: Any) -> None:
+    row = {"price": 1, "quantity": 5, "lastMatchingsQuantityAverage": average}
+    (read,) = DepthSummary.model_validate({"contractDepthSummaryResponses": [row]}).rows
+    assert (read.quantity, read.last_matchings_quantity_average) == (5, Decimal("41.3333333333333357"))
+    configuration = ContractConfiguration.model_validate({"lqa": average, "marketMaxQuantity": 7})
+    assert (configuration.lqa, configuration.market_max_quantity) == (Decimal("41.3333333333333357"), 7)
 
 
 def test_a_bid_answer_names_the_bid_or_none() -> None:

@@ -19,6 +19,7 @@ BY_NAME = {definition["name"]: definition for definition in definitions()}
 MOMENT = "2018-02-20T19:30:33.000+03:00"
 ENUMS = {"bidType": BidType.STANDARD_MATCH, "bidStatus": BidStatus.ACTIVE, "direction": Direction.BUY,
          "directionName": Direction.BUY}  # fmt: skip
+DAYS = ("gasDay", "gasDayDate", "gasDayDates")
 
 
 def fields(name: str) -> list[dict[str, Any]]:
@@ -48,6 +49,8 @@ def typed(field: dict[str, Any]) -> Any:
     if field["name"] in ENUMS:
         return ENUMS[field["name"]]
     moment = datetime(2018, 2, 20, 16, 30, 33, tzinfo=UTC)
+    if field["name"] in DAYS:
+        return [moment.date()] if isinstance(plain, list) else moment.date()
     if plain == MOMENT:
         return moment
     if plain == [MOMENT]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_lists_and_dates_are_written_as_the_wire_has_them() -> None:
         quantity=1,
         direction_name=Direction.SELL,
         physical_point_ids=[],
-        gas_day_dates=[datetime(2018, 8, 31, 21, tzinfo=UTC)],
+        gas_day_dates=[date(2018, 9, 1)],
     )
     assert body.wire()["gasDayDates"] == ["2018-09-01T00:00:00.000+03:00"]
     assert body.wire()["physicalPointIds"] == []

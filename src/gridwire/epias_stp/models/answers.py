@@ -1,4 +1,4 @@
-"""What STP answers. Prices are TL per 1000 Sm3, quantities are counts of 1000 Sm3, instants are UTC.
+"""What STP answers. Prices are TL per 1000 Sm3, quantities are counts of 1000 Sm3, instants are UTC, days are dates.
 
 The unit of quantities is inferred from published volumes and turnovers: the document names none (see the profile's
 ``quantity_unit``). Definitions that differ in name only share one model; `gridwire.epias_stp.models.DEFINITIONS` says
@@ -14,7 +14,19 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from gridwire import clock
 from gridwire.epias_stp.enums import PriceDirection
-from gridwire.epias_stp.models.base import Count, Day, Flag, Instant, Many, Number, StpModel, Text, Whole, many
+from gridwire.epias_stp.models.base import (
+    Count,
+    Day,
+    Flag,
+    Instant,
+    Many,
+    MaybeDay,
+    Number,
+    StpModel,
+    Text,
+    Whole,
+    many,
+)
 from gridwire.periods import aware
 
 
@@ -79,10 +91,14 @@ class GasDay(StpModel):
     """A gas day as the venue keeps it: 08:00 to 08:00 of the next day in Istanbul."""
 
     gas_day_id: Count = None
-    gas_day_date: Instant = None
+    gas_day_date: MaybeDay = None
+    """The date that names the gas day."""
     gas_delivery_start_date: Instant = None
+    """When delivery begins: 08:00 in Istanbul of that date."""
     gas_delivery_end_date: Instant = None
-    advance_payment_date: Instant = None
+    """When delivery ends: 08:00 in Istanbul of the next date."""
+    advance_payment_date: MaybeDay = None
+    """The date on which the advance payment is due (inferred: the document says no more than the name)."""
     registration_period_id: Count = None
 
 
@@ -188,8 +204,8 @@ class DepthSummaryRow(StpModel):
     create_date: Instant = None
     last_matchings_price_average: Number = None
     """TL per 1000 Sm3."""
-    last_matchings_quantity_average: Count = None
-    """Counts of 1000 Sm3."""
+    last_matchings_quantity_average: Number = None
+    """Counts of 1000 Sm3. An average has fractions, although the document declares an integer."""
 
 
 class DepthSummary(StpModel):
@@ -276,8 +292,8 @@ class ContractConfiguration(StpModel):
     dap_final_date: Instant = None
     grp_scope_date: Instant = None
     grp_final_date: Instant = None
-    lqa: Count = None
-    """An average of quantities; the document does not say over what."""
+    lqa: Number = None
+    """An average of quantities, although the document declares it as an integer and does not say over what."""
     lpa: Number = None
     """An average of prices, although the document declares it as an integer."""
     objection_time: Number = None

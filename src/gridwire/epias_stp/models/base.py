@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -109,6 +109,8 @@ def _written(value: Any, name: str) -> Wire:
         return [_written(item, name) for item in value]
     if isinstance(value, datetime):
         return dates.write(value, name)
+    if isinstance(value, date):
+        return dates.write_day(value)
     number: int | Decimal = value
     return number
 
@@ -182,7 +184,10 @@ Number: TypeAlias = Annotated[Decimal | None, BeforeValidator(_number)]
 Count: TypeAlias = Annotated[int | None, BeforeValidator(_count)]
 """A whole number of an answer (64 bits); None where the venue sent none."""
 Whole: TypeAlias = Annotated[int, BeforeValidator(_count)]
-Day: TypeAlias = Annotated[datetime, BeforeValidator(dates.read)]
+Day: TypeAlias = Annotated[date, BeforeValidator(dates.read_day)]
+"""A day of an answer."""
+MaybeDay: TypeAlias = Annotated[date | None, BeforeValidator(dates.read_day)]
+"""A day of an answer; None where the venue sent none."""
 Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
 Instant: TypeAlias = Annotated[datetime | None, BeforeValidator(dates.read)]
 """An instant of an answer, UTC; None where the venue sent none."""

@@ -1,11 +1,12 @@
 """What is sent to STP. Build these with `gridwire.epias_stp.rules`, which explains what is wrong with an argument.
 
 The order of the fields is that of the document's samples; whether the venue cares is unknown (STP document, section 4,
-message layout). Prices are TL per 1000 Sm3, quantities counts of 1000 Sm3, instants aware.
+message layout). Prices are TL per 1000 Sm3, quantities counts of 1000 Sm3, instants aware, days dates.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from pydantic import Field
@@ -67,13 +68,13 @@ class ContractSaveRequestBody(StpRequest):
     """A new contract (operator)."""
 
     contract_type_name: str
-    gas_day_date: Moment | None = None
+    gas_day_date: date | None = None
     """The older single day, written beside the list where there is exactly one."""
     quantity: int
     """Count of 1000 Sm3."""
     direction_name: Direction
     physical_point_ids: list[int]
-    gas_day_dates: list[Moment] | None = None
+    gas_day_dates: list[date] | None = None
 
 
 class GateSetting(StpRequest):
@@ -137,7 +138,7 @@ class GrpPriceGetRequestBody(StpRequest):
     """The gas day whose reference price limits are to be worked out."""
 
     contract_type: str
-    gas_day: Moment
+    gas_day: date
 
 
 class MatchChangeStatusRequestBody(StpRequest):
