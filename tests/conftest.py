@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,16 +43,22 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def virtual_wall_clock() -> Iterator[None]:
-    """While a virtual loop runs, wall time follows it."""
+    """While a virtual loop runs, wall time and boot time follow it."""
 
-    def read() -> datetime:
+    def virtual_s() -> float | None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            loop = None
-        if isinstance(loop, VirtualLoop):
-            return EPOCH + timedelta(seconds=loop.time())
-        return datetime.now(UTC)
+            return None
+        return loop.time() if isinstance(loop, VirtualLoop) else None
 
-    with clock.use(read):
+    def read() -> datetime:
+        seconds = virtual_s()
+        return datetime.now(UTC) if seconds is None else EPOCH + timedelta(seconds=seconds)
+
+    def read_boot_us() -> int:
+        seconds = virtual_s()
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000 if seconds is None else round(seconds * 1_000_000)
+
+    with clock.use(read, boot=read_boot_us):
         yield

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from gridwire.epias_stp.book import APART, Book, meant, settled_by_a_person, wanted
+from gridwire.epias_stp.book import APART_S, Book, meant, settled_by_a_person, wanted
 from gridwire.intents.records import Row, decode, sign
 
 NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)
+BOOT_S = 1_000_000.0
 
 
 def row(
@@ -20,7 +21,11 @@ def row(
     at = NOW - timedelta(seconds=age_s)
     given = {"contract": "C", "direction": "BUY", "price": "100", "quantity": 1, **fields}
     named = {name: value for name, value in given.items() if value is not None}
-    return Row(key, state, "run", "epias_stp", "test/X", operation, at, at, order_id=id_, fields=named)
+    boot = ("boot", round((BOOT_S - age_s) * 1_000_000))
+    return Row(
+        key, state, "run", "epias_stp", "test/X", operation, at, at, order_id=id_, fields=named, created_boot=boot,
+        changed_boot=boot,
+    )  # fmt: skip
 
 
 LOST = row("L", "unknown")
@@ -46,7 +51,7 @@ def test_a_call_is_about_the_bid_with_its_id() -> None:
 def test_bids_that_may_stand_there_count_and_others_do_not() -> None:
     assert places(row("B", "accepted")) == [("BUY", Decimal(100), True)]
     assert places(row("B", "accepted", contract="D"), row("R", "rejected"), row("A", "resolved_absent")) == []
-    assert places(row("B", "closed", age_s=APART.total_seconds() + 1)) == []
+    assert places(row("B", "closed", age_s=APART_S + 1)) == []
     assert places(row("B", "closed", age_s=1)) == [("BUY", Decimal(100), False)]
 
 
@@ -63,7 +68,7 @@ def test_a_bid_entered_elsewhere_counts_where_a_change_has_put_it_until_it_is_ca
     change = row("U", "done", "bid_update", age_s=age_s, **bare)
     recent = [("", None, False)] if age_s == 1.0 else []
     assert places(change) == [("", Decimal(100), True), *recent]
-    assert places(change, row("K", "done", "bid_cancel", age_s=APART.total_seconds() + 1, **bare)) == []
+    assert places(change, row("K", "done", "bid_cancel", age_s=APART_S + 1, **bare)) == []
     assert places(change, row("K", "done", "bid_cancel", **bare)) == [("", Decimal(100), True), *recent]
     assert places(row("U", "rejected", "bid_update", **bare)) == []
     assert places(row("U", "done", "bid_update", bid_id="7", contract="D")) == []

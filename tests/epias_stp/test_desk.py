@@ -14,7 +14,7 @@ from gridwire import clock
 from gridwire.epias_stp import BidType, EpiasStp, Limits
 from gridwire.errors import InvalidInput
 from gridwire.outcome import Accepted, OrderRef, Rejected, Unknown
-from tests.epias_stp.trading import CONTRACT, OTHER, Trading, accepted, buy, refused, trading
+from tests.epias_stp.trading import CONTRACT, EXCLUSIVE, OTHER, Trading, accepted, buy, refused, trading
 
 # entering, changing, cancelling
 
@@ -135,7 +135,7 @@ async def test_change_by_a_bare_reference_does_not_slip_past_the_limits(tmp_path
 
 
 async def test_bid_without_an_id_is_named_and_not_cancelled() -> None:
-    async with trading() as t:
+    async with trading(client=EXCLUSIVE) as t:
         t.venue.faults.add("drop_after_execute", operation="bid_save")
         lost = await buy(t.desk, price="12345.00")
         assert isinstance(lost, Unknown)

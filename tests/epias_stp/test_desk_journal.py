@@ -144,7 +144,7 @@ async def test_every_outcome_is_in_the_journal_as_it_was_told(tmp_path: Path) ->
     assert isinstance(lost, Unknown)
     assert {key: row.state for key, row in rows.items()} == {
         bid.intent.key: "closed",
-        lost.intent.key: "unknown",
+        lost.intent.key: "resolved_ended",
         no.intent.key: "rejected",
         gone.intent.key: "done",
     }

@@ -12,7 +12,7 @@ import pytest
 from gridwire.epias_stp import EpiasStp, Limits
 from gridwire.outcome import Accepted, Rejected, Unknown
 from gridwire.sandbox import Sandbox
-from tests.epias_stp.trading import CONTRACT, accepted, buy, refused, trading
+from tests.epias_stp.trading import CONTRACT, EXCLUSIVE, accepted, buy, refused, trading
 
 # open notional
 
@@ -56,7 +56,7 @@ async def test_unknown_orders_count_until_evidence_closes_them() -> None:
 
 
 async def test_lost_order_found_live_goes_on_counting_and_one_found_filled_does_not() -> None:
-    async with trading(Limits(max_open_notional="1000000000")) as t:
+    async with trading(Limits(max_open_notional="1000000000"), client=EXCLUSIVE) as t:
         t.venue.faults.add("drop_after_execute", operation="bid_save")
         live = await buy(t.desk, price="1000.00", quantity=10)
         assert isinstance(live, Unknown)
@@ -96,7 +96,7 @@ async def test_lost_change_counts_as_the_larger_of_both_until_it_is_settled(exec
 
 @pytest.mark.parametrize("executed", [False, True])
 async def test_settled_change_counts_as_what_it_is(executed: bool) -> None:
-    async with trading(Limits(max_open_notional="1000000")) as t:
+    async with trading(Limits(max_open_notional="1000000"), client=EXCLUSIVE) as t:
         bid = accepted(await buy(t.desk, price="1000.00", quantity=100))
         t.venue.faults.add("drop_after_execute" if executed else "drop_before_execute", operation="bid_update")
         lost = await t.desk.modify(bid, price="2000.00", quantity=300)
@@ -113,7 +113,7 @@ async def test_settled_change_counts_as_what_it_is(executed: bool) -> None:
 
 @pytest.mark.parametrize("executed", [False, True])
 async def test_lost_cancellation_counts_until_it_is_settled(executed: bool) -> None:
-    async with trading(Limits(max_open_notional="1000000")) as t:
+    async with trading(Limits(max_open_notional="1000000"), client=EXCLUSIVE) as t:
         bid = accepted(await buy(t.desk, price="1000.00", quantity=100))
         t.venue.faults.add("drop_after_execute" if executed else "drop_before_execute", operation="bid_cancel")
         lost = await t.desk.cancel(bid)

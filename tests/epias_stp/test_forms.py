@@ -42,7 +42,15 @@ def remember(attempt: Attempt) -> Attempt:
 
 
 CONTEXT = Context(
-    "stp.example:8443", "/base/rest", "my bot", "en-us", "test/AYŞE", remember, lambda operation, bid_id: False, "json"
+    "stp.example:8443",
+    "/base/rest",
+    "my bot",
+    "en-us",
+    "test/AYŞE",
+    False,
+    remember,
+    lambda operation, bid_id: False,
+    "json",
 )
 CONTEXTS = {"json": CONTEXT, "xml": replace(CONTEXT, message_format="xml")}
 FORMATS = pytest.mark.parametrize("fmt", ["json", "xml"])

@@ -131,7 +131,7 @@ async def test_a_bid_that_a_lost_change_may_have_hidden_or_moved_is_kept_while_i
         assert await refreshed(t) == []
         t.other("SELL", 11000, 10)
         assert await refreshed(t) == ["100.00"]  # seen at neither price; the other one may be hidden
-        assert sorted(await t.states()) == ["accepted", "closed", "unknown", "unknown"]
+        assert sorted(await t.states()) == ["accepted", "closed", "resolved_ended", "unknown"]
 
 
 @pytest.mark.parametrize("offset_s", [0.0, -600.0, 600.0])

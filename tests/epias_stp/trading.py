@@ -15,6 +15,8 @@ from gridwire.sandbox import Sandbox
 from gridwire.sandbox.epias_stp import EpiasStpVenue
 
 CONTRACT, OTHER = "GG20261202", "GG20261201"
+EXCLUSIVE = {"exclusive": True}
+"""Options of a client whose organisation enters bids through its journal only."""
 
 
 class Trading:

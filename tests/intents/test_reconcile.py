@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridwire.intents.reconcile import Evidence, Judgement, OwnTrade, Wanted, cancellation, change, new_order
+from gridwire.intents.reconcile import (
+    Evidence,
+    Judgement,
+    Level,
+    OwnTrade,
+    Side,
+    Wanted,
+    cancellation,
+    change,
+    new_order,
+)
 
 LATE_S = 60.0
 ORDER = Wanted("GG20261201", "BUY", Decimal("100.00"), 10)
@@ -22,9 +32,12 @@ IMMEDIATE = replace(ORDER, can_rest=False)
 Trades = tuple[tuple[str, int], ...]
 
 
-def seen(*marked: str, trades: Trades = (), age_s: float = LATE_S, doubtful: Trades = ()) -> Evidence:
+def seen(
+    *marked: str, trades: Trades = (), age_s: float = LATE_S, doubtful: Trades = (), exclusive: bool = True
+) -> Evidence:
     since, perhaps = ([OwnTrade(Decimal(price), quantity) for price, quantity in told] for told in (trades, doubtful))
-    return Evidence(frozenset(map(Decimal, marked)), since, age_s, perhaps)
+    side = Side({Decimal(price): Level(own=True, quantity=None) for price in marked})
+    return Evidence(side, since, age_s, perhaps, exclusive)
 
 
 def new(order: Wanted, evidence: Evidence, *others: Wanted) -> Judgement:
@@ -110,10 +123,10 @@ class TestCancellation:
     def test_a_fill_is_never_called_a_cancellation(self) -> None:
         assert cancel(ORDER, seen(trades=(("100.00", 4), ("99.50", 6)))).finding == "filled"
         assert cancel(ORDER, seen(trades=(("100.01", 10),))).finding == "done"  # no trade of it
-        assert cancel(ORDER, seen(trades=(("100.00", 9),))).finding == "unknown"
-        assert cancel(ORDER, seen(trades=(("100.00", 10),)), IMMEDIATE).finding == "unknown"
-        assert cancel(ORDER, seen(trades=(("100.00", 10),)), moved=(ELSEWHERE,)).finding == "unknown"
-        assert cancel(ORDER, seen(doubtful=(("100.00", 1),))).finding == "unknown"
+        assert cancel(ORDER, seen(trades=(("100.00", 9),))).finding == "ended"
+        assert cancel(ORDER, seen(trades=(("100.00", 10),)), IMMEDIATE).finding == "ended"
+        assert cancel(ORDER, seen(trades=(("100.00", 10),)), moved=(ELSEWHERE,)).finding == "ended"
+        assert cancel(ORDER, seen(doubtful=(("100.00", 1),))).finding == "ended"
         assert cancel(ORDER, seen(doubtful=(("100.01", 1),))).finding == "done"
 
     def test_a_change_that_may_have_moved_or_hidden_it_leaves_it_unknown(self) -> None:

@@ -35,7 +35,7 @@ TABLE: dict[str | None, set[str]] = {
     None: {"sending"},
     "sending": {"sending", "accepted", "done", "rejected", "unknown"},
     "unknown": {
-        "accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent",
+        "accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent", "resolved_ended",
     },
     "accepted": {"accepted", "closed"},
     "resolved_live": {"accepted", "closed"},
@@ -44,6 +44,7 @@ TABLE: dict[str | None, set[str]] = {
     "closed": set(),
     "resolved_done": set(),
     "resolved_absent": set(),
+    "resolved_ended": set(),
 }  # fmt: skip
 EVERY = sorted(state for state in TABLE if state is not None)
 
@@ -321,4 +322,4 @@ class TestNoteOfARejection:
         assert told == ("venue", code, again, after)
 
     def test_a_note_of_another_form_is_a_code(self) -> None:
-        assert rejected_as("BID-1") == ("", "BID-1", False, None)
+        assert rejected_as("BID-1") == ("venue", "BID-1", False, None)

@@ -152,7 +152,7 @@ async def at(
         age_of=lambda credential: credential / 10,
         journal=journal,
         guard=Guard(limits or Limits(orders_per_second=10_000), None),
-        on_unknown=lambda outcome, left_s: unknown.append(outcome),
+        on_unknown=unknown.append,
         on_trouble=troubles.append,
     )
     made = Sending(path, wire, credentials or Credentials(), journal)

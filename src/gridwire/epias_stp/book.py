@@ -15,11 +15,14 @@ from decimal import Decimal
 from gridwire import clock
 from gridwire.epias_stp.enums import BidStatus, BidType
 from gridwire.intents.journal import line
-from gridwire.intents.reconcile import Wanted
+from gridwire.intents.reconcile import Side, Wanted
 from gridwire.intents.records import ENDED, LIVE, Row
 
-APART = timedelta(seconds=30)
-"""How long before a call another one may have ended and still count: processes' clocks and answers' ways differ."""
+APART_S = 30.0
+"""How long before a call another one may have ended and still count: answers of different calls take different times."""
+
+STEPPED = timedelta(days=2)
+"""The same where only wall times can be compared: either may have been written while the clock was a day or so off."""
 
 _NOTHING_DONE = ("rejected", "resolved_absent")
 
@@ -35,6 +38,23 @@ class Book:
         for row in self.rows.values():
             if row.operation != "bid_save" and row.fields.get("bid_id") is not None:
                 self._about[row.operation, str(row.fields["bid_id"])].append(row)
+
+    def about(self, bid: Row) -> list[Row]:
+        """The changes and cancellations of a bid."""
+        if bid.order_id is None:
+            return []
+        return [row for operation in ("bid_update", "bid_cancel") for row in self._about[operation, bid.order_id]]
+
+    def places(self, contract: str) -> list[Wanted]:
+        """Where bids known here may rest on a contract."""
+        places: list[Wanted] = []
+        for bid in self.bids:
+            if bid.fields.get("contract") in (None, contract) and bid.state not in ENDED:
+                places += [wanted(bid), *(wanted(one, of=bid) for one in self.changes(bid) if _may_hold(one))]
+        for (operation, bid_id), changes in self._about.items():
+            if operation == "bid_update" and bid_id not in self._by_id:
+                places += [wanted(one) for one in changes if _may_hold(one)]
+        return places
 
     def target(self, row: Row) -> Row | None:
         """The bid that a row is about: itself, or for a change or a cancellation the one with that id."""
@@ -73,11 +93,20 @@ class Book:
         return any(one.state in ("done", "resolved_done") and not may_have_acted(one, row) for one in cancels)
 
 
+def unexplained(side: str, shown: Side, places: Iterable[Wanted]) -> set[Decimal]:
+    """The prices on one side with an own mark that none of ``places`` can have left."""
+    return set(shown.own_prices()) - {place.price for place in places if place.side in ("", side)}
+
+
 def may_have_acted(one: Row, row: Row) -> bool:
     """Whether ``one`` can have done something at the venue since ``row`` was sent."""
     if one.state in _NOTHING_DONE:
         return False
-    return one.state not in ENDED or one.changed >= row.created - APART
+    if one.state not in ENDED:
+        return True
+    if one.changed_boot is not None and row.created_boot is not None and one.changed_boot[0] == row.created_boot[0]:
+        return one.changed_boot[1] >= row.created_boot[1] - APART_S * 1_000_000
+    return one.changed >= row.created - STEPPED
 
 
 def wanted(row: Row, of: Row | None = None) -> Wanted:
@@ -101,7 +130,10 @@ def meant(row: Row, target: Row, note: str) -> list[bytes]:
     if row.operation == "bid_cancel":
         return [line("closed", target.key, n=note)]
     changed = {name: row.fields[name] for name in ("price", "quantity", "bid_status") if name in row.fields}
-    return [line("accepted", target.key, f=changed, u=clock.microseconds(row.created))]
+    # The record's boot time is of the boot in which it is written.
+    same_boot = row.created_boot is not None and row.created_boot[0] == clock.boot_name()
+    boot_us = row.created_boot[1] if row.created_boot is not None and same_boot else None
+    return [line("accepted", target.key, f=changed, u=clock.microseconds(row.created), ub=boot_us)]
 
 
 def settled_by_a_person(row: Row, rows: Iterable[Row], finding: str, note: str) -> list[bytes]:
@@ -111,6 +143,10 @@ def settled_by_a_person(row: Row, rows: Iterable[Row], finding: str, note: str) 
     if row.operation in ("bid_cancel", "bid_update") and finding == "done" and target is not None:
         told[:0] = meant(row, target, note)
     return told
+
+
+def _may_hold(change: Row) -> bool:
+    return change.state not in _NOTHING_DONE
 
 
 def _same_contract(one: Row, target: Row) -> bool:

@@ -32,7 +32,7 @@ from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
 from gridwire.orders.desk import Effect, count_ended, count_leaving, not_written, outcome_lines, plain, ref_used
-from gridwire.outcome import Intent, OrderRef, Outcome, Rejected, Unknown
+from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
 from gridwire.transport.classify import http_date
 from gridwire.transport.exchange import Request
@@ -95,10 +95,12 @@ class _Write:
     effect: Effect
     on_leaving: Callable[[], None]
     attempts: list[Attempt] = field(default_factory=list)
+    exclusive: bool = False
+    """Whether the caller declared that nobody else enters bids for the organisation."""
     sent: datetime | None = None
     """When the row was written, just before the first byte of the first attempt."""
-    sent_s: float | None = None
-    """When the last attempt left, by the loop's clock."""
+    sent_boot_us: int | None = None
+    """The same by the clock that is never stepped."""
     claimed: list[str] = field(default_factory=list)
     """The caller's own references that are reserved for this intent."""
 
@@ -112,11 +114,11 @@ class _Write:
         if self.sent is None or self.left:
             fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
             self.journal.flush()
-            self.journal.append(line("sending", self.intent.key, **fields, f=plain(self.intent.restated)))
+            exclusive = True if self.exclusive else None
+            self.journal.append(line("sending", self.intent.key, **fields, x=exclusive, f=plain(self.intent.restated)))
             if self.sent is None:
                 self.on_leaving()
-            self.sent = clock.now()
-        self.sent_s = asyncio.get_running_loop().time()
+            self.sent, self.sent_boot_us = clock.now(), clock.boot_us()
 
 
 class Caller:
@@ -221,7 +223,9 @@ class Caller:
         except JournalError as error:
             return Rejected("journal", str(error), "guard", intent)
         counted = partial(self._count, effect, key)
-        writing = _Write(operation, payload, intent, journal, self._ledger.account, effect, counted)
+        writing = _Write(
+            operation, payload, intent, journal, self._ledger.account, effect, counted, exclusive=self._ledger.exclusive
+        )
         try:
             if transaction_id is not None and not await self._first_with(writing, key):
                 return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
@@ -301,11 +305,13 @@ class Caller:
             intent = replace(writing.intent, attempts=max(len(left), 1))
             outcome = outcome_of(left or writing.attempts[-1:], intent)
         if writing.sent is not None:
-            told = outcome_lines(outcome, writing.intent.key, writing.effect, writing.sent)
+            told = outcome_lines(outcome, writing.intent.key, writing.effect, writing.sent, writing.sent_boot_us)
             writing.journal.soon(lambda: told, partial(self._not_written, writing.intent.key))
             writing.journal.flush()
             self._count(writing.effect, writing.intent.key, outcome)
-        self.remember(outcome, writing.sent_s)
+        self.remember(outcome)
+        if writing.operation.name == "bid_cancel" and isinstance(outcome, Accepted):
+            self.bid_ended(str(writing.intent.restated["bid_id"]))
         return restated_order(outcome, of, writing.intent.restated)
 
     async def _first_with(self, writing: _Write, key: str) -> bool:
@@ -439,6 +445,7 @@ class Caller:
             application=self._policy.application,
             language=self._policy.language,
             account=account,
+            exclusive=self._ledger.exclusive,
             on_judged=self.judged,
             named_before=self._ledger.named_before,
             message_format=self._policy.message_format,
@@ -475,10 +482,16 @@ class Caller:
             use=use,
         )
 
-    def remember(self, outcome: Outcome, sent_s: float | None = None) -> None:
-        """Keep and tell an outcome that is not known; ``sent_s`` as in `Ledger.remember`."""
+    def bid_ended(self, bid_id: str) -> None:
+        """Settle what is unknown about a bid that was cancelled: nothing depends on it any more."""
+        told = self._ledger.settle_about(bid_id, "the bid was cancelled")
+        if told:
+            self._ledger.journal.soon(lambda: told, partial(self._not_written, bid_id))
+
+    def remember(self, outcome: Outcome) -> None:
+        """Keep and report an outcome that is not known."""
         if isinstance(outcome, Unknown):
-            self._ledger.remember(outcome, sent_s)
+            self._ledger.remember(outcome)
             self._events.emit(
                 "outcome.unknown",
                 outcome.reason,

@@ -46,7 +46,7 @@ SILENCE_S = 60.0
 """The broadcaster's heart-beat period is not documented; a minute without a frame counts as a dead connection."""
 
 _OPTIONS = (
-    "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout", "read_only", "confirmed",
+    "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout", "read_only", "exclusive", "confirmed",
     "ticket_file", "journal", "journal_durability",
 )  # fmt: skip
 """The settings that are arguments of the client; the others say where and who."""
@@ -59,7 +59,10 @@ class EpiasStp:
     first call.
 
     ``application`` is the name in the venue's log; ``language`` (``tr-tr``, ``en-us``) that of its texts;
-    ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
+    ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something.
+    ``exclusive`` declares that all bids of your organisation are entered through this journal: no other machine, program or
+    person enters, changes or cancels any. Only then can an own mark or an own trade prove what became of a call whose answer
+    was lost; without it what could be somebody else's stays `Unknown`. ``confirmed``
     lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
     anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
@@ -87,6 +90,7 @@ class EpiasStp:
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
+        exclusive: bool = False,
         confirmed: Collection[str] = (),
         resend_on_security_error: bool = False,
         retry_cancel: bool = False,
@@ -120,11 +124,11 @@ class EpiasStp:
         )
         self._events = Events(on_event)
         self._policy = policy
-        self._ledger = _ledger(account, journal, journal_durability, self._events)
+        self._ledger = _ledger(account, journal, journal_durability, exclusive, self._events)
         self._caller = caller = Caller(self._http, self._tickets, account.profile, policy, self._ledger, self._events)
         self._desk_open = False
         self._streams: list[Stream[Message]] = []
-        self._resolver = Resolver(self._ledger, caller, late_until_s=2 * account.profile.st_ttl_s)
+        self._resolver = Resolver(self._ledger, caller, self._events, late_until_s=2 * account.profile.st_ttl_s)
         self.bids: Bids = Bids(caller, self._ledger, self._resolver)
         self.contracts: Contracts = Contracts(caller)
         self.contract_configuration: ContractConfigurations = ContractConfigurations(caller)
@@ -295,7 +299,11 @@ def _tickets(
 
 
 def _ledger(
-    account: Account, journal: str | Path | None, durability: Literal["process", "power"], events: Events
+    account: Account,
+    journal: str | Path | None,
+    durability: Literal["process", "power"],
+    exclusive: bool,
+    events: Events,
 ) -> Ledger:
     if durability not in ("process", "power"):
         raise ConfigurationError(f'journal_durability is "process" or "power", not {durability!r}.')
@@ -305,6 +313,7 @@ def _ledger(
         account=f"{environment}/{account.username}",
         throw_away=environment == "sandbox",
         durability=durability,
+        exclusive=exclusive,
         events=events,
     )
 

@@ -32,7 +32,7 @@ from gridwire.observe.events import Events
 from gridwire.observe.redact import mask
 from gridwire.observe.timings import Timings
 from gridwire.orders.desk import Draft, OrderPath
-from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
+from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
 from gridwire.transport.lane import Answer
@@ -258,6 +258,8 @@ class StpDesk:
         try:
             async with asyncio.timeout(LOOK_WITHIN_S):
                 await self._resolver.refresh()
+                if self._ledger.exclusive:
+                    await self._resolver.note_foreign(self._contracts or ())
         except (GridwireError, TimeoutError) as error:
             why = str(error) or f"STP did not answer within {LOOK_WITHIN_S:g} s."
             self._events.emit(
@@ -285,7 +287,7 @@ class StpDesk:
     def _compile(self) -> None:
         for contract in self._contracts or ():
             for side in (Direction.BUY, Direction.SELL):
-                self._save_form(contract, side, self._bid_type, BidStatus.ACTIVE)
+                self._save_form(contract, side, self._bid_type, BidStatus.ACTIVE, None)
         for status in (BidStatus.ACTIVE, BidStatus.PASSIVE):
             self._update_form(status)
         self._cancel_form()
@@ -393,28 +395,53 @@ class StpDesk:
             quantity=known.get("quantity", 0),
             of=bid.intent.key,
         )
-        return restated_order(await self._sending().send(draft), bid, known)
+        outcome = await self._sending().send(draft)
+        if isinstance(outcome, Accepted):
+            self._caller.bid_ended(bid_id)
+        return restated_order(outcome, bid, known)
 
-    async def cancel_all(self) -> list[Outcome]:
-        """Cancel every bid of this account that the journal believes to be live, those of other processes too.
+    async def cancel_all(
+        self, *, contract: str | None = None, ref_prefix: str | None = None, everything: bool = False
+    ) -> list[Outcome]:
+        """Cancel the bids of this account that the journal believes to be live, those of other processes too.
 
-        One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
-        `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is not touched.
+        Without arguments these are the bids on the desk's contracts; on all of the account's where the desk names none.
+        ``contract`` names another one, ``everything`` takes the whole account, and ``ref_prefix`` only those whose
+        ``client_ref`` begins with it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is
+        not known whether it rests is `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is
+        not touched. Another program's desk learns of it at its next `refresh`.
         """
+        if everything and contract is not None:
+            raise InvalidInput("cancel_all() takes contract= or everything=True, not both. Nothing was cancelled.")
+        names = None if everything else self._contracts
+        if contract is not None:
+            names = (rules.name_text(contract, "contract"),)
+        prefix = None if ref_prefix is None else rules.name_text(ref_prefix, "ref_prefix")
+
+        def is_meant(intent: Intent) -> bool:
+            return (names is None or intent.restated.get("contract") in names) and (
+                prefix is None or (intent.client_ref or "").startswith(prefix)
+            )
+
         outcomes: list[Outcome] = []
         for bid in await self._resolver.known():
+            if not is_meant(bid.intent):
+                continue
             if bid.id is None:
                 outcomes.append(Rejected("no_id", _NO_ID.format(key=bid.intent.key), "guard", bid.intent))
             else:
                 outcomes.append(await self.cancel(bid))
-        return [*outcomes, *await self._resolver.open_questions()]
+        return [*outcomes, *(one for one in await self._resolver.open_questions() if is_meant(one.intent))]
 
     async def resolve(self, outcome: Unknown) -> Outcome:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
         Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
         screen quoting the transactionId), `Rejected` with the code ``absent``, for a cancellation that came too late with
-        ``filled``, or `Unknown` again with the reason. Raises what a read raises, and `InvalidInput` for anything else.
+        ``filled``, or `Unknown` again with the reason. What was settled before is answered as it was settled. A change or a
+        cancellation whose bid has ended is settled too, and stays `Unknown` with the cause ``order_ended``: nothing depends
+        on it any more. An own mark or an own trade proves something only where the client was declared ``exclusive``. Raises
+        what a read raises, and `InvalidInput` for anything else.
         """
         if not isinstance(outcome, Unknown):
             raise InvalidInput(
@@ -509,11 +536,10 @@ class StpDesk:
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
         expires = rules.expiry(expire_time, kind) if expire_time is not None or kind is _TIMED else None
-        form = None
-        if isinstance(contract, str) and (point_name is None or isinstance(point_name, str)):
-            form = self._forms.get((contract, side, kind, status, point_name))
+        point = rules.optional_text(point_name, "point_name")
+        form = self._forms.get((contract, side, kind, status, point)) if isinstance(contract, str) else None
         if form is None:
-            form = self._save_form(contract, side, kind, status, point_name)
+            form = self._save_form(contract, side, kind, status, point)
         fixed = form.fixed
         return Draft(
             form,
@@ -529,12 +555,12 @@ class StpDesk:
         )
 
     def _save_form(
-        self, contract: str, side: Direction, kind: BidType, status: BidStatus, point_name: str | None = None
+        self, contract: str, side: Direction, kind: BidType, status: BidStatus, point: str | None
     ) -> StpForm:
         name = rules.name_text(contract, "contract")
-        form = forms.bid_save(self._context, name, side, kind, status, self._places, point_name)
+        form = forms.bid_save(self._context, name, side, kind, status, self._places, point)
         if self._contracts is None or name in self._contracts:  # others are refused by the guard: keep none of them
-            self._forms[(name, side, kind, status, point_name)] = form
+            self._forms[(name, side, kind, status, point)] = form
         return form
 
     def _update_form(self, status: BidStatus) -> StpForm:

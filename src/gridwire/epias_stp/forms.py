@@ -53,6 +53,8 @@ class Context:
     application: str
     language: str
     account: str
+    exclusive: bool
+    """Whether the caller declared that nobody else enters bids for the organisation; see `EpiasStp`."""
     on_judged: Callable[[Attempt], Attempt]
     """Told of every answer that was not a plain success; says what it is in the light of earlier ones."""
     named_before: Callable[[str, str], bool]
@@ -143,6 +145,7 @@ class StpForm:
         self._record_head = b'{"s":"sending","k":"'
         self._record_fixed = (
             b',"v":"' + VENUE.encode() + b'","a":' + json.dumps(context.account).encode()
+            + (b',"x":true' if context.exclusive else b"")
             + b',"o":"' + operation.encode() + b'","f":{'
             + b"".join(b"%b:%b," % (json.dumps(name).encode(), json.dumps(text).encode()) for name, text in fixed.items())
         )  # fmt: skip
@@ -166,8 +169,8 @@ class StpForm:
         """The journal's row: values as text, so that no reader makes floats of them."""
         fields = b'",'.join([name + value for name, value in zip(self._record_names, encoded, strict=True)])
         reference = b"" if client_ref is None else b',"r":' + json.dumps(client_ref).encode("ascii")
-        return b'%b%b","t":%d%b%b"}%b}' % (
-            self._record_head, key.encode("ascii"), at_us, self._record_fixed, fields, reference,
+        return b'%b%b","t":%d,"b":%d%b%b"}%b}' % (
+            self._record_head, key.encode("ascii"), at_us, clock.boot_us(), self._record_fixed, fields, reference,
         )  # fmt: skip
 
     def render(self, key: str, credential: Ticket | None, encoded: Sequence[bytes]) -> bytes:

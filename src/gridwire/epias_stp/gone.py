@@ -4,15 +4,16 @@ STP tells nobody that a bid was filled or has expired, so bids are closed on evi
 
 * its ``expire_time`` has passed, by the venue's clock;
 * its contract is closed;
-* it would be shown, and no own mark is at any price where it can stand. Where own marks stand at prices that no call of ours
-  explains, somebody may have moved it there on the STP screen: then only own trades that fill it close it.
+* it would be shown, and no own mark is at any price where it can stand. Where own marks stand, or may stand, at prices that
+  no call of ours explains, somebody may have moved it there on the STP screen: then only own trades that fill it close it.
 
-What is younger than a few seconds, has changed meanwhile, or may be hidden (passive) is left alone; so is every unknown bid.
+A level without a mark and a side without a list are no evidence: nothing is closed on them. What is younger than a few
+seconds, has changed meanwhile, or may be hidden (passive) is left alone; so is every unknown bid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -63,14 +64,19 @@ def needs_matches(book: Book, bids: Iterable[Row], shown: Seen) -> bool:
     return any(_is_unseen(book, bid, shown) and _unexplained(book, bid, shown) for bid in bids)
 
 
-def gone(before: Book, after: Book, contract: Contract, now: datetime, ages: dict[str, Ages]) -> list[Gone]:
-    """The bids of the contract that certainly rest no more. ``after`` is the journal as it was read after the look."""
+def gone(
+    before: Book, after: Book, contract: Contract, quiet_s: Callable[[Row], float], ages: dict[str, Ages]
+) -> list[Gone]:
+    """The bids of the contract that certainly rest no more. ``after`` is the journal as it was read after the look.
+
+    ``quiet_s`` tells for how many seconds at least nothing has changed in a row.
+    """
     quiet = [
         bid
         for bid in contract.bids
         if after.rows.get(bid.key) == bid
         and after.changes(bid) == before.changes(bid)
-        and all((now - one.changed).total_seconds() > SETTLED_S for one in (bid, *after.changes(bid)))
+        and all(quiet_s(one) > SETTLED_S for one in (bid, *after.changes(bid)))
     ]
     unseen = [bid for bid in quiet if _is_unseen(after, bid, contract.shown)]
     found: list[Gone] = []
@@ -95,9 +101,9 @@ def _places(book: Book, bid: Row) -> list[Wanted]:
 def _is_unseen(book: Book, bid: Row, shown: Seen) -> bool:
     places = _places(book, bid)
     return all(
-        place.shows and place.price is not None and place.price not in shown.marked.get(place.side, frozenset())
+        place.shows and place.price is not None and shown.side(place.side).own_at(place.price) is False
         for place in places
-    ) and all(place.side in shown.marked for place in places)
+    )
 
 
 def _has_expired(bid: Row, venue_now: datetime | None) -> bool:
@@ -108,15 +114,19 @@ def _has_expired(bid: Row, venue_now: datetime | None) -> bool:
 
 
 def _unexplained(book: Book, bid: Row, shown: Seen) -> bool:
-    """Whether an own mark on the bid's side stands where nothing that the journal knows of can have put it."""
-    side = wanted(bid).side
-    explained = {one.price for one in book.others(bid, bid) if one.side in ("", side) and one.can_rest}
-    return bool(shown.marked.get(side, frozenset()) - explained)
+    """Whether an own mark on the bid's side stands, or may stand, where nothing that the journal knows of can have put it."""
+    name = wanted(bid).side
+    side = shown.side(name)
+    explained = {one.price for one in book.others(bid, bid) if one.side in ("", name) and one.can_rest}
+    return side.unpriced or bool((side.own_prices() | side.doubtful_prices()) - explained)
 
 
 def _filled(bid: Row, unseen: Iterable[Row], shown: Seen, sent: Ages) -> bool:
     """Whether own trades since the bid was sent are enough for it and for all others that are not seen any more."""
     order = replace(wanted(bid), can_rest=True)
     trades, _ = shown.trades(sent)
-    fitting = sum(trade.quantity for trade in trades if could_fill(order, trade.price))
+    # A trade without its price could be at any, one without its quantity of any size: neither proves a filling.
+    fitting = sum(
+        trade.quantity or 0 for trade in trades or () if trade.price is not None and could_fill(order, trade.price)
+    )
     return 0 < sum(wanted(one).quantity for one in unseen) <= fitting

@@ -7,6 +7,7 @@ tells a bid's id once and has no call that lists own bids.
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import tempfile
 import weakref
@@ -20,10 +21,12 @@ from gridwire import clock
 from gridwire.epias_stp.evidence import Ages
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.errors import WrongLoop
-from gridwire.intents.journal import Journal, default_directory
-from gridwire.intents.records import LIVE, Row
+from gridwire.intents.journal import Journal, default_directory, line
+from gridwire.intents.records import LIVE, BootTime, Row
 from gridwire.observe.events import Events
 from gridwire.outcome import Cause, Intent, OrderRef, Unknown
+
+_WHEN_CANCELLED = {"bid_cancel": "resolved_done", "bid_update": "resolved_ended"}
 
 NAMES_KEPT = 10_000
 """Identifiers of bids that are remembered, to know one that comes a second time; the oldest are forgotten first."""
@@ -43,8 +46,11 @@ class Ledger:
         throw_away: bool,
         events: Events,
         durability: Literal["process", "power"] = "process",
+        exclusive: bool = False,
     ) -> None:
         self.account = account
+        self.exclusive: bool = exclusive
+        """Whether the caller declared that nobody else enters bids for the organisation."""
         self._directory = directory
         self._throw_away = throw_away and directory is None
         self._durability: Literal["process", "power"] = durability
@@ -52,8 +58,7 @@ class Ledger:
         self._journal: Journal | None = None
         self._opening = asyncio.Lock()
         self._remove: Callable[[], object] | None = None
-        self._sent: dict[str, float] = {}
-        self._opened: tuple[datetime, float] | None = None
+        self._first_read: dict[tuple[str, datetime], float] = {}
         self.unknown: dict[str, Unknown] = {}
         """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
         self._named: dict[str, None] = {}
@@ -75,7 +80,6 @@ class Ledger:
         """The journal; opened in a thread the first time. Raises `JournalError`."""
         async with self._opening:
             if self._journal is None:
-                self._opened = clock.now(), asyncio.get_running_loop().time()
                 self._journal = await asyncio.to_thread(self._open)
                 self._report(self._journal)
         return self._journal
@@ -90,6 +94,7 @@ class Ledger:
 
     def _report(self, journal: Journal) -> None:
         for row in journal.recovered:
+            self._since_read_s(row, row.created)
             if row.venue == VENUE and row.account == self.account:
                 self.remember(unknown_of(row))
         if self.unknown:
@@ -116,28 +121,56 @@ class Ledger:
         if self._remove is not None:
             await asyncio.to_thread(self._remove)
 
-    def remember(self, outcome: Unknown, sent_s: float | None = None) -> None:
-        """Keep an outcome that is not known. ``sent_s`` is when the request left last, by the loop's clock."""
+    def remember(self, outcome: Unknown) -> None:
+        """Keep an outcome that is not known."""
         self.unknown[outcome.intent.key] = outcome
-        if sent_s is not None:
-            self._sent[outcome.intent.key] = sent_s
 
     def forget(self, key: str) -> None:
         """Let go of an outcome that is known now."""
         self.unknown.pop(key, None)
-        self._sent.pop(key, None)
+
+    def settle_about(self, bid_id: str, why: str) -> tuple[bytes, ...]:
+        """Let go of what is unknown about a bid that was cancelled; returns the records of it.
+
+        A lost cancellation of it has what it wanted. Whether a lost change acted before is not known.
+        """
+        told: list[bytes] = []
+        for key, outcome in list(self.unknown.items()):
+            state = _WHEN_CANCELLED.get(outcome.intent.operation)
+            if state is not None and str(outcome.intent.restated.get("bid_id")) == bid_id:
+                told.append(line(state, key, n=why))
+                self.forget(key)
+        return tuple(told)
 
     def ages(self, row: Row) -> Ages:
-        """How long ago a row's request was sent. The loop's clock counts too, for what this run has sent: it never jumps."""
-        wall_s = (clock.now() - row.created).total_seconds()
-        possible = [wall_s]
-        loop_s = asyncio.get_running_loop().time()
-        if row.key in self._sent:
-            possible.append(loop_s - self._sent[row.key])
-        elif self._opened is not None and row.run == self.journal.run:
-            jumped_s = (clock.now() - self._opened[0]).total_seconds() - (loop_s - self._opened[1])
-            possible.append(wall_s - jumped_s)
-        return Ages(min(possible), max(possible))
+        """How long ago a row's request was sent, the last attempt of it at the latest.
+
+        Boot time tells, where the row was written in this boot of the machine. Else nothing bounds it from above, since wall
+        time may have been stepped in between; it was there when this run read it first, which bounds it from below.
+        """
+        sent_s = self._since_s(row.created_boot)
+        if sent_s is None:
+            return Ages(self._since_read_s(row, row.created), math.inf)
+        last_s = sent_s if row.attempts == 1 else min(sent_s, self.quiet_s(row))
+        # A clock that stands still with a paused virtual machine tells too little; wall time may then tell more.
+        return Ages(last_s, max(sent_s, (clock.now() - row.created).total_seconds()))
+
+    def quiet_s(self, row: Row) -> float:
+        """For how many seconds at least nothing was written about a row."""
+        since_s = self._since_s(row.changed_boot)
+        return self._since_read_s(row, row.changed) if since_s is None else since_s
+
+    def _since_read_s(self, row: Row, moment: datetime) -> float:
+        """For how many seconds at least the row has been there as it was written at ``moment``."""
+        now_s = asyncio.get_running_loop().time()
+        return now_s - self._first_read.setdefault((row.key, moment), now_s)
+
+    def _since_s(self, moment: BootTime | None) -> float | None:
+        """Seconds since a boot time; None where it is another boot's, or cannot be."""
+        if moment is None or moment[0] != clock.boot_name():
+            return None
+        since_us = clock.boot_us() - moment[1]
+        return since_us / 1_000_000 if since_us >= 0 else None
 
     async def rows(self, since: datetime | None = None) -> list[Row]:
         """Rows of this account in the whole directory, oldest first; with ``since`` see `Journal.rows`."""

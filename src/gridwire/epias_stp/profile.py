@@ -129,6 +129,7 @@ class StpSettings(BaseModel):
     client_cert: str | None = None
     timeout: float = 10.0
     read_only: bool = False
+    exclusive: bool = False
     confirmed: list[str] = []
     ticket_file: Annotated[bool | str, BeforeValidator(flag_or_path)] = False
     journal: str | None = None

@@ -4,18 +4,21 @@ STP lists no bids and tells a bid's id once. So a bid found live keeps no id: it
 API, and it can be cancelled on the STP screen only, quoting the transactionId. A request that has not shown up can no
 longer be executed once the service ticket it carried has expired; before that its absence proves nothing.
 
-What this cannot see: bids of the same organisation that were entered elsewhere (the own marks are the organisation's).
+Own marks and own matches are the organisation's: they prove something of one bid only where the client was declared
+``exclusive``, and where nothing that is seen contradicts that. What is not seen is a bid that somebody moved on the STP
+screen while its call was unknown.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from gridwire import clock
 from gridwire.epias_stp import rules
-from gridwire.epias_stp.book import Book, may_have_acted, meant, wanted
+from gridwire.epias_stp.book import Book, may_have_acted, meant, unexplained, wanted
 from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.errors import StpError
 from gridwire.epias_stp.evidence import Seen, seen
@@ -23,10 +26,12 @@ from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide, needs_
 from gridwire.epias_stp.ledger import Ledger, order_of, restated_of, unknown_of
 from gridwire.epias_stp.models import ContractDepth, ContractDetails, Matchings
 from gridwire.epias_stp.outcomes import VENUE
+from gridwire.epias_stp.settled import FILLED, settled_as
 from gridwire.intents import reconcile
 from gridwire.intents.journal import line
-from gridwire.intents.reconcile import Evidence, Judgement
+from gridwire.intents.reconcile import Evidence, Judgement, Wanted
 from gridwire.intents.records import ENDED, Row
+from gridwire.observe.events import Events
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 
 ARRIVES_WITHIN_S = 60.0
@@ -50,9 +55,12 @@ class Settled:
 class Resolver:
     """Looks for evidence and writes the finding into the journal. ``late_until_s``: see `reconcile.new_order`."""
 
-    def __init__(self, ledger: Ledger, caller: Caller, *, late_until_s: float) -> None:
+    def __init__(self, ledger: Ledger, caller: Caller, events: Events, *, late_until_s: float) -> None:
         self._ledger = ledger
         self._caller = caller
+        self._events = events
+        self._foreign: dict[str, list[Wanted]] = {}
+        self._contradicted: set[str] = set()
         self._late_until_s = max(late_until_s, ARRIVES_WITHIN_S)
         self._one_at_a_time = asyncio.Lock()  # two at once would both write down what they found
 
@@ -80,6 +88,29 @@ class Resolver:
         """Bids that may be resting as far as the journal knows."""
         return await self._ledger.known()
 
+    async def note_foreign(self, contracts: Collection[str]) -> None:
+        """Remember own marks that nothing known here can have left: bids entered elsewhere before. Raises as a read does.
+
+        Of use only where the client was declared ``exclusive``: without that any mark may be somebody else's.
+        """
+        for contract in contracts:
+            shown = await self._marks(contract)
+            known = (await self._book()).places(contract)
+            self._foreign[contract] = [
+                Wanted(contract, side, price, 0)
+                for side, levels in shown.sides.items()
+                for price in sorted(unexplained(side, levels, known))
+            ]
+            if self._foreign[contract]:
+                where = ", ".join(f"{one.side} at {one.price}" for one in self._foreign[contract])
+                self._events.emit(
+                    "desk.foreign_bids",
+                    f"Bids of your organisation that this journal does not know rest on {contract} ({where}). At these prices "
+                    "no call whose answer is lost can be settled, though the client was declared exclusive.",
+                    level=logging.WARNING,
+                    contract=contract,
+                )
+
     async def resolve(self, outcome: Unknown) -> Settled:
         """Look for evidence about ``outcome``. Sends nothing that changes anything."""
         async with self._one_at_a_time:
@@ -93,7 +124,7 @@ class Resolver:
             book = await self._book()
             row = book.rows.get(key)
         if row is None or row.state != "unknown":
-            return _still(outcome, f"its intent is {_standing(row)}")
+            return self._settled_before(outcome, row, book)
         target = book.target(row)
         if target is None or not target.fields.get("contract"):
             return _still(outcome, "which bid it was about is not in the journal, so nothing can be looked for")
@@ -102,13 +133,30 @@ class Resolver:
         book = await self._book()  # again: what was sent meanwhile may have left the marks just seen
         row, target = book.rows[key], book.rows[target.key]
         if row.state != "unknown":
-            return _still(outcome, f"its intent is {_standing(row)}")
-        return self._settle(outcome, row, target, self._judge(row, target, book, shown, age_s))
+            return self._settled_before(outcome, row, book)
+        judged = self._judge(row, target, book, shown, age_s)
+        if judged.finding == "unknown" and row is not target and target.state in ENDED:
+            judged = Judgement("ended", f"the bid has ended ({target.note or target.state})")
+        return self._settle(outcome, row, target, judged)
+
+    def _settled_before(self, outcome: Unknown, row: Row | None, book: Book) -> Settled:
+        """What the journal knows of a call that is not unknown there."""
+        if row is None:
+            return _still(outcome, "its intent is not in this journal")
+        if row.state == "sending":
+            return _still(outcome, _UNDER_WAY)
+        self._ledger.forget(row.key)
+        bid = book.target(row)
+        return Settled(
+            settled_as(row, bid, outcome), closed=bid.key if bid is not None and bid.state in ENDED else None
+        )
 
     async def refresh(self) -> list[OrderRef]:
         """Close the bids that certainly rest no more, and count them no more; see `gridwire.epias_stp.gone`.
 
-        A contract that STP does not show does not keep the others from being looked at; its error is raised at the end.
+        Among them are those that another program has closed since. What is unknown about changes of closed bids is settled
+        with them. A contract that STP does not show does not keep the others from being looked at; its error is raised at
+        the end.
         """
         async with self._one_at_a_time:
             closed: list[OrderRef] = []
@@ -122,12 +170,40 @@ class Resolver:
                     continue
                 for one in found:
                     self._ledger.journal.tell(line("closed", one.bid.key, n=one.why))
-                    if self._caller.guard is not None:
-                        self._caller.guard.closed(one.bid.key)
                     closed.append(order_of(one.bid))
+            closed += await self._follow_journal({bid.intent.key for bid in closed})
             if trouble is not None:
                 raise trouble
             return closed
+
+    async def _follow_journal(self, closed: set[str]) -> list[OrderRef]:
+        """Take over what the journal knows by now: bids that have ended or were entered, and calls that are settled.
+
+        Returns the bids, beside those of ``closed``, that counted as open here and have ended.
+        """
+        book, guard = await self._book(), self._caller.guard
+        told: list[bytes] = []
+        for row in book.rows.values():
+            target = book.target(row)
+            if row.state == "unknown" and row.operation == "bid_update" and row.account == self._ledger.account:
+                if target is not None and target.state in ENDED:
+                    told.append(line("resolved_ended", row.key, n=f"the bid has ended ({target.note or target.state})"))
+                    self._ledger.forget(row.key)
+            elif row.key in self._ledger.unknown and row.state not in ("unknown", "sending"):
+                self._ledger.forget(row.key)
+        if told:
+            self._ledger.journal.tell(*told)
+        if guard is None:
+            return []
+        counted = guard.counted()
+        ended = [book.rows[key] for key in counted if key in book.rows and book.rows[key].state in ENDED]
+        for row in ended:
+            guard.closed(row.key)
+        for row in book.bids:  # those of other programs
+            if row.key not in counted and row.state not in ENDED and row.account == self._ledger.account:
+                bid = order_of(row)
+                guard.opened(row.key, bid.restated.get("price"), bid.restated.get("quantity", 0))
+        return [order_of(row) for row in ended if row.key not in closed]
 
     async def _gone(self, before: Book, name: str, bids: tuple[Row, ...]) -> list[Gone]:
         shown = await self._marks(name)
@@ -136,13 +212,13 @@ class Resolver:
         closed = may_hide(before, bids) and await self._is_closed(name)
         after = await self._book()
         ages = {bid.key: self._ledger.ages(bid) for bid in bids}
-        return gone(before, after, Contract(name, shown, closed, bids), clock.now(), ages)
+        return gone(before, after, Contract(name, shown, closed, bids), self._ledger.quiet_s, ages)
 
     async def _marks(self, contract: str) -> Seen:
         """What STP shows of own orders on the contract, without matches: each question costs a ticket."""
         body = rules.contract_name(contract)
         depth, date = await self._caller.read_dated("activecontracts_depth", body, ContractDepth)
-        return seen(depth, (), date, clock.now(), 0.0)
+        return seen(depth, None, date, clock.now(), 0.0)
 
     async def _is_closed(self, contract: str) -> bool:
         details = await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails)
@@ -159,16 +235,19 @@ class Resolver:
         began = clock_of_loop()
         body = rules.matchings([contract])
         matches, date = await self._caller.read_dated("activecontracts_matchings", body, Matchings)
-        return seen(depth, matches.matchings, date, clock.now(), clock_of_loop() - began)
+        return seen(depth, matches.listed, date, clock.now(), clock_of_loop() - began)
 
     def _judge(self, row: Row, target: Row, book: Book, shown: Seen, age_s: float) -> Judgement:
         order = wanted(target)
         changes = [one for one in book.changes(target) if one.key != row.key and may_have_acted(one, row)]
         # A bid may have been filled before its cancellation was sent.
         since = target if row.operation == "bid_cancel" else row
-        others = book.others(since, target)
+        contract = str(target.fields["contract"])
+        others = [*book.others(since, target), *self._foreign.get(contract, ())]
+        places = [order, wanted(row, of=target), *(wanted(one, of=target) for one in changes), *others]
+        exclusive = row.exclusive and since.exclusive and self._is_exclusive(contract, shown, places)
         trades, doubtful = shown.trades(self._ledger.ages(since))
-        evidence = Evidence(shown.marked.get(order.side, frozenset()), trades, age_s, doubtful)
+        evidence = Evidence(shown.side(order.side), trades, age_s, doubtful, exclusive)
         if row.operation == "bid_cancel":
             moved = [wanted(one, of=target) for one in changes if one.state not in ENDED]
             return reconcile.cancellation(order, moved, others, evidence, late_until_s=self._late_until_s)
@@ -181,22 +260,48 @@ class Resolver:
             return reconcile.change(order, after, others, evidence, late_until_s=self._late_until_s)
         return reconcile.new_order(order, others, evidence, late_until_s=self._late_until_s)
 
+    def _is_exclusive(self, contract: str, shown: Seen, places: Sequence[Wanted]) -> bool:
+        """Whether the declaration is made, and no own mark on the contract contradicts it."""
+        if not self._ledger.exclusive:
+            return False
+        strange = [
+            f"{side} at {price}"
+            for side, levels in shown.sides.items()
+            for price in sorted(unexplained(side, levels, places))
+        ]
+        if strange and contract not in self._contradicted:
+            self._contradicted.add(contract)
+            self._events.emit(
+                "exclusive.contradicted",
+                f"The client was declared exclusive, but bids of your organisation rest on {contract} that this journal does "
+                f"not know ({', '.join(strange)}): somebody else enters bids too. What could be theirs stays unknown.",
+                level=logging.WARNING,
+                contract=contract,
+            )
+        return not strange
+
     def _settle(self, outcome: Unknown, row: Row, target: Row, judged: Judgement) -> Settled:
         if judged.finding == "unknown":
             return _still(outcome, judged.text)
         found = {"filled": "absent"}.get(judged.finding, judged.finding)
         if found == "live" and row.operation != "bid_save":  # of a change that acted nothing rests but its bid
             found = "done"
-        told: Sequence[bytes] = [line(f"resolved_{found}", row.key, n=judged.text)]
-        if row.operation != "bid_save" and judged.finding != "absent":
+        note = f"{FILLED}: {judged.text}" if judged.finding == "filled" else judged.text
+        told: Sequence[bytes] = [line(f"resolved_{found}", row.key, n=note)]
+        if row.operation != "bid_save" and found in ("done", "ended"):
             # In one write: a process killed in between would leave a bid in the journal as it is no more.
             told = [*meant(row, target, judged.text), *told]
+        if judged.finding == "filled" and target.state not in ENDED:
+            told = [line("closed", target.key, n=judged.text), *told]
         self._ledger.journal.tell(*told)
         self._ledger.forget(row.key)
         intent = outcome.intent
+        if judged.finding == "ended":
+            settled = replace(row, state="resolved_ended", note=note)
+            return Settled(settled_as(settled, target, outcome), closed=target.key)
         if judged.finding == "filled":
             text = f"The bid was not cancelled: {judged.text}."
-            return Settled(Rejected("filled", text, "venue", intent), closed=target.key)
+            return Settled(Rejected(FILLED, text, "venue", intent), closed=target.key)
         if judged.finding == "absent":
             text = f"It is not at the venue: {judged.text}."
             gone = row.key if row.operation == "bid_save" else None
@@ -206,12 +311,7 @@ class Resolver:
         return Settled(Accepted(intent, order, judged), closed=target.key if ended else None)
 
 
-def _standing(row: Row | None) -> str:
-    if row is None:
-        return "not in this journal"
-    if row.state == "sending":
-        return "under way: the process that sent it is alive, and waits for the answer or could not write it down yet"
-    return f"{row.state} already ({row.note})"
+_UNDER_WAY = "its intent is under way: the process that sent it is alive, and waits for the answer or could not write it down yet"
 
 
 def _still(outcome: Unknown, why: str) -> Settled:

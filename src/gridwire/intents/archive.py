@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gridwire.clock import microseconds, moment
-from gridwire.intents.records import ENDED, Entry, Row
+from gridwire.intents.records import ENDED, BootTime, Entry, Row
 from gridwire.intents.sqlite import transaction
 
 _SCHEMA = """
@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS intents (
   key TEXT PRIMARY KEY, state TEXT NOT NULL, run TEXT NOT NULL, venue TEXT NOT NULL, account TEXT NOT NULL,
   operation TEXT NOT NULL,
   created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, client_ref TEXT, attempts INTEGER NOT NULL,
-  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL, stated_us INTEGER
+  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL, stated_us INTEGER,
+  created_boot TEXT, changed_boot TEXT, stated_boot TEXT, exclusive INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS intents_by_state ON intents (state);
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (changed_us);
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 _COLUMNS = (
     "key, state, run, venue, account, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields, "
-    "stated_us"
+    "stated_us, created_boot, changed_boot, stated_boot, exclusive"
 )
 _ENDED = ", ".join(repr(state) for state in sorted(ENDED))
 BUSY_TIMEOUT_S = 10.0
@@ -70,7 +71,7 @@ class Archive:
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             connection.executemany(
-                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 14)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
+                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 18)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
                 + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
                 + f" WHERE state NOT IN ({_ENDED})",
                 map(_values, rows),
@@ -128,11 +129,14 @@ def _values(row: Row) -> tuple[object, ...]:
         row.note,
         json.dumps(dict(row.fields), ensure_ascii=False),
         None if row.stated is None else microseconds(row.stated),
+        *(_boot_text(one) for one in (row.created_boot, row.changed_boot, row.stated_boot)),
+        row.exclusive,
     )
 
 
 def _row(values: tuple[object, ...]) -> Row:
-    key, state, run, venue, account, operation, created, changed, ref, attempts, order_id, note, fields, stated = values
+    key, state, run, venue, account, operation, created, changed, ref, attempts, order_id, note, fields, *more = values
+    stated, created_boot, changed_boot, stated_boot, exclusive = more
     return Row(
         key=str(key),
         state=str(state),
@@ -148,4 +152,19 @@ def _row(values: tuple[object, ...]) -> Row:
         note=str(note),
         fields=json.loads(str(fields)),
         stated=None if stated is None else moment(int(str(stated))),
+        created_boot=_boot(created_boot),
+        changed_boot=_boot(changed_boot),
+        stated_boot=_boot(stated_boot),
+        exclusive=bool(exclusive),
     )
+
+
+def _boot_text(value: BootTime | None) -> str | None:
+    return None if value is None else f"{value[0]} {value[1]}"
+
+
+def _boot(value: object) -> BootTime | None:
+    if value is None:
+        return None
+    name, at_us = str(value).split(" ")
+    return name, int(at_us)

@@ -230,6 +230,10 @@ class Guard:
                 self._stated[found[0]] = _EXACT.multiply(price, Decimal(quantity))
             self._count(found[0])
 
+    def counted(self) -> frozenset[str]:
+        """The orders that count as open."""
+        return frozenset(self._open)
+
     def reset(self) -> None:
         """Forget every order, before they are counted anew."""
         self._open.clear()

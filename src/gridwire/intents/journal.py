@@ -280,7 +280,7 @@ class Journal:
 def line(state: str, key: str, **fields: Any) -> bytes:
     """A record that ``key`` is in ``state`` now. ``fields`` are its other members, those that are not None."""
     given = "".join([f',"{name}":{quote(value)}' for name, value in fields.items() if value is not None])
-    return f'{{"s":"{state}","k":{quote(key)},"t":{clock.now_us()}{given}}}'.encode()
+    return f'{{"s":"{state}","k":{quote(key)},"t":{clock.now_us()},"b":{clock.boot_us()}{given}}}'.encode()
 
 
 def read(directory: Path) -> Reading:

@@ -13,7 +13,7 @@ from           to
 (nothing)      sending
 sending        sending (another attempt), accepted, done, rejected, unknown
 unknown        accepted, done, rejected (a late answer);
-               resolved_live, resolved_done, resolved_absent
+               resolved_live, resolved_done, resolved_absent, resolved_ended
 accepted       accepted (restated by a change), closed
 resolved_live  accepted (restated by a change), closed
 others         (nothing)
@@ -21,7 +21,8 @@ others         (nothing)
 
 ``accepted`` and ``resolved_live`` orders may be resting until they are ``closed`` (cancelled, filled or expired, as far as
 we know). ``done`` is for what the venue took and nothing rests of: cancellations, changes, immediate-or-cancel orders,
-operator writes. A record that the table does not allow is kept out and reported; it never overwrites what is there.
+operator writes. ``resolved_ended`` is for a change or a cancellation whose order has ended since: whether it acted before
+then is not known, and nothing depends on it any more. A record that the table does not allow is kept out and reported; it never overwrites what is there.
 """
 
 from __future__ import annotations
@@ -34,25 +35,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from gridwire.clock import moment
 from gridwire.errors import JournalError as JournalError
-from gridwire.outcome import Rejected
+from gridwire.intents.runs import boot_of
+from gridwire.outcome import Origin, Rejected
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"sending"}),
     "sending": frozenset({"sending", "accepted", "done", "rejected", "unknown"}),
-    "unknown": frozenset({"accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent"}),
+    "unknown": frozenset(
+        {"accepted", "done", "rejected", "resolved_live", "resolved_done", "resolved_absent", "resolved_ended"}
+    ),
     "accepted": frozenset({"accepted", "closed"}),
     "resolved_live": frozenset({"accepted", "closed"}),
 }
 LIVE = frozenset({"accepted", "resolved_live"})
-ENDED = frozenset({"done", "rejected", "closed", "resolved_done", "resolved_absent"})
+ENDED = frozenset({"done", "rejected", "closed", "resolved_done", "resolved_absent", "resolved_ended"})
 STATES = frozenset(state for states in _ALLOWED.values() for state in states)
 
 _LATEST_US = 4_102_444_800_000_000
 """The year 2100: a record that claims to be younger is none."""
+
+
+BootTime: TypeAlias = tuple[str, int]
+"""The name of a boot of a machine, and microseconds since then. Comparable only where the names are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,15 @@ class Row:
     fields: Mapping[str, Any] = field(default_factory=dict)
     stated: datetime | None = None
     """When the change was sent that stated the fields last; None if there was none."""
+    created_boot: BootTime | None = None
+    """``created`` by a clock that is never stepped; None where the writer did not say. So are the next two."""
+    changed_boot: BootTime | None = None
+    stated_boot: BootTime | None = None
+    exclusive: bool = False
+    """Whether the caller had declared that nobody else enters orders for this account."""
 
 
-_REJECTION = re.compile(r"(\w+) (.*?)(: repeatable(?: after ([0-9.]+) s)?)?", re.DOTALL)
+_REJECTION = re.compile(r"(guard|security|venue|wire) (.*?)(: repeatable(?: after ([0-9.]+) s)?)?", re.DOTALL)
 
 
 def rejection(outcome: Rejected) -> str:
@@ -88,13 +102,13 @@ def rejection(outcome: Rejected) -> str:
     return f"{outcome.origin} {outcome.code}{again}{after}"
 
 
-def rejected_as(note: str) -> tuple[str, str, bool, float | None]:
+def rejected_as(note: str) -> tuple[Origin, str, bool, float | None]:
     """What `rejection` wrote down: origin, code, ``repeatable`` and ``retry_after_s``. A note without an origin is a code."""
     found = _REJECTION.fullmatch(note)
     if found is None:
-        return "", note, False, None
+        return "venue", note, False, None
     origin, code, again, after = found.groups()
-    return origin, code, again is not None, None if after is None else float(after)
+    return cast("Origin", origin), code, again is not None, None if after is None else float(after)
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -129,7 +143,7 @@ def _is_record(record: Mapping[str, Any]) -> bool:
         isinstance(record.get("k"), str)
         and record.get("s") in STATES
         and _is_time(record.get("t"))
-        and _is_time(record.get("u", 0))
+        and all(_is_time(record.get(name, 0)) for name in ("u", "b", "ub"))
         and isinstance(record.get("f", {}), dict)
     )
 
@@ -151,6 +165,11 @@ class Entry:
     def key(self) -> str:
         """The intent it speaks of."""
         return str(self.record["k"])
+
+    def boot(self, name: str) -> BootTime | None:
+        """The boot time in the member ``name``, of the boot in which the record was written."""
+        boot, at_us = boot_of(self.run), self.record.get(name)
+        return None if boot is None or at_us is None else (boot, int(at_us))
 
 
 def entries(data: bytes, run: str) -> tuple[list[Entry], int]:
@@ -188,11 +207,14 @@ def apply(row: Row | None, entry: Entry) -> Row | None:
             changed=at,
             client_ref=record.get("r"),
             fields=record.get("f", {}),
+            created_boot=entry.boot("b"),
+            changed_boot=entry.boot("b"),
+            exclusive=record.get("x") is True,
         )
-    stated = row.stated
+    stated, stated_boot = row.stated, row.stated_boot
     if "u" in record:
-        stated = moment(int(record["u"]))
-        if row.stated is not None and stated < row.stated and state == row.state:
+        stated, stated_boot = moment(int(record["u"])), entry.boot("ub")
+        if row.stated is not None and _is_older(stated, stated_boot, row) and state == row.state:
             return row  # a change that was sent later has been answered earlier
     return replace(
         row,
@@ -203,7 +225,18 @@ def apply(row: Row | None, entry: Entry) -> Row | None:
         note=record.get("n", row.note),
         fields={**row.fields, **record.get("f", {})},
         stated=stated,
+        stated_boot=stated_boot,
+        changed_boot=entry.boot("b"),
+        # An attempt that left without the declaration takes it from the whole intent.
+        exclusive=row.exclusive and (state != "sending" or record.get("x") is True),
     )
+
+
+def _is_older(stated: datetime, stated_boot: BootTime | None, row: Row) -> bool:
+    """Whether a change was sent before the one that stated the row last; wall time decides only where nothing better does."""
+    if stated_boot is not None and row.stated_boot is not None and stated_boot[0] == row.stated_boot[0]:
+        return stated_boot[1] < row.stated_boot[1]
+    return row.stated is not None and stated < row.stated
 
 
 @dataclass(slots=True)

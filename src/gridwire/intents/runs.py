@@ -19,8 +19,14 @@ LOCK_WAIT_S = 30.0
 
 
 def new_run() -> str:
-    """A name for this run that no other has, and that sorts by time."""
-    return f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+    """A name for this run that no other has, and that sorts by time. It ends with the name of the machine's boot."""
+    return f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}-{clock.boot_name()}"
+
+
+def boot_of(run: str) -> str | None:
+    """The boot that a run belongs to; None if its name does not tell."""
+    parts = run.split("-")
+    return parts[3] if len(parts) == 4 else None
 
 
 def is_alive(lock: Path) -> bool:

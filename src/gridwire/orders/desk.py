@@ -162,6 +162,8 @@ class Draft(Generic[A, C]):
     client_ref: str | None = None
     left_s: float | None = None
     """When it left, by the loop's clock; None before."""
+    left_boot_us: int | None = None
+    """The same by the machine's boot clock."""
 
 
 class OrderPath(Generic[A, C]):
@@ -176,7 +178,7 @@ class OrderPath(Generic[A, C]):
         age_of: Callable[[C], float],
         journal: Journal,
         guard: Guard,
-        on_unknown: Callable[[Unknown, float | None], None],
+        on_unknown: Callable[[Unknown], None],
         on_trouble: Callable[[str], None],
     ) -> None:
         self._venue = venue
@@ -341,6 +343,7 @@ class OrderPath(Generic[A, C]):
 
     def _leave(self, draft: Draft[A, C], key: str) -> None:
         draft.left_s = now = self._loop.time()
+        draft.left_boot_us = clock.boot_us()
         if draft.kind != "cancel":
             self._guard.sent(now)
         count_leaving(self._guard, draft, key)
@@ -349,12 +352,13 @@ class OrderPath(Generic[A, C]):
         if isinstance(outcome, Unknown):
             if outcome.cause == "foreign_answer":
                 self._wire.doubt()
-            self._on_unknown(outcome, draft.left_s)
+            self._on_unknown(outcome)
         count_ended(self._guard, draft, outcome, key)
         if isinstance(outcome, Rejected) and outcome.origin == "wire":
             self._release(draft)
         sent = outcome.intent.created if outcome.intent is not None else clock.now()
-        self._journal.soon(partial(outcome_lines, outcome, key, draft, sent), partial(self._not_written, key))
+        lines = partial(outcome_lines, outcome, key, draft, sent, draft.left_boot_us)
+        self._journal.soon(lines, partial(self._not_written, key))
         return outcome
 
     def _not_written(self, key: str, error: JournalError) -> None:
@@ -404,11 +408,12 @@ def ref_used(client_ref: str) -> str:
 
 
 def outcome_lines(
-    outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect, sent: datetime
+    outcome: Outcome, key: str, draft: Draft[Any, Any] | Effect, sent: datetime, sent_boot_us: int | None
 ) -> tuple[bytes] | tuple[bytes, bytes]:
     """The journal's records of an outcome, and of what it means for the order that the intent was about.
 
-    ``sent`` is when the request left: of two changes of one order the one sent later holds, whichever is answered first.
+    ``sent`` is when the request left, ``sent_boot_us`` the same by the machine's boot clock: of two changes of one order the
+    one sent later holds, whichever is answered first.
     """
     order = outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None
     if isinstance(outcome, Unknown):
@@ -423,7 +428,7 @@ def outcome_lines(
     told = (
         line("closed", draft.of, n="cancelled")
         if draft.kind == "cancel"
-        else line("accepted", draft.of, f=plain(draft.restated), u=clock.microseconds(sent))
+        else line("accepted", draft.of, f=plain(draft.restated), u=clock.microseconds(sent), ub=sent_boot_us)
     )
     return told, line("done", key, i=order)
 

@@ -166,20 +166,30 @@ class StpDesk:
         """Cancel a bid. The guard does not stand in its way, not even halted."""
         return self._bridge.call(self._calls.cancel, bid)
 
-    def cancel_all(self) -> list[Outcome]:
-        """Cancel every bid of this account that the journal believes to be live, those of other processes too.
+    def cancel_all(
+        self, *, contract: str | None = None, ref_prefix: str | None = None, everything: bool = False
+    ) -> list[Outcome]:
+        """Cancel the bids of this account that the journal believes to be live, those of other processes too.
 
-        One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
-        `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is not touched.
+        Without arguments these are the bids on the desk's contracts; on all of the account's where the desk names none.
+        ``contract`` names another one, ``everything`` takes the whole account, and ``ref_prefix`` only those whose
+        ``client_ref`` begins with it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is
+        not known whether it rests is `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is
+        not touched. Another program's desk learns of it at its next `refresh`.
         """
-        return self._bridge.call(self._calls.cancel_all)
+        return self._bridge.call(
+            self._calls.cancel_all, contract=contract, ref_prefix=ref_prefix, everything=everything
+        )
 
     def resolve(self, outcome: Unknown) -> Outcome:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.
 
         Returns `Accepted` (``order.id`` None where STP does not tell it: the bid is live, and can be cancelled on the STP
         screen quoting the transactionId), `Rejected` with the code ``absent``, for a cancellation that came too late with
-        ``filled``, or `Unknown` again with the reason. Raises what a read raises, and `InvalidInput` for anything else.
+        ``filled``, or `Unknown` again with the reason. What was settled before is answered as it was settled. A change or a
+        cancellation whose bid has ended is settled too, and stays `Unknown` with the cause ``order_ended``: nothing depends
+        on it any more. An own mark or an own trade proves something only where the client was declared ``exclusive``. Raises
+        what a read raises, and `InvalidInput` for anything else.
         """
         return self._bridge.call(self._calls.resolve, outcome)
 
@@ -519,7 +529,10 @@ class EpiasStp(Blocking):
     first call.
 
     ``application`` is the name in the venue's log; ``language`` (``tr-tr``, ``en-us``) that of its texts;
-    ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something. ``confirmed``
+    ``message_format`` is ``json`` or ``xml``. ``read_only`` refuses every call that changes something.
+    ``exclusive`` declares that all bids of your organisation are entered through this journal: no other machine, program or
+    person enters, changes or cancels any. Only then can an own mark or an own trade prove what became of a call whose answer
+    was lost; without it what could be somebody else's stays `Unknown`. ``confirmed``
     lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
     anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
@@ -547,6 +560,7 @@ class EpiasStp(Blocking):
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
+        exclusive: bool = False,
         confirmed: Collection[str] = (),
         resend_on_security_error: bool = False,
         retry_cancel: bool = False,
@@ -567,6 +581,7 @@ class EpiasStp(Blocking):
                 timeout=timeout,
                 trust_env=trust_env,
                 read_only=read_only,
+                exclusive=exclusive,
                 confirmed=confirmed,
                 resend_on_security_error=resend_on_security_error,
                 retry_cancel=retry_cancel,

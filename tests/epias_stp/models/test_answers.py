@@ -46,7 +46,7 @@ def test_everything_may_be_missing_or_null() -> None:
     nulls = dict.fromkeys(("name", "bestAmountPriceBuying", "deliveryDays", "gasDays", "lastMatchingPrice"))
     assert ContractSummary.model_validate(nulls) == ContractSummary.model_validate({}) == ContractSummary()
     assert ContractSummary().name == ""
-    assert Match.model_validate({"myOwnMatching": None, "pointName": None}).my_own_matching is False
+    assert Match.model_validate({"myOwnMatching": None, "pointName": None}).my_own_matching is None
     assert Contracts.model_validate(None) == Contracts()
 
 
@@ -129,8 +129,8 @@ def test_what_is_no_number_or_flag_is_not_guessed(field: str, value: Any) -> Non
         AmountPrice.model_validate({field: value})
 
 
-@pytest.mark.parametrize(("text", "flag"), [("true", True), ("FALSE", False), ("", False), (True, True)])
-def test_flags_come_as_text_in_xml(text: Any, flag: bool) -> None:
+@pytest.mark.parametrize(("text", "flag"), [("true", True), ("FALSE", False), ("", None), (True, True)])
+def test_flags_come_as_text_in_xml(text: Any, flag: bool | None) -> None:
     assert AmountPrice.model_validate({"owner": text}).owner is flag
 
 

@@ -83,8 +83,8 @@ class AmountPrice(StpModel):
     """TL per 1000 Sm3."""
     amount: Count = None
     """Volume of the level in counts of 1000 Sm3, all its bids together (inferred)."""
-    owner: Flag = False
-    """Whether the level holds a bid of the caller."""
+    owner: Flag = None
+    """Whether the level holds a bid of the caller; None where the venue does not say (STP document 7.3: optional)."""
 
 
 class GasDay(StpModel):
@@ -186,6 +186,12 @@ class ContractDepth(StpModel):
     buys: Many[AmountPrice] = _also_many("contractBuyDepths")
     sells: Many[AmountPrice] = _also_many("contractSellDepths")
 
+    def listed(self, side: str) -> list[AmountPrice] | None:
+        """The levels of ``BUY`` or ``SELL``; None where the answer held no list for it, which is not an empty one."""
+        name = "buys" if side == "BUY" else "sells"
+        levels: list[AmountPrice] = getattr(self, name)
+        return levels if name in self.model_fields_set else None
+
 
 class DepthSummaryRow(StpModel):
     """One resting bid in the order book of a contract."""
@@ -225,8 +231,8 @@ class Match(StpModel):
     """Counts of 1000 Sm3."""
     match_status: Text = ""
     matching_time: Instant = None
-    my_own_matching: Flag = False
-    """Whether the caller's organisation is on one of its sides."""
+    my_own_matching: Flag = None
+    """Whether the caller's organisation is on one of its sides; None where the venue does not say."""
     point_name: Text | None = None
 
 
@@ -234,6 +240,11 @@ class Matchings(StpModel):
     """The matches of the contracts asked for."""
 
     matchings: Many[Match] = Field(default_factory=list)
+
+    @property
+    def listed(self) -> list[Match] | None:
+        """The matches; None where the answer held no list, which is not an empty one."""
+        return self.matchings if "matchings" in self.model_fields_set else None
 
 
 class BidReference(StpModel):

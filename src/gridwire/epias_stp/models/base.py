@@ -165,7 +165,7 @@ def _flag(value: object) -> object:
     return _FLAGS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
-_FLAGS = {"true": True, "false": False, "": False}
+_FLAGS = {"true": True, "false": False, "": None}
 
 
 def many(value: object) -> list[Any]:
@@ -188,7 +188,8 @@ Day: TypeAlias = Annotated[date, BeforeValidator(dates.read_day)]
 """A day of an answer."""
 MaybeDay: TypeAlias = Annotated[date | None, BeforeValidator(dates.read_day)]
 """A day of an answer; None where the venue sent none."""
-Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
+Flag: TypeAlias = Annotated[bool | None, BeforeValidator(_flag)]
+"""Yes or no of an answer; None where the venue sent none: missing is not no."""
 Instant: TypeAlias = Annotated[datetime | None, BeforeValidator(dates.read)]
 """An instant of an answer, UTC; None where the venue sent none."""
 Many: TypeAlias = Annotated[list[T], BeforeValidator(many)]
