@@ -48,6 +48,7 @@ CONTEXT = Context(
     "en-us",
     "test/AYŞE",
     False,
+    (),
     remember,
     lambda operation, bid_id: False,
     "json",

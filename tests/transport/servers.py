@@ -47,9 +47,13 @@ class Keeper:
     def __init__(self) -> None:
         self.idle: list[Lane] = []
         self.dead: list[Lane] = []
+        self.unrequested: list[str | None] = []
 
     def lane_idle(self, lane: Lane) -> None:
         self.idle.append(lane)
+
+    def lane_unrequested(self, key: str | None) -> None:
+        self.unrequested.append(key)
 
     def lane_dead(self, lane: Lane) -> None:
         self.dead.append(lane)

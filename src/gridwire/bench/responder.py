@@ -16,7 +16,12 @@ import ssl
 import sys
 import threading
 
-_BODY = b'{"resultCode":"0","resultDescription":"OK","resultType":"SUCCESS","body":{"bidResponse":{"id":"%d"}}}'
+_BODY = (
+    b'{"resultCode":"0","resultDescription":"OK","resultType":"SUCCESS","transactionId":"00000000-0000-4000-8000-000000000000",'
+    b'"body":{"bidResponse":{"id":"%d"}}}'
+)
+_KEY = b'{"key":"transactionId","value":"'
+_NO_KEY = b"00000000-0000-4000-8000-000000000000"
 _TGT = b"TGT-1-BenchmarkTicketOfNoValue0123456789-bench"
 _ST = b"ST-%d-BenchmarkTicketOfNoValue0123456789-bench"
 _NUMBERS = itertools.count(1_000_001)
@@ -38,12 +43,15 @@ _TICKET = _numbered(b"200 OK", b"text/plain", _ST)
 _ORDER = _numbered(b"200 OK", b"application/json", _BODY)
 
 
-def answer_to(head: bytes) -> bytes:
-    """The ready answer to a request with this head."""
+def answer_to(head: bytes, body: bytes) -> bytes:
+    """The ready answer to a request; an order's repeats its transactionId, as STP's definitions have it."""
     path = head.split(b" ", 2)[1].partition(b"?")[0]
     if path == b"/cas/v1/tickets":
         return _LOGIN
-    return (_TICKET if path.startswith(b"/cas/v1/tickets/") else _ORDER) % next(_NUMBERS)
+    if path.startswith(b"/cas/v1/tickets/"):
+        return _TICKET % next(_NUMBERS)
+    at = body.find(_KEY) + len(_KEY)
+    return (_ORDER % next(_NUMBERS)).replace(_NO_KEY, body[at : at + len(_NO_KEY)])
 
 
 def serve(connection: socket.socket, context: ssl.SSLContext | None) -> None:
@@ -59,8 +67,8 @@ def serve(connection: socket.socket, context: ssl.SSLContext | None) -> None:
                 size = end + 4 + _length(head)
                 if len(pending) < size:
                     break
-                pending = pending[size:]
-                stream.sendall(answer_to(head))
+                body, pending = pending[end + 4 : size], pending[size:]
+                stream.sendall(answer_to(head, body))
 
 
 def _length(head: bytes) -> int:

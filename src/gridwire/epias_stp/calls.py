@@ -223,8 +223,9 @@ class Caller:
         except JournalError as error:
             return Rejected("journal", str(error), "guard", intent)
         counted = partial(self._count, effect, key)
+        exclusive = self._ledger.exclusive and intent.restated.get("price") not in self._ledger.foreign_prices
         writing = _Write(
-            operation, payload, intent, journal, self._ledger.account, effect, counted, exclusive=self._ledger.exclusive
+            operation, payload, intent, journal, self._ledger.account, effect, counted, exclusive=exclusive
         )
         try:
             if transaction_id is not None and not await self._first_with(writing, key):
@@ -446,6 +447,7 @@ class Caller:
             language=self._policy.language,
             account=account,
             exclusive=self._ledger.exclusive,
+            foreign_prices=self._ledger.foreign_prices,
             on_judged=self.judged,
             named_before=self._ledger.named_before,
             message_format=self._policy.message_format,

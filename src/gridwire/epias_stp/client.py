@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
@@ -247,13 +248,25 @@ class EpiasStp:
             armed=self._armed,
             ledger=self._ledger,
             resolver=self._resolver,
-            orders_over=self._http if chosen == "httpx" else Lanes(self.profile.stp_url, self._network, lanes),
+            orders_over=self._http if chosen == "httpx" else self._lanes(lanes),
             limits=limits or Limits(),
             contracts=names,
             bid_type=kind,
             events=self._events,
             on_open=self._set_desk_open,
         )
+
+    def _lanes(self, limits: LaneLimits | None) -> Lanes:
+        def unrequested(key: str | None) -> None:
+            self._events.emit(
+                "lane.unrequested",
+                "Bytes that no call had asked for came on an order connection, which was closed. STP, or something in front of "
+                f"it, may answer twice; the last call on it had the transactionId {key}: look at that bid.",
+                level=logging.WARNING,
+                transaction_id=key,
+            )
+
+        return Lanes(self.profile.stp_url, self._network, limits, on_unrequested=unrequested)
 
     def _set_desk_open(self, is_open: bool) -> None:
         if is_open and self._desk_open:

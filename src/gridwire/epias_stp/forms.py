@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -55,6 +55,8 @@ class Context:
     account: str
     exclusive: bool
     """Whether the caller declared that nobody else enters bids for the organisation; see `EpiasStp`."""
+    foreign_prices: Collection[Decimal]
+    """`gridwire.epias_stp.ledger.Ledger.foreign_prices`."""
     on_judged: Callable[[Attempt], Attempt]
     """Told of every answer that was not a plain success; says what it is in the light of earlier ones."""
     named_before: Callable[[str, str], bool]
@@ -145,10 +147,10 @@ class StpForm:
         self._record_head = b'{"s":"sending","k":"'
         self._record_fixed = (
             b',"v":"' + VENUE.encode() + b'","a":' + json.dumps(context.account).encode()
-            + (b',"x":true' if context.exclusive else b"")
             + b',"o":"' + operation.encode() + b'","f":{'
             + b"".join(b"%b:%b," % (json.dumps(name).encode(), json.dumps(text).encode()) for name, text in fixed.items())
         )  # fmt: skip
+        self._price_at = next((at for at, slot in enumerate(slots) if slot.name == "price"), None)
         self.fixed: Mapping[str, str] = dict(fixed)
         """What every message of this kind says: contract, direction …"""
         self._record_names = tuple(b'"%b":"' % slot.name.encode() for slot in slots)
@@ -169,9 +171,16 @@ class StpForm:
         """The journal's row: values as text, so that no reader makes floats of them."""
         fields = b'",'.join([name + value for name, value in zip(self._record_names, encoded, strict=True)])
         reference = b"" if client_ref is None else b',"r":' + json.dumps(client_ref).encode("ascii")
-        return b'%b%b","t":%d,"b":%d%b%b"}%b}' % (
+        exclusive = b',"x":true' if self._context.exclusive and not self._is_foreign(encoded) else b""
+        return b'%b%b","t":%d,"b":%d%b%b"}%b%b}' % (
             self._record_head, key.encode("ascii"), at_us, clock.boot_us(), self._record_fixed, fields, reference,
+            exclusive,
         )  # fmt: skip
+
+    def _is_foreign(self, encoded: Sequence[bytes]) -> bool:
+        """Whether the price is one at which bids rest that are not in the journal."""
+        foreign = self._context.foreign_prices
+        return bool(foreign) and self._price_at is not None and Decimal(encoded[self._price_at].decode()) in foreign
 
     def render(self, key: str, credential: Ticket | None, encoded: Sequence[bytes]) -> bytes:
         """Head and body in one piece."""

@@ -51,6 +51,8 @@ class Ledger:
         self.account = account
         self.exclusive: bool = exclusive
         """Whether the caller declared that nobody else enters bids for the organisation."""
+        self.foreign_prices: set[Decimal] = set()
+        """Where bids that are not in the journal rested when a desk opened: there the declaration says nothing."""
         self._directory = directory
         self._throw_away = throw_away and directory is None
         self._durability: Literal["process", "power"] = durability

@@ -101,6 +101,7 @@ class Resolver:
                 for side, levels in shown.sides.items()
                 for price in sorted(unexplained(side, levels, known))
             ]
+            self._ledger.foreign_prices.update(one.price for one in self._foreign[contract] if one.price is not None)
             if self._foreign[contract]:
                 where = ", ".join(f"{one.side} at {one.price}" for one in self._foreign[contract])
                 self._events.emit(
@@ -245,7 +246,8 @@ class Resolver:
         contract = str(target.fields["contract"])
         others = [*book.others(since, target), *self._foreign.get(contract, ())]
         places = [order, wanted(row, of=target), *(wanted(one, of=target) for one in changes), *others]
-        exclusive = row.exclusive and since.exclusive and self._is_exclusive(contract, shown, places)
+        declared = all(one.exclusive for one in (row, target, *changes))
+        exclusive = declared and self._is_exclusive(contract, shown, places)
         trades, doubtful = shown.trades(self._ledger.ages(since))
         evidence = Evidence(shown.side(order.side), trades, age_s, doubtful, exclusive)
         if row.operation == "bid_cancel":

@@ -6,6 +6,8 @@ each round trip (measured; see docs/decisions). What this room guarantees:
 * A lane is idle, carries exactly one request, or is dead; it never comes back from dead.
 * `write` hands the bytes to an open connection or raises `NotSent`. That moment is the line between "certainly not sent"
   and "may have arrived". Nothing here retries, redirects or reconnects.
+* After an answer that does not repeat the request's key the lane ends: a copy of that answer could come later, and would be
+  taken for the next request's (HTTP/1.1 has nothing but the order to tell answers apart, RFC 9112 section 9.3).
 * Whatever goes wrong after it (end of connection, silence, garbage, too long an answer) ends the one future with `NoAnswer`.
 * `silent` polls the descriptor in 0.4 us: readable means that a FIN, an alert or garbage is waiting, so an idle lane is
   found half-closed before an order is given to it.
@@ -58,6 +60,15 @@ class Answer:
         return b"html" in kind.lower()
 
 
+def repeats(body: bytes, key: str) -> bool:
+    """Whether an answer names ``key`` as its ``transactionId``, in JSON or XML: a copy of it is then known as one."""
+    name = key.encode("ascii")
+    return any(form % name in body for form in _REPEATED)
+
+
+_REPEATED = (b'"transactionId":"%b"', b'"transactionId": "%b"', b"<transactionId>%b</transactionId>")
+
+
 class Owner(Protocol):
     """Who keeps a lane."""
 
@@ -67,6 +78,10 @@ class Owner(Protocol):
 
     def lane_dead(self, lane: Lane) -> None:
         """The lane will never take a request again."""
+        ...
+
+    def lane_unrequested(self, key: str | None) -> None:
+        """Bytes came that no request asked for. ``key`` is that of the lane's last request."""
         ...
 
 
@@ -107,6 +122,8 @@ class Lane(asyncio.BufferedProtocol):
         self.dead: bool = False
         self.used: bool = False
         """Whether it has carried a request."""
+        self.key: str | None = None
+        """The key of its last request, for venues whose answers repeat it."""
         self.used_at: float = 0.0
         """Loop time of the last write, or of coming up."""
 
@@ -115,8 +132,12 @@ class Lane(asyncio.BufferedProtocol):
         polled = self._polled
         return polled is None or not polled(0)
 
-    def expect(self) -> asyncio.Future[Answer]:
-        """Register for the one answer that the next write will draw."""
+    def expect(self, key: str | None = None) -> asyncio.Future[Answer]:
+        """Register for the one answer that the next write will draw.
+
+        With a ``key`` the lane is used again only after an answer that repeats it as its ``transactionId``.
+        """
+        self.key = key
         self.pending = future = self._loop.create_future()
         return future
 
@@ -267,8 +288,8 @@ class Lane(asyncio.BufferedProtocol):
     # HTTP
 
     def _parse(self, data: bytes | memoryview) -> None:
-        if self.pending is None:  # nobody asked
-            self.retire()
+        if self.pending is None:
+            self._unrequested()
             return
         self._size += len(data)
         if self._size > self._max_bytes:
@@ -282,7 +303,12 @@ class Lane(asyncio.BufferedProtocol):
     def on_message_begin(self) -> None:
         """Called by httptools: an answer begins. One that nobody asked for must not be taken for the next order's."""
         if self.pending is None:
+            self._unrequested()
+
+    def _unrequested(self) -> None:
+        if not self.dead:
             self.retire()
+            self._owner.lane_unrequested(self.key)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by httptools."""
@@ -303,7 +329,7 @@ class Lane(asyncio.BufferedProtocol):
         pending = self._settle()
         if pending is None:
             return
-        if self._parser.should_keep_alive():
+        if self._parser.should_keep_alive() and (self.key is None or repeats(answer.body, self.key)):
             self._owner.lane_idle(self)
         else:
             self.retire()

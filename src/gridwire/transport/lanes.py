@@ -25,6 +25,9 @@ RESOLVE_EVERY_S = 60.0
 LONGEST_PAUSE_S = 5.0
 """Between two attempts of the keeper, where connections fail or end as soon as they stand."""
 
+SET_ASIDE_S = 0.05
+"""How long a lane with something to read is kept after it was taken out of use, so that it is known what came."""
+
 LOOK_AGAIN_S = 1.0
 """How soon after a round the keeper looks again for lanes that were busy then."""
 
@@ -47,7 +50,8 @@ class LaneLimits:
 class Lanes:
     """An async context manager, bound to the loop it was opened on.
 
-    ``on_trouble`` is told, in a sentence, when a lane could not be replaced.
+    ``on_trouble`` is told, in a sentence, when a lane could not be replaced; ``on_unrequested`` the key of the last request
+    on a lane on which bytes came that no request asked for.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Lanes:
         limits: LaneLimits | None = None,
         *,
         on_trouble: Callable[[str], None] | None = None,
+        on_unrequested: Callable[[str | None], None] | None = None,
     ) -> None:
         refuse_cleartext(url)
         parts = urlsplit(url)
@@ -67,6 +72,7 @@ class Lanes:
         self._limits = limits or LaneLimits()
         self._answer_timeout_s = self._limits.answer_timeout_s or network.timeout_s
         self._on_trouble = on_trouble
+        self._on_unrequested = on_unrequested
         self._context: ssl.SSLContext | None = None
         self._free: list[Lane] = []
         self._all: set[Lane] = set()
@@ -119,15 +125,21 @@ class Lanes:
                 if lane.silent():
                     return True
                 self.found_closed += 1
-                lane.retire()  # takes itself out of the list
+                free.pop()
+                self._loop.call_later(
+                    SET_ASIDE_S, lane.retire
+                )  # what waits there is read first, and told if it is an answer
             else:
                 free.pop()
         return False
 
-    def expect(self) -> asyncio.Future[Answer]:
-        """Take the lane that `ready` found; the future is its answer. `write` must follow without an await."""
+    def expect(self, key: str | None = None) -> asyncio.Future[Answer]:
+        """Take the lane that `ready` found; the future is its answer. `write` must follow without an await.
+
+        ``key`` is as in `Lane.expect`.
+        """
         self._current = lane = self._free.pop()
-        return lane.expect()
+        return lane.expect(key)
 
     def write(self, payload: bytes) -> None:
         """Write to the lane taken. Raises `NotSent` if it closed meanwhile; after anything else it is used no more."""
@@ -184,6 +196,11 @@ class Lanes:
             self._free.remove(lane)
         self._changed.set()
 
+    def lane_unrequested(self, key: str | None) -> None:
+        """Called by a lane on which bytes came that no request asked for."""
+        if self._on_unrequested is not None:
+            self._on_unrequested(key)
+
     async def _open(self) -> None:
         self._opening += 1
         try:
@@ -196,6 +213,8 @@ class Lanes:
         self.handshakes += 1
         self._all.add(lane)
         self._free.append(lane)
+        if self._waiting:
+            self._changed.set()
 
     async def _connect(self) -> Lane:
         """A lane that is up, at the first address of the host that answers."""

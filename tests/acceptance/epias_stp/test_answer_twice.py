@@ -52,27 +52,53 @@ async def test_bids_of_a_desk_get_their_own_answers(over: Over, seconds: float |
         assert len(f.venue.log.executed("bid_save")) == 2
 
 
-async def test_a_copy_that_comes_while_the_next_order_waits_on_its_lane_is_doubt_and_the_lanes_are_renewed() -> None:
-    async with (
-        floor() as f,
-        relay(f.venue.profile.stp_url) as line,
-    ):
-        f.venue.knobs.echo_transaction_id = False  # as in the document's samples: only the bid's identifier tells
+@pytest.mark.parametrize("seconds", [None, 1.0])
+async def test_a_copy_of_a_refusal_that_names_nothing_does_not_reject_the_next_order(seconds: float | None) -> None:
+    async with floor() as f, f.stp.desk(lanes=LaneLimits(standing=1, most=1)) as desk:
+        f.venue.knobs.echo_transaction_id = False  # as in the document's samples
+        # The refusal as STP would send it, twice: the fault "answer_twice" repeats what the engine answers.
+        f.venue.faults.add("answer_twice", operation="bid_save", seconds=seconds)
+        refused_by_rule = await desk.buy(TODAY, price="99999999.00", quantity=155)
+        assert isinstance(refused_by_rule, Rejected), refused_by_rule
+        f.venue.faults.add("slow_answer", operation="bid_save", seconds=3.0, chunk=4096)
+        accepted(await desk.sell(TODAY, **SELL))
+
+
+async def test_a_copy_of_a_change_is_not_the_answer_to_the_cancellation_of_that_bid() -> None:
+    async with floor() as f, f.stp.desk(lanes=LaneLimits(standing=1, most=1)) as desk:
+        f.venue.knobs.echo_transaction_id = False
+        bid = accepted(await desk.buy(TODAY, price="12000.50", quantity=155)).order
+        assert bid is not None
+        f.venue.faults.add("answer_twice", operation="bid_update", seconds=1.0)
+        accepted(await desk.modify(bid, price="12000.00", quantity=155))
+        f.venue.faults.add("silence_before_execute", operation="bid_cancel", seconds=3)
+        lost = await desk.cancel(bid)
+        assert isinstance(lost, Unknown), lost
+        assert f.venue.market.bids[str(bid.id)].is_open
+
+
+@pytest.mark.parametrize("echoes", [True, False])
+async def test_a_lane_is_used_again_only_after_an_answer_that_repeats_its_transaction(echoes: bool) -> None:
+    async with floor() as f, relay(f.venue.profile.stp_url) as line:
+        f.venue.knobs.echo_transaction_id = echoes
         stp = await f.client(f.account(stp_url=line.url))
-        async with stp.desk(lanes=LaneLimits(standing=2)) as desk:
-            f.venue.faults.add("answer_twice", operation="bid_save", seconds=1.0)
-            first = accepted(await desk.buy(TODAY, price="12000.50", quantity=155))
-            f.venue.faults.add("silence_before_execute", operation="bid_save", seconds=3)
-            outcome = await desk.sell(TODAY, **SELL)
-            assert isinstance(outcome, Unknown), outcome
-            assert outcome.cause == "foreign_answer"
-            assert first.order is not None
-            assert f"names bid {first.order.id}, which an earlier answer named already" in outcome.reason
-            assert stp.unknown() == [outcome]
-            before = line.connections
-            await asyncio.sleep(0.5)
-            assert line.connections == before + 2, "neither of the lanes that stood then is used any more"
-            accepted(await desk.sell(TODAY, **SELL))
+        async with stp.desk(lanes=LaneLimits(standing=1, most=2)) as desk:
+            for _ in range(3):
+                accepted(await desk.buy(TODAY, price="12000.50", quantity=155))
+                await asyncio.sleep(0.3)
+            carried = [bytes(written).count(b"/bid/save") for written in line.written if b"/bid/save" in bytes(written)]
+            assert carried == ([3] if echoes else [1, 1, 1])
+
+
+async def test_bytes_that_no_call_had_asked_for_are_reported_with_the_last_call_of_the_lane() -> None:
+    async with floor() as f, f.stp.desk(lanes=LaneLimits(standing=1, most=1)) as desk:
+        f.venue.faults.add("answer_twice", operation="bid_save", seconds=0.5)
+        first = accepted(await desk.buy(TODAY, price="12000.50", quantity=155))
+        await asyncio.sleep(1.0)
+        (event,) = f.told("lane.unrequested")
+        assert event.fields["transaction_id"] == first.intent.key
+        assert first.intent.key in event.text
+        accepted(await desk.sell(TODAY, **SELL))
 
 
 async def test_an_identifier_that_was_named_before_is_no_answer_to_a_new_bid(wire: Wire) -> None:
