@@ -45,7 +45,7 @@ def left_unknown(place: str, *, operation: str, **fields: Any) -> None:
 def test_what_the_command_line_did_is_listed_and_shown(box: Running, cli: Cli) -> None:
     assert cli("stp", "bid", "save", box.contract, *BUY).code == ExitCode.DONE
     listed = cli("journal", "list").out.splitlines()
-    assert listed[0].split() == ["sent", "account", "call", "state", "what", "key", "note"]
+    assert listed[0].split() == ["sent", "account", "call", "state", "what", "client_ref", "key", "note"]
     assert "BUY 155" in listed[1]
     (row,) = json.loads(cli("journal", "list", "--json").out)["rows"]
     assert (row["state"], row["operation"], row["account"]) == ("accepted", "bid_save", ACCOUNT)
@@ -54,6 +54,38 @@ def test_what_the_command_line_did_is_listed_and_shown(box: Running, cli: Cli) -
     assert row["key"] in shown.out
     assert "price 12000.50" in shown.out
     assert json.loads(cli("journal", "show", row["key"], "--json").out) == row
+
+
+def test_a_row_shows_all_that_its_call_said(cli: Cli, place: str) -> None:
+    journal = Journal.open(Path(place))
+    key = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+    paid = {"payment_order_id": 31, "eic": "40X000000000195P", "amount": "250000.75"}
+    gates = [{"gate_id": 11, "gate_status": "OPEN"}, {"gate_id": 12, "gate_status": "CLOSED"}]
+    rows = {
+        key: ("payment_order", paid),
+        f"{key}/2": ("payment_order", {**paid, "payment_order_id": 32}),
+        "G": ("contract_conf_save", {"contract": "GG20261201", "gates": gates}),
+        "B": ("bid_save", {**BID, "point_name": "Malkoçlar", "bid_process_name": "P1"}),
+    }
+    for one, (operation, fields) in rows.items():
+        journal.append(line("sending", one, v="epias_stp", a=ACCOUNT, o=operation, r="pay-7", f=fields))
+    journal.close()
+    listed = cli("journal", "list", "--directory", place).out
+    for text in (
+        "payment_order_id 31, eic 40X000000000195P, amount 250000.75",
+        "payment_order_id 32",
+        "GG20261201, gates (gate_id 11, gate_status OPEN) (gate_id 12, gate_status CLOSED)",
+        "BUY 10 GG20261201 at 100.00, bid_status ACTIVE, point_name Malkoçlar, bid_process_name P1",
+    ):
+        assert text in listed
+    assert listed.count("pay-7") == len(rows)
+    shown = cli("journal", "show", f"{key}/2", "--directory", place).out
+    assert f"transaction_id {key}\n" in shown
+    assert "client_ref     pay-7\n" in shown
+    assert "payment_order_id 32, eic 40X000000000195P, amount 250000.75" in shown
+    for row in json.loads(cli("journal", "list", "--json", "--directory", place).out)["rows"]:
+        assert row["transaction_id"] == row["key"].removesuffix("/2")
+        assert (row["client_ref"], row["fields"]) == ("pay-7", rows[row["key"]][1])
 
 
 def test_an_empty_journal_says_so(cli: Cli, place: str) -> None:

@@ -79,10 +79,10 @@ def test_operators_calls_carry_their_arguments(box: Sandbox, stp: EpiasStp, cont
                 grp_final_date=limits.dap_final_date,
                 market_ceiling_price="9000.00",
             ),
-            operators.matches.change_status(
+            *operators.matches.change_status(
                 [epias_stp.match_change(match_id, status="CANCEL", description="wrong price")]
             ),
-            operators.payments.order(
+            *operators.payments.order(
                 [epias_stp.payment(1, eic="40X000000000101A", amount="1.00", request_time=clock.now())]
             ),
         ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,8 +27,8 @@ Directory = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 FINDINGS = ("live", "done", "absent", "closed")
 COLUMNS = (
-    Column("sent"), Column("account", spare=2), Column("call"), Column("state"), Column("what", spare=1), Column("key"),
-    Column("note", spare=3),
+    Column("sent"), Column("account", spare=2), Column("call"), Column("state"), Column("what", spare=1),
+    Column("client_ref", spare=2), Column("key"), Column("note", spare=3),
 )  # fmt: skip
 
 
@@ -63,11 +64,9 @@ def show(key: str, directory: Directory = None, json: Json = False) -> None:
         out_json(_plain(row))
         return
     for name, value in _plain(row).items():
-        shown = (
-            ", ".join(f"{field} {content}" for field, content in value.items()) if isinstance(value, dict) else value
-        )
+        shown = _listed(value) if isinstance(value, dict) else value
         if shown not in (None, ""):
-            out(f"{name:<12}{clean(str(shown))}")
+            out(f"{name:<15}{clean(str(shown))}")
 
 
 @app.command()
@@ -173,6 +172,7 @@ def _find(key: str, rows: list[Row]) -> Row:
 def _plain(row: Row) -> dict[str, object]:
     return {
         "key": row.key,
+        "transaction_id": row.key.partition("/")[0],  # a further entry of one call has a number behind it
         "state": row.state,
         "venue": row.venue,
         "account": row.account,
@@ -188,12 +188,31 @@ def _plain(row: Row) -> dict[str, object]:
 
 
 def _cells(row: Row) -> list[str]:
-    fields = row.fields
-    said = [fields.get(name) for name in ("direction", "quantity", "contract")]
-    what = " ".join(str(one) for one in said if one is not None)
+    ref = clean(row.client_ref or "-")
+    what = clean(_what(row.fields))
+    return [_moment(row.created), row.account, row.operation, row.state, what, ref, row.key, clean(row.note)]
+
+
+def _what(fields: Mapping[str, Any]) -> str:
+    """All that a call says: an order as it is spoken, then the fields that are left by their names."""
+    order = " ".join(str(fields[name]) for name in _ORDER if fields.get(name) is not None)
     if fields.get("price") is not None:
-        what += f" at {fields['price']}"
-    return [_moment(row.created), row.account, row.operation, row.state, clean(what), row.key, clean(row.note)]
+        order += f" at {fields['price']}"
+    rest = _listed({name: value for name, value in fields.items() if name not in (*_ORDER, "price")})
+    return ", ".join(filter(None, (order, rest)))
+
+
+_ORDER = ("direction", "quantity", "contract")
+
+
+def _listed(fields: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in fields.items() if value is not None)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_value, value))
+    return f"({_listed(value)})" if isinstance(value, dict) else str(value)
 
 
 def _moment(value: datetime) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
@@ -24,14 +24,15 @@ from gridwire.epias_stp.judgement import BEFORE_FIRST_BYTE, Attempt, Failure
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.models import StpModel, StpRequest
 from gridwire.epias_stp.operations import OPERATIONS, Operation
-from gridwire.epias_stp.outcomes import VENUE, error_of, outcome_of, read_again, restated_order, write_again
+from gridwire.epias_stp.outcomes import error_of, outcomes_of, read_again, restated_order, write_again
 from gridwire.epias_stp.profile import PREFIX, Profile
+from gridwire.epias_stp.restated import restated as restated_by
+from gridwire.epias_stp.writing import Writing, effect_of, intents_of
 from gridwire.errors import AuthError, ConfigurationError, GridwireError, NoAnswer, NotSent, ReadOnly
 from gridwire.intents.guard import Guard
-from gridwire.intents.journal import Journal, line
 from gridwire.intents.records import JournalError
 from gridwire.observe.events import Events
-from gridwire.orders.desk import Effect, count_ended, count_leaving, not_written, outcome_lines, plain, ref_used
+from gridwire.orders.desk import Effect, count_ended, count_leaving, not_written, outcome_lines, ref_used
 from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
 from gridwire.settings import require_confirmed
 from gridwire.transport.classify import http_date
@@ -81,44 +82,6 @@ class Policy:
 
 class _Failed(Exception):
     """Tells the retry rule that an attempt of a write failed; never leaves this module."""
-
-
-@dataclass(slots=True)
-class _Write:
-    """A call that changes something, under way."""
-
-    operation: Operation
-    payload: bytes
-    intent: Intent
-    journal: Journal
-    account: str
-    effect: Effect
-    on_leaving: Callable[[], None]
-    attempts: list[Attempt] = field(default_factory=list)
-    exclusive: bool = False
-    """Whether the caller declared that nobody else enters bids for the organisation."""
-    sent: datetime | None = None
-    """When the row was written, just before the first byte of the first attempt."""
-    sent_boot_us: int | None = None
-    """The same by the clock that is never stepped."""
-    claimed: list[str] = field(default_factory=list)
-    """The caller's own references that are reserved for this intent."""
-
-    @property
-    def left(self) -> list[Attempt]:
-        """The attempts of which bytes left."""
-        return [attempt for attempt in self.attempts if attempt.failure not in BEFORE_FIRST_BYTE]
-
-    def before_sending(self) -> None:
-        """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
-        if self.sent is None or self.left:
-            fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
-            self.journal.flush()
-            exclusive = True if self.exclusive else None
-            self.journal.append(line("sending", self.intent.key, **fields, x=exclusive, f=plain(self.intent.restated)))
-            if self.sent is None:
-                self.on_leaving()
-            self.sent, self.sent_boot_us = clock.now(), clock.boot_us()
 
 
 class Caller:
@@ -208,43 +171,65 @@ class Caller:
     ) -> Outcome:
         """Make a call that changes something. Raises only for what is certain before anything is sent.
 
-        ``of`` is the bid that a change or a cancellation is about; ``rests`` says whether a bid may rest once accepted.
+        ``restated`` is what the intent restates, by default every field of ``body``. ``of`` is the bid that a change or a
+        cancellation is about; ``rests`` says whether a bid may rest once accepted.
+        """
+        said = restated_by(body) if restated is None else restated
+        (outcome,) = await self.write_each(
+            name, body, [said], transaction_id=transaction_id, client_ref=client_ref, of=of, rests=rests
+        )
+        return outcome
+
+    async def write_each(
+        self,
+        name: str,
+        body: StpRequest,
+        restated: Sequence[Mapping[str, Any]],
+        *,
+        transaction_id: str | UUID | None = None,
+        client_ref: str | None = None,
+        of: OrderRef | None = None,
+        rests: bool = False,
+    ) -> list[Outcome]:
+        """The same for a call that carries several entries, each with an intent, a row and an outcome of its own.
+
+        The key of the first is the transactionId, of the others the transactionId with ``/2``, ``/3`` … behind it.
         """
         operation = OPERATIONS[name]
         self.refuse(operation)
         key = rules.transaction_id(transaction_id)
         payload = self._encode(operation, body, key)
         reference = rules.optional_text(client_ref, "client_ref")
-        intent = Intent(VENUE, name, key, clock.now(), reference, dict(restated or {}))
+        intents = intents_of(name, key, reference, restated)
         self._http.check_open()
-        effect = _effect(intent, of, rests)
+        effect = effect_of(intents[0], of, rests)
         try:
             journal = await self._ledger.open()
         except JournalError as error:
-            return Rejected("journal", str(error), "guard", intent)
+            return _refused(intents, "journal", str(error))
         counted = partial(self._count, effect, key)
-        exclusive = self._ledger.exclusive and intent.restated.get("price") not in self._ledger.foreign_prices
-        writing = _Write(
-            operation, payload, intent, journal, self._ledger.account, effect, counted, exclusive=exclusive
+        exclusive = self._ledger.exclusive and intents[0].restated.get("price") not in self._ledger.foreign_prices
+        writing = Writing(
+            operation, payload, intents, journal, self._ledger.account, effect, counted, exclusive=exclusive
         )
         try:
             if transaction_id is not None and not await self._first_with(writing, key):
-                return Rejected("transaction_id", _ID_USED.format(key=key), "guard", intent)
+                return _refused(intents, "transaction_id", _ID_USED.format(key=key))
             if reference is not None and not self._claim(writing, reference):
-                return Rejected("client_ref", ref_used(reference), "guard", intent)
+                return _refused(intents, "client_ref", ref_used(reference))
             await self._send(writing)
         except asyncio.CancelledError:
             self._end(writing, of)
             raise
         except JournalError as error:
             if not writing.attempts:
-                return Rejected("journal", str(error), "guard", intent)
+                return _refused(intents, "journal", str(error))
         finally:
             if not writing.left:
                 self._release(writing)
         return self._end(writing, of)
 
-    async def _send(self, writing: _Write) -> None:
+    async def _send(self, writing: Writing) -> None:
         """Make the attempts that are allowed, and leave each in ``attempts``, also one cut short by cancellation."""
         operation, key, attempts = writing.operation, writing.intent.key, writing.attempts
         loop = asyncio.get_running_loop()
@@ -296,32 +281,36 @@ class Caller:
             if not attempts:
                 raise
 
-    def _end(self, writing: _Write, of: OrderRef | None) -> Outcome:
-        """The outcome of all attempts, written down; those of which no byte left count only where they are all there is."""
+    def _end(self, writing: Writing, of: OrderRef | None) -> list[Outcome]:
+        """The outcomes of all attempts, written down; those of which no byte left count only where they are all there is."""
         left = writing.left
+        outcomes: list[Outcome]
         if not writing.attempts:  # cancelled before a byte had left
             attempt = judgement.cancelled(writing.operation, transaction_id=writing.intent.key)
-            outcome: Outcome = Rejected("cancelled", attempt.detail, "wire", writing.intent)
+            outcomes = [Rejected("cancelled", attempt.detail, "wire", intent) for intent in writing.intents]
         else:
-            intent = replace(writing.intent, attempts=max(len(left), 1))
-            outcome = outcome_of(left or writing.attempts[-1:], intent)
+            intents = [replace(intent, attempts=max(len(left), 1)) for intent in writing.intents]
+            outcomes = outcomes_of(left or writing.attempts[-1:], intents)
         if writing.sent is not None:
-            told = outcome_lines(outcome, writing.intent.key, writing.effect, writing.sent, writing.sent_boot_us)
+            told: list[bytes] = []
+            for intent, outcome in zip(writing.intents, outcomes, strict=True):
+                told += outcome_lines(outcome, intent.key, writing.effect, writing.sent, writing.sent_boot_us)
             writing.journal.soon(lambda: told, partial(self._not_written, writing.intent.key))
             writing.journal.flush()
-            self._count(writing.effect, writing.intent.key, outcome)
-        self.remember(outcome)
-        if writing.operation.name == "bid_cancel" and isinstance(outcome, Accepted):
-            self.bid_ended(str(writing.intent.restated["bid_id"]))
-        return restated_order(outcome, of, writing.intent.restated)
+            self._count(writing.effect, writing.intent.key, outcomes[0])
+        for outcome in outcomes:
+            self.remember(outcome)
+            if writing.operation.name == "bid_cancel" and isinstance(outcome, Accepted):
+                self.bid_ended(str(writing.intent.restated["bid_id"]))
+        return [restated_order(outcome, of, writing.intent.restated) for outcome in outcomes]
 
-    async def _first_with(self, writing: _Write, key: str) -> bool:
+    async def _first_with(self, writing: Writing, key: str) -> bool:
         """Reserve a key that the caller chose; False if an intent has it already, whoever chose it then."""
         if not self._claim(writing, f"transactionId {key}"):
             return False
         return not await asyncio.to_thread(writing.journal.has, key)
 
-    def _claim(self, writing: _Write, reference: str) -> bool:
+    def _claim(self, writing: Writing, reference: str) -> bool:
         claimed = writing.journal.claim(reference, writing.intent.key)
         if claimed:
             writing.claimed.append(reference)
@@ -337,7 +326,7 @@ class Caller:
     def _not_written(self, key: str, error: JournalError) -> None:
         self._events.emit("journal.trouble", not_written(key, error), level=logging.ERROR)
 
-    def _release(self, writing: _Write) -> None:
+    def _release(self, writing: Writing) -> None:
         for reference in writing.claimed:
             writing.journal.release(reference)
 
@@ -504,26 +493,11 @@ class Caller:
             )
 
 
-def _effect(intent: Intent, of: OrderRef | None, rests: bool) -> Effect:
-    price, quantity = intent.restated.get("price"), intent.restated.get("quantity", 0)
-    return Effect(
-        _KINDS.get(intent.operation, "other"),
-        intent.restated,
-        rests=rests,
-        of=None if of is None else of.intent.key,
-        price=price,
-        quantity=quantity,
-        before=(None, 0) if of is None else (of.restated.get("price"), of.restated.get("quantity", quantity)),
-    )
+def _refused(intents: Sequence[Intent], code: str, reason: str) -> list[Outcome]:
+    return [Rejected(code, reason, "guard", intent) for intent in intents]
 
 
 _ID_USED = (
     "An intent with the transactionId {key} is in the journal already, so this one was not sent: its answer could not be "
     "told from the other's. Leave transaction_id= out to have a new one made."
 )
-
-_KINDS: Mapping[str, Literal["new", "change", "cancel"]] = {
-    "bid_save": "new",
-    "bid_update": "change",
-    "bid_cancel": "cancel",
-}

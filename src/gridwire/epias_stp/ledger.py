@@ -11,15 +11,16 @@ import math
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from gridwire import clock
 from gridwire.epias_stp.evidence import Ages
 from gridwire.epias_stp.outcomes import VENUE
+from gridwire.epias_stp.restated import restated_of as restated_of
 from gridwire.errors import WrongLoop
 from gridwire.intents.journal import Journal, default_directory, line
 from gridwire.intents.records import LIVE, BootTime, Row
@@ -222,15 +223,3 @@ def unknown_of(row: Row) -> Unknown:
         else "No readable answer came to this call. It may be at the venue: look before you send it again."
     )
     return Unknown(intent_of(row), cast("Cause", cause), text)
-
-
-def restated_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A call's fields from the journal, where all are text."""
-    restated = dict(fields)
-    if restated.get("price") is not None:
-        restated["price"] = Decimal(str(restated["price"]))
-    if restated.get("quantity") is not None:
-        restated["quantity"] = int(restated["quantity"])
-    if restated.get("expire_time") is not None:
-        restated["expire_time"] = datetime.fromisoformat(str(restated["expire_time"]))
-    return restated

@@ -6,7 +6,8 @@ match states) are on no list that is known, so any non-empty text passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, SupportsIndex
@@ -170,6 +171,7 @@ def match_change_status(changes: Iterable[MatchChangeStatusRequestBody]) -> Matc
     made = [
         _made(change, MatchChangeStatusRequestBody, "changes", "match_change") for change in listed(changes, "changes")
     ]
+    _once([change.match_id for change in made], "changes", "match")
     return MatchChangeStatusRequestListBody(match_list=made)
 
 
@@ -196,6 +198,7 @@ def payment(
 def payment_order(orders: Iterable[PaymentOrder]) -> PaymentOrderRequestBody:
     """At least one payment order, made with `payment`."""
     made = [_made(order, PaymentOrder, "orders", "payment") for order in listed(orders, "orders")]
+    _once([order.payment_order_id for order in made], "orders", "payment order")
     return PaymentOrderRequestBody(orders=made)
 
 
@@ -225,6 +228,14 @@ def _span(start: datetime | None, end: datetime | None) -> tuple[Any, Any]:
 
 def _id(value: SupportsIndex, name: str) -> int:
     return count(value, unit="the venue's own numbering", name=name, least=0)
+
+
+def _once(numbers: Sequence[str | int], name: str, noun: str) -> None:
+    twice = [number for number, times in Counter(numbers).items() if times > 1]
+    if twice:
+        raise InvalidInput(
+            f"{name} names {noun} {twice[0]} more than once, and the answer tells them apart by that alone. Nothing was sent."
+        )
 
 
 def _made(value: object, kind: type[Any], name: str, maker: str) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from gridwire.epias_stp import sentences
+from gridwire.epias_stp import compared, sentences
 from gridwire.epias_stp.errors import (
     StpBusinessError,
     StpError,
@@ -183,22 +183,44 @@ def error_of(attempt: Attempt) -> Exception:
 
 
 def outcome_of(attempts: Attempt | Sequence[Attempt], intent: Intent) -> Outcome:
-    """What became of a write, from all its attempts in order.
+    """What became of a write that carried one intent; see `outcomes_of`."""
+    return outcomes_of(attempts, (intent,))[0]
+
+
+def outcomes_of(attempts: Attempt | Sequence[Attempt], intents: Sequence[Intent]) -> list[Outcome]:
+    """What became of a write, from all its attempts in order: one outcome for each intent that it carried.
 
     ``raw`` of an `Accepted` or a `Rejected` is the answer's `Envelope`, where there was one; that of an `Unknown` holds one
     entry per attempt, an `Envelope` or a sentence about what came instead. The last attempt decides, unless an earlier one
-    may have acted: then only success settles it, and is marked ``possibly_duplicate``.
+    may have acted: then only success settles it, and is marked ``possibly_duplicate``. Success has to fit what was sent:
+    see `gridwire.epias_stp.compared`.
     """
     tries = (attempts,) if isinstance(attempts, Attempt) else tuple(attempts)
     last = tries[-1]
     doubtful = next((one for one in tries[:-1] if isinstance(_meaning(one), Doubtful)), None)
-    if last.failure is None and (other := _other_bid(last, intent)) is not None:
-        return Unknown(intent, "foreign_answer", sentences.other_bid(last, other), _received(tries))
-    if last.failure is None:
-        return Accepted(
-            intent=intent, order=_order(last, intent), raw=last.envelope, possibly_duplicate=doubtful is not None
-        )
-    meaning = WRITES[last.failure]
+    if last.failure is None and last.envelope is not None:
+        found = compared.findings(last.envelope, [intent.restated for intent in intents])
+        return [_answered(tries, doubtful, *pair) for pair in zip(intents, found, strict=True)]
+    return [_failed(tries, doubtful, intent) for intent in intents]
+
+
+def _answered(tries: Sequence[Attempt], doubtful: Attempt | None, intent: Intent, finding: compared.Finding) -> Outcome:
+    last = tries[-1]
+    if isinstance(finding, compared.Differs):
+        return Unknown(intent, finding.cause, sentences.differs(last, finding.what), _received(tries))
+    if isinstance(finding, compared.Refused) and doubtful is not None:
+        return Unknown(intent, "possibly_duplicate", sentences.doubt_remains(doubtful, last), _received(tries))
+    if isinstance(finding, compared.Refused):
+        reason = sentences.refused_entry(last, finding.code, finding.words)
+        return Rejected(finding.code, reason, "venue", intent, raw=last.envelope)
+    return Accepted(
+        intent=intent, order=_order(last, intent), raw=last.envelope, possibly_duplicate=doubtful is not None
+    )
+
+
+def _failed(tries: Sequence[Attempt], doubtful: Attempt | None, intent: Intent) -> Outcome:
+    last = tries[-1]
+    meaning = WRITES[_failure(last)]
     if doubtful is not None:
         return Unknown(intent, "possibly_duplicate", sentences.doubt_remains(doubtful, last), _received(tries))
     if isinstance(meaning, Doubtful):
@@ -230,12 +252,6 @@ def _failure(attempt: Attempt) -> Failure:
     if attempt.failure is None:
         raise ValueError("a successful attempt has no error")
     return attempt.failure
-
-
-def _other_bid(attempt: Attempt, intent: Intent) -> str | None:
-    """The bid that an answer to a change or a cancellation names, if it is another one than was sent."""
-    sent, named = intent.restated.get("bid_id"), bid_id(attempt.envelope)
-    return named if sent is not None and named is not None and named != str(sent) else None
 
 
 def _order(attempt: Attempt, intent: Intent) -> OrderRef | None:

@@ -11,6 +11,7 @@ _UNCHANGED: Mapping[str, str] = {
     "bid_save": "No bid was placed.",
     "bid_update": "The bid was not changed; unless it was matched or cancelled meanwhile, it rests as it was.",
     "bid_cancel": "The bid was not cancelled by this call; unless it was matched or cancelled before, it still rests.",
+    "payment_order": "This payment was not ordered.",
 }
 _OPEN: Mapping[str, str] = {
     "bid_save": "The bid may be resting, matched, or not there at all. Look for it among your own bids and matches before "
@@ -41,10 +42,15 @@ def doubt(attempt: Attempt) -> str:
     return _join(_happened(attempt), open_question(attempt.operation), _ask(attempt))
 
 
-def other_bid(attempt: Attempt, named: str) -> str:
-    """The reason of an `Unknown` whose answer names a bid that the call was not about."""
-    came = f"STP said yes, but about the bid {named}, which is not the one that was sent."
-    return _join(came, open_question(attempt.operation), _ask(attempt))
+def differs(attempt: Attempt, what: str) -> str:
+    """The reason of an `Unknown` whose answer says yes and does not fit what was sent."""
+    return _join(f"STP said yes, but {what}", open_question(attempt.operation), _ask(attempt))
+
+
+def refused_entry(attempt: Attempt, status: str, words: str) -> str:
+    """The reason of a `Rejected` entry of a call that was answered with success."""
+    quoted = f': "{words.rstrip(".")}".' if words else "."
+    return _join(f"STP answered it with the status {status}{quoted}", unchanged(attempt.operation), _ask(attempt))
 
 
 def doubt_remains(doubtful: Attempt, last: Attempt) -> str:

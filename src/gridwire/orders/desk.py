@@ -27,7 +27,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 from time import perf_counter_ns
@@ -434,9 +434,15 @@ def outcome_lines(
 
 
 def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields as the journal keeps them: numbers with fractions and instants as text."""
-    return {
-        name: str(value) if isinstance(value, Decimal) else value.isoformat() if isinstance(value, datetime) else value
-        for name, value in fields.items()
-        if value is not None
-    }
+    """Fields as the journal keeps them: numbers with fractions, instants and days as text; also within lists."""
+    return {name: _plain(value) for name, value in fields.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return plain(value)
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -11,13 +11,15 @@ The rules of an upload, written first:
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from gridwire.auth.login_session import NoSession
 from gridwire.errors import NoAnswer
+from gridwire.intents.upload_records import Upload
 from gridwire.outcome import Accepted, Cause, Intent, Outcome, Rejected, Unknown
 from gridwire.siooi.enums import JobState, ResultCode
-from gridwire.siooi.models import VENUE, JobRef, JobStatus
+from gridwire.siooi.models import VENUE, FileError, JobRef, JobStatus
 from gridwire.siooi.profile import Profile
 from gridwire.siooi.wire import Said, SendAnswer, StatusAnswer
 from gridwire.transport.classify import BodyKind
@@ -204,6 +206,33 @@ def pause_s(poll: int, chance: float) -> float:
 def journal_state(status: JobStatus) -> Literal["queued", "processing", "succeeded", "failed", "expired"] | None:
     """What the journal is told of a job's state; None where there is nothing new to say."""
     return _TOLD.get(status.state)
+
+
+def known_status(job: JobRef, row: Upload, asked: datetime) -> JobStatus | None:
+    """How the job ended by the journal, which knows it when the venue has forgotten it; None where it does not."""
+    if row.state not in _ENDS:
+        return None
+    state, words = _ENDS[row.state]
+    return JobStatus(
+        job=job,
+        state=state,
+        raw_state=None,
+        code=None,
+        raw_code=None,
+        document_status=None,
+        errors=(FileError(message=row.note),) if row.state == "failed" and row.note else (),
+        text=words.format(note=row.note),
+        asked=asked,
+    )
+
+
+_ENDS: dict[str, tuple[JobState, str]] = {
+    "succeeded": (JobState.SUCCEEDED, "The journal knows it as loaded."),
+    "resolved_present": (JobState.SUCCEEDED, "A person found it at the venue: {note}"),
+    "failed": (JobState.FAILED, "The journal knows it as not loaded."),
+    "resolved_absent": (JobState.FAILED, "A person did not find it at the venue: {note}"),
+    "withdrawn": (JobState.FAILED, "The venue's support deleted it: {note}"),
+}
 
 
 _TOLD: dict[JobState, Literal["queued", "processing", "succeeded", "failed", "expired"]] = {

@@ -310,6 +310,7 @@ class Bids:
         bid_status: BidStatus | str | None = None,
         allow_no_price: bool = False,
         allow_any_status: bool = False,
+        client_ref: str | None = None,
         transaction_id: str | UUID | None = None,
     ) -> Outcome:
         """Restate a bid in full: STP has no partial change.
@@ -328,15 +329,18 @@ class Bids:
             bid_status=bid_status,
             allow_no_price=allow_no_price,
             allow_any_status=allow_any_status,
+            client_ref=client_ref,
             transaction_id=transaction_id,
         )
 
-    def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
+    def cancel(
+        self, bid: OrderRef | str, *, client_ref: str | None = None, transaction_id: str | UUID | None = None
+    ) -> Outcome:
         """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
 
         A second cancellation of the same bid draws a BUSINESSERROR from the venue, which is `Rejected`.
         """
-        return self._bridge.call(self._calls.cancel, bid, transaction_id=transaction_id)
+        return self._bridge.call(self._calls.cancel, bid, client_ref=client_ref, transaction_id=transaction_id)
 
     def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first.
@@ -400,8 +404,14 @@ class Contracts:
         quantity: int,
         gas_days: date | GasDay | datetime | Iterable[date | GasDay | datetime],
         physical_point_ids: Iterable[int],
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
     ) -> Outcome:
-        """Make a contract (operator). ``quantity`` counts 1000 Sm3; ``raw.model()`` of an `Accepted` holds its name."""
+        """Make a contract (operator). ``quantity`` counts 1000 Sm3; ``raw.model()`` of an `Accepted` holds its name.
+
+        An answer that says yes to another type, side, quantity or day is `Unknown`. ``client_ref`` and ``transaction_id``
+        as for `Bids.save`.
+        """
         return self._bridge.call(
             self._calls.save,
             contract_type,
@@ -409,6 +419,8 @@ class Contracts:
             quantity=quantity,
             gas_days=gas_days,
             physical_point_ids=physical_point_ids,
+            client_ref=client_ref,
+            transaction_id=transaction_id,
         )
 
 
@@ -459,6 +471,8 @@ class ContractConfigurations:
         grp_final_date: datetime,
         gates: Iterable[GateSetting] | None = None,
         lpa: int | None = None,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
         **settings: Decimal | str | int | None,
     ) -> Outcome:
         """Store a contract's configuration (operator). ``settings`` are named as in `ContractConfiguration`.
@@ -474,6 +488,8 @@ class ContractConfigurations:
             grp_final_date=grp_final_date,
             gates=gates,
             lpa=lpa,
+            client_ref=client_ref,
+            transaction_id=transaction_id,
             **settings,
         )
 
@@ -485,13 +501,36 @@ class ContractGates:
         self._bridge = bridge
         self._calls = calls
 
-    def update(self, gate_id: int, *, start_date: datetime | None = None, end_date: datetime | None = None) -> Outcome:
+    def update(
+        self,
+        gate_id: int,
+        *,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
+    ) -> Outcome:
         """Move a gate's begin, end, or both. ``raw.model()`` of an `Accepted` is the gate as it is now."""
-        return self._bridge.call(self._calls.update, gate_id, start_date=start_date, end_date=end_date)
+        return self._bridge.call(
+            self._calls.update,
+            gate_id,
+            start_date=start_date,
+            end_date=end_date,
+            client_ref=client_ref,
+            transaction_id=transaction_id,
+        )
 
-    def change_status(self, gate_id: int, *, gate_status: str) -> Outcome:
-        """Open or close a gate; the venue publishes no list of states."""
-        return self._bridge.call(self._calls.change_status, gate_id, gate_status=gate_status)
+    def change_status(
+        self, gate_id: int, *, gate_status: str, client_ref: str | None = None, transaction_id: str | UUID | None = None
+    ) -> Outcome:
+        """Open or close a gate; the venue publishes no list of states. An answer with another state is `Unknown`."""
+        return self._bridge.call(
+            self._calls.change_status,
+            gate_id,
+            gate_status=gate_status,
+            client_ref=client_ref,
+            transaction_id=transaction_id,
+        )
 
 
 class Matches:
@@ -505,9 +544,21 @@ class Matches:
         """Public matches of one or several active contracts; own ones are marked ``my_own_matching``."""
         return self._bridge.call(self._calls.of, contracts, transaction_id=transaction_id)
 
-    def change_status(self, changes: Iterable[MatchChangeStatusRequestBody]) -> Outcome:
-        """Change the states of matches (operator); make the entries with ``epias_stp.match_change``."""
-        return self._bridge.call(self._calls.change_status, changes)
+    def change_status(
+        self,
+        changes: Iterable[MatchChangeStatusRequestBody],
+        *,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
+    ) -> list[Outcome]:
+        """Change the states of matches (operator), in one request; make the entries with ``epias_stp.match_change``.
+
+        Returns one outcome for each change, in their order. The answer lists the matches as they are now: one that it
+        leaves out, or that is in another state than was sent, is `Unknown`.
+        """
+        return self._bridge.call(
+            self._calls.change_status, changes, client_ref=client_ref, transaction_id=transaction_id
+        )
 
 
 class Payments:
@@ -517,9 +568,16 @@ class Payments:
         self._bridge = bridge
         self._calls = calls
 
-    def order(self, orders: Iterable[PaymentOrder]) -> Outcome:
-        """Order payments (settlement); make the entries with ``epias_stp.payment``. A repeated order pays twice."""
-        return self._bridge.call(self._calls.order, orders)
+    def order(
+        self, orders: Iterable[PaymentOrder], *, client_ref: str | None = None, transaction_id: str | UUID | None = None
+    ) -> list[Outcome]:
+        """Order payments (settlement), in one request; make the entries with ``epias_stp.payment``.
+
+        Returns one outcome for each order, in their order, by the status that the answer gives it: ``ACCEPTED`` is `Accepted`,
+        ``REJECTED`` is `Rejected`, another one or none is `Unknown`, as is an answer with another amount or EIC. Both words
+        are inferred. A repeated order pays twice: give a ``client_ref``, which is refused when it comes again.
+        """
+        return self._bridge.call(self._calls.order, orders, client_ref=client_ref, transaction_id=transaction_id)
 
 
 class EpiasStp(Blocking):

@@ -128,14 +128,14 @@ class Writes:
     async def _bid_cancel(self, **more: Any) -> Outcome:
         return await self._trader.bids.cancel(self.resting, **more)
 
-    async def _contract_save(self) -> Outcome:
+    async def _contract_save(self, **more: Any) -> Outcome:
         self._days += 1
         day = date(2026, 12, 20) + timedelta(days=self._days)
         return await self._operator.contracts.save(
-            "STANDART", direction="BUY", quantity=10, gas_days=day, physical_point_ids=[101]
+            "STANDART", direction="BUY", quantity=10, gas_days=day, physical_point_ids=[101], **more
         )
 
-    async def _contract_conf_save(self) -> Outcome:
+    async def _contract_conf_save(self, **more: Any) -> Outcome:
         return await self._operator.contract_configuration.save(
             TODAY,
             dap_scope_date=EPOCH,
@@ -143,24 +143,30 @@ class Writes:
             grp_scope_date=EPOCH,
             grp_final_date=EPOCH + timedelta(days=1),
             market_ceiling_price="29000",
+            **more,
         )
 
     def _gate_id(self) -> int:
         return self._floor.venue.market.contracts[TOMORROW].gate.id
 
-    async def _contract_gate_update(self) -> Outcome:
-        return await self._operator.contract_gates.update(self._gate_id(), end_date=EPOCH + timedelta(days=30))
+    async def _contract_gate_update(self, **more: Any) -> Outcome:
+        return await self._operator.contract_gates.update(self._gate_id(), end_date=EPOCH + timedelta(days=30), **more)
 
-    async def _contract_gate_change_status(self) -> Outcome:
-        return await self._operator.contract_gates.change_status(self._gate_id(), gate_status="CLOSED")
+    async def _contract_gate_change_status(self, **more: Any) -> Outcome:
+        return await self._operator.contract_gates.change_status(self._gate_id(), gate_status="CLOSED", **more)
 
-    async def _match_change_status(self) -> Outcome:
+    async def _match_change_status(self, **more: Any) -> Outcome:
         change = match_change(self.match_id, status="CANCELLED", description="entered by mistake")
-        return await self._operator.matches.change_status([change])
+        (outcome,) = await self._operator.matches.change_status([change], **more)
+        return outcome
 
-    async def _payment_order(self) -> Outcome:
-        eic = self._floor.venue.market.users["TRADER1"].organisation.eic
-        return await self._operator.payments.order([payment(1, eic=eic, amount="1.00", request_time=EPOCH)])
+    async def _payment_order(self, **more: Any) -> Outcome:
+        market = self._floor.venue.market
+        paid = market.users["TRADER1"].organisation
+        market.balances[paid.id] += 100  # what the order takes, in kuruş; without cover it is refused
+        order = payment(1, eic=paid.eic, amount="1.00", request_time=EPOCH)
+        (outcome,) = await self._operator.payments.order([order], **more)
+        return outcome
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ async def test_a_contracts_own_days_name_the_same_day_in_every_later_call(wire: 
     async with floor(user="OPERATOR1", message_format=wire) as f:
         for shape in ("definition", "document"):
             watch.exempt("answers", because="the older shape is not the definitions'")
-            f.venue.knobs.shape = shape  # type: ignore[assignment]
+            f.venue.knobs.shape = shape
             listed = {contract.name: contract for contract in await f.stp.contracts.standard()}[TODAY]
             details = await f.stp.contracts.get(TODAY)
             named = [*listed.delivery_days, listed.gas_days[0].gas_day_date, details.gas_days[0].gas_day_date]

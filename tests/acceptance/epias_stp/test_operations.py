@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from gridwire.epias_stp import EpiasStp, gate_setting, match_change, payment
 from gridwire.epias_stp.errors import StpBusinessError
 from gridwire.epias_stp.models import GasDay
-from gridwire.outcome import Accepted
+from gridwire.outcome import Accepted, Rejected
 from gridwire.transport import xml
 from tests.acceptance.epias_stp.conftest import Watch
 from tests.acceptance.epias_stp.floor import BID, TODAY, TOMORROW, Floor, Wire, accepted, floor
@@ -128,20 +128,23 @@ async def operator(f: Floor, stp: EpiasStp) -> None:
     assert limits.ceiling_price is not None
     assert limits.base_price < limits.ceiling_price
 
-    changed = accepted(
+    (changed,) = map(
+        accepted,
         await stp.matches.change_status(
             match_change(match_id, status="CANCELLED", description="yanlış giriş")
             for match_id in f.venue.market.matches
-        )
+        ),
     )
     assert {match.match_status.name for match in changed.raw.model().matches} == {"CANCELLED"}
     eic = f.venue.market.users["TRADER1"].organisation.eic
     now = datetime(2026, 12, 1, 9, tzinfo=ISTANBUL)
-    paid = accepted(
-        await stp.payments.order([payment(n, eic=eic, amount="250000.75", request_time=now) for n in (1, 2)])
+    f.venue.market.balances[f.venue.market.users["TRADER1"].organisation.id] = 25_000_075  # kuruş
+    paid, refused = await stp.payments.order(
+        [payment(n, eic=eic, amount="250000.75", request_time=now) for n in (1, 2)]
     )
-    assert [(result.payment_order_id, result.status.code) for result in paid.raw.model().results] == [
-        (1, "REJECTED"),
+    assert isinstance(refused, Rejected)
+    assert [(result.payment_order_id, result.status.code) for result in accepted(paid).raw.model().results] == [
+        (1, "ACCEPTED"),
         (2, "REJECTED"),
     ]
 

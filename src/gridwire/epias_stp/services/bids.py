@@ -13,6 +13,7 @@ from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.operations import OPERATIONS
 from gridwire.epias_stp.resolve import Resolver
+from gridwire.epias_stp.restated import restated as restated_by
 from gridwire.errors import InvalidInput, JournalError
 from gridwire.outcome import OrderRef, Outcome
 
@@ -70,19 +71,9 @@ class Bids:
             allow_any_status=allow_any_status,
             places=self._caller.profile.price_places,
         )
-        restated = {
-            "contract": body.contract_name,
-            "direction": str(body.direction),
-            "price": body.price,
-            "quantity": body.quantity,
-            "bid_type": str(body.bid_type),
-            "bid_status": str(body.bid_status),
-            "expire_time": body.expire_time,
-        }
         return await self._caller.write(
             "bid_save",
             body,
-            restated=restated,
             transaction_id=transaction_id,
             client_ref=client_ref,
             rests=body.bid_type != BidType.MATCH_AND_DESTROY_REST,
@@ -98,6 +89,7 @@ class Bids:
         bid_status: BidStatus | str | None = None,
         allow_no_price: bool = False,
         allow_any_status: bool = False,
+        client_ref: str | None = None,
         transaction_id: str | UUID | None = None,
     ) -> Outcome:
         """Restate a bid in full: STP has no partial change.
@@ -122,26 +114,29 @@ class Bids:
         restated = {
             **(known.restated if known is not None else {}),
             **state,
-            "bid_id": bid_id,
-            "price": body.price,
-            "quantity": body.quantity,
-            "bid_status": str(body.bid_status),
+            **restated_by(body),
+            "price": body.price,  # also where there is none now
         }
-        return await self._caller.write("bid_update", body, restated=restated, transaction_id=transaction_id, of=known)
+        return await self._caller.write(
+            "bid_update", body, restated=restated, transaction_id=transaction_id, client_ref=client_ref, of=known
+        )
 
-    async def cancel(self, bid: OrderRef | str, *, transaction_id: str | UUID | None = None) -> Outcome:
+    async def cancel(
+        self, bid: OrderRef | str, *, client_ref: str | None = None, transaction_id: str | UUID | None = None
+    ) -> Outcome:
         """Cancel a bid. `Unknown` means that it may still be live: cancel it again, or look at the depth.
 
         A second cancellation of the same bid draws a BUSINESSERROR from the venue, which is `Rejected`.
         """
         bid_id, state = _known(bid)
         body = rules.bid_cancel(bid_id)
-        restated = {**state, "bid_id": bid_id}
+        restated = {**state, **restated_by(body)}
         return await self._caller.write(
             "bid_cancel",
             body,
             restated=restated,
             transaction_id=transaction_id,
+            client_ref=client_ref,
             of=await self._reference(bid, "bid_cancel"),
         )
 

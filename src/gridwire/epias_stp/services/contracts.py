@@ -87,8 +87,14 @@ class Contracts:
         quantity: int,
         gas_days: date | GasDay | datetime | Iterable[date | GasDay | datetime],
         physical_point_ids: Iterable[int],
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
     ) -> Outcome:
-        """Make a contract (operator). ``quantity`` counts 1000 Sm3; ``raw.model()`` of an `Accepted` holds its name."""
+        """Make a contract (operator). ``quantity`` counts 1000 Sm3; ``raw.model()`` of an `Accepted` holds its name.
+
+        An answer that says yes to another type, side, quantity or day is `Unknown`. ``client_ref`` and ``transaction_id``
+        as for `Bids.save`.
+        """
         profile = self._caller.profile
         body = operator_rules.contract_save(
             contract_type,
@@ -99,7 +105,7 @@ class Contracts:
             write_gas_day_date=profile.write_gas_day_date,
             write_gas_day_dates=profile.write_gas_day_dates,
         )
-        return await self._caller.write("contract_save", body)
+        return await self._caller.write("contract_save", body, transaction_id=transaction_id, client_ref=client_ref)
 
 
 class ContractStatuses:

@@ -1,6 +1,7 @@
 """Calls of the market operator and of settlement, and the public matches.
 
 Whether a participant may make the operator's calls is not documented; a SECURITYERROR says that this user may not.
+``client_ref`` and ``transaction_id`` of a write are those of `gridwire.epias_stp.services.bids.Bids.save`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from gridwire.epias_stp.models import (
     Matchings,
     PaymentOrder,
 )
+from gridwire.epias_stp.restated import restated
 from gridwire.outcome import Outcome
 
 
@@ -45,6 +47,8 @@ class ContractConfigurations:
         grp_final_date: datetime,
         gates: Iterable[GateSetting] | None = None,
         lpa: int | None = None,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
         **settings: Decimal | str | int | None,
     ) -> Outcome:
         """Store a contract's configuration (operator). ``settings`` are named as in `ContractConfiguration`.
@@ -62,7 +66,9 @@ class ContractConfigurations:
             places=self._caller.profile.price_places,
             **settings,
         )
-        return await self._caller.write("contract_conf_save", body)
+        return await self._caller.write(
+            "contract_conf_save", body, transaction_id=transaction_id, client_ref=client_ref
+        )
 
 
 class ContractGates:
@@ -72,16 +78,33 @@ class ContractGates:
         self._caller = caller
 
     async def update(
-        self, gate_id: int, *, start_date: datetime | None = None, end_date: datetime | None = None
+        self,
+        gate_id: int,
+        *,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
     ) -> Outcome:
         """Move a gate's begin, end, or both. ``raw.model()`` of an `Accepted` is the gate as it is now."""
         body = operator_rules.gate_update(gate_id, start_date=start_date, end_date=end_date)
-        return await self._caller.write("contract_gate_update", body)
+        return await self._caller.write(
+            "contract_gate_update", body, transaction_id=transaction_id, client_ref=client_ref
+        )
 
-    async def change_status(self, gate_id: int, *, gate_status: str) -> Outcome:
-        """Open or close a gate; the venue publishes no list of states."""
+    async def change_status(
+        self,
+        gate_id: int,
+        *,
+        gate_status: str,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
+    ) -> Outcome:
+        """Open or close a gate; the venue publishes no list of states. An answer with another state is `Unknown`."""
         body = operator_rules.gate_change_status(gate_id, gate_status=gate_status)
-        return await self._caller.write("contract_gate_change_status", body)
+        return await self._caller.write(
+            "contract_gate_change_status", body, transaction_id=transaction_id, client_ref=client_ref
+        )
 
 
 class Matches:
@@ -97,9 +120,26 @@ class Matches:
         answer = await self._caller.read("activecontracts_matchings", body, Matchings, transaction_id)
         return Listing(answer.matchings, answer.transaction_id)
 
-    async def change_status(self, changes: Iterable[MatchChangeStatusRequestBody]) -> Outcome:
-        """Change the states of matches (operator); make the entries with ``epias_stp.match_change``."""
-        return await self._caller.write("match_change_status", operator_rules.match_change_status(changes))
+    async def change_status(
+        self,
+        changes: Iterable[MatchChangeStatusRequestBody],
+        *,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
+    ) -> list[Outcome]:
+        """Change the states of matches (operator), in one request; make the entries with ``epias_stp.match_change``.
+
+        Returns one outcome for each change, in their order. The answer lists the matches as they are now: one that it
+        leaves out, or that is in another state than was sent, is `Unknown`.
+        """
+        body = operator_rules.match_change_status(changes)
+        return await self._caller.write_each(
+            "match_change_status",
+            body,
+            [restated(change) for change in body.match_list],
+            transaction_id=transaction_id,
+            client_ref=client_ref,
+        )
 
 
 class Payments:
@@ -108,6 +148,24 @@ class Payments:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def order(self, orders: Iterable[PaymentOrder]) -> Outcome:
-        """Order payments (settlement); make the entries with ``epias_stp.payment``. A repeated order pays twice."""
-        return await self._caller.write("payment_order", operator_rules.payment_order(orders))
+    async def order(
+        self,
+        orders: Iterable[PaymentOrder],
+        *,
+        client_ref: str | None = None,
+        transaction_id: str | UUID | None = None,
+    ) -> list[Outcome]:
+        """Order payments (settlement), in one request; make the entries with ``epias_stp.payment``.
+
+        Returns one outcome for each order, in their order, by the status that the answer gives it: ``ACCEPTED`` is `Accepted`,
+        ``REJECTED`` is `Rejected`, another one or none is `Unknown`, as is an answer with another amount or EIC. Both words
+        are inferred. A repeated order pays twice: give a ``client_ref``, which is refused when it comes again.
+        """
+        body = operator_rules.payment_order(orders)
+        return await self._caller.write_each(
+            "payment_order",
+            body,
+            [restated(order) for order in body.orders],
+            transaction_id=transaction_id,
+            client_ref=client_ref,
+        )
