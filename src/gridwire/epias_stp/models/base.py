@@ -47,7 +47,7 @@ class StpModel(BaseModel):
 
     def answering(self, transaction_id: str) -> Self:
         """Note the call's id. It is no field: two answers that say the same are equal."""
-        self.__dict__["transaction_id"] = transaction_id
+        vars(self)["transaction_id"] = transaction_id
         return self
 
     @model_validator(mode="before")
