@@ -58,11 +58,12 @@ class Intent:
     venue: str
     operation: str
     key: str
-    """The correlation id that went to the venue (STP: transactionId)."""
+    """The correlation id that went to the venue (STP: transactionId; the further entries of a call that carries several have
+    ``/2``, ``/3`` … behind it)."""
     created: datetime
     client_ref: str | None = None
     restated: Mapping[str, Any] = field(default_factory=dict)
-    """The fields of the call as sent: contract, direction, price, quantity …"""
+    """Every field of the call as sent: contract, direction, price, quantity …"""
     attempts: int = 1
 
 

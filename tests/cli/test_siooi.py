@@ -190,6 +190,9 @@ def test_jobs_are_followed_by_the_next_command(box: Office, cli: object) -> None
     assert "Подписан" in ran.out
     assert json.loads(cli("wait", ref, "--json").out)["results"][0]["document_status"] == "Подписан"  # type: ignore[operator]
     assert cli("wait", "20000101-x").code == ExitCode.BAD_INPUT  # type: ignore[operator]
+    box.venue.knobs.kept_s = 0.0  # the venue forgets it; the journal does not
+    assert cli("wait", ref).code == ExitCode.DONE  # type: ignore[operator]
+    assert json.loads(cli("status", ref, "--json").out)["state"] == "SUCCEEDED"  # type: ignore[operator]
 
 
 def test_what_the_venue_finds_and_forgets(box: Office, cli: object, tmp_path: Path) -> None:

@@ -208,7 +208,8 @@ class Caller:
         except JournalError as error:
             return _refused(intents, "journal", str(error))
         counted = partial(self._count, effect, key)
-        exclusive = self._ledger.exclusive and intents[0].restated.get("price") not in self._ledger.foreign_prices
+        price = intents[0].restated.get("price")
+        exclusive = self._ledger.exclusive and price not in self._ledger.foreign_prices
         writing = Writing(
             operation, payload, intents, journal, self._ledger.account, effect, counted, exclusive=exclusive
         )
@@ -300,8 +301,8 @@ class Caller:
             self._count(writing.effect, writing.intent.key, outcomes[0])
         for outcome in outcomes:
             self.remember(outcome)
-            if writing.operation.name == "bid_cancel" and isinstance(outcome, Accepted):
-                self.bid_ended(str(writing.intent.restated["bid_id"]))
+        if writing.operation.name == "bid_cancel" and isinstance(outcomes[0], Accepted):
+            self.bid_ended(str(writing.intent.restated["bid_id"]))
         return [restated_order(outcome, of, writing.intent.restated) for outcome in outcomes]
 
     async def _first_with(self, writing: Writing, key: str) -> bool:

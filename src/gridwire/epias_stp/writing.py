@@ -51,16 +51,16 @@ class Writing:
     def before_sending(self) -> None:
         """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
         if self.sent is None or self.left:
-            fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": self.intent.client_ref}
             self.journal.flush()
             # In one write: all that the request carries is in the journal, or nothing of it leaves.
-            exclusive = True if self.exclusive else None
-            self.journal.append(
-                *(line("sending", one.key, **fields, x=exclusive, f=plain(one.restated)) for one in self.intents)
-            )
+            self.journal.append(*map(self._row, self.intents))
             if self.sent is None:
                 self.on_leaving()
             self.sent, self.sent_boot_us = clock.now(), clock.boot_us()
+
+    def _row(self, intent: Intent) -> bytes:
+        fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": intent.client_ref}
+        return line("sending", intent.key, **fields, x=True if self.exclusive else None, f=plain(intent.restated))
 
 
 def intents_of(operation: str, key: str, client_ref: str | None, entries: Sequence[Mapping[str, Any]]) -> list[Intent]:

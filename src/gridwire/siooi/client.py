@@ -227,6 +227,8 @@ class Siooi:
     async def status(self, job: OrderRef | str) -> JobStatus:
         """Where a job stands now; the journal is told. A str is an upload's ref.
 
+        Of a job that the venue has forgotten the end is told that the journal knows.
+
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
         """
         found, row = await self._job(job)
@@ -237,12 +239,17 @@ class Siooi:
     ) -> Result:
         """Follow a job until it has ended: `Succeeded`, `Failed` with the venue's errors, or `Expired`.
 
+        One whose end is in the journal is asked about once, for the venue's words; its end is returned in any case.
+
         It is asked about after 2 s, then ever more slowly up to half a minute, through lost answers and ended sessions.
         ``on_status`` hears each answer. Raises `JobNotSettled` after ``deadline`` seconds, and what only a person can mend:
         refused credentials, missing rights.
         """
         _check_deadline(deadline)
         found, row = await self._job(job)
+        known = rules.known_status(found, row, clock.now())
+        if known is not None:
+            return await self._poller.end_of(found, known, deadline_s=deadline, on_status=on_status)
         return await self._poller.wait(
             found,
             heard_s=polling.heard_s(row),

@@ -1,7 +1,7 @@
 """Following a job: 2 seconds after the upload, then ever more slowly up to half a minute, until it has ended.
 
 The venue keeps a finished job for two hours at most. A job it no longer knows is `Expired`, not failed: the document may
-be loaded. Questions change nothing at the venue, so they are repeated through lost answers and ended sessions.
+be loaded, unless the journal knows how it ended. Questions change nothing at the venue, so they are repeated through lost answers and ended sessions.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class Poller:
         """Where the job stands; the journal is told.
 
         ``doubtful``: the id came with an answer that settles nothing, and may be another document's job. Then only a success
-        is written down: a failure would let the document leave a second time.
+        is written down: a failure would let the document leave a second time. Of a job that the venue has forgotten and whose
+        end the journal knows, that end is told.
 
         Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`, `AuthError` and `TransportError`.
         """
@@ -88,11 +89,17 @@ class Poller:
             asked=clock.now(),
         )
         if not doubtful or status.state is JobState.SUCCEEDED:
-            await self._note(status, response)
+            return await self._note(status, response)
         return status
 
     async def wait(
-        self, job: JobRef, *, heard_s: float, deadline_s: float, on_status: OnStatus | None, doubtful: bool
+        self,
+        job: JobRef,
+        *,
+        heard_s: float,
+        deadline_s: float,
+        on_status: OnStatus | None,
+        doubtful: bool,
     ) -> Result:
         """Ask until the job has ended. ``heard_s`` is how long ago the venue last said something about it.
 
@@ -124,6 +131,26 @@ class Poller:
                 return result
             self._unmapped(status, told)
 
+    async def end_of(self, job: JobRef, known: JobStatus, *, deadline_s: float, on_status: OnStatus | None) -> Result:
+        """The end of a job that the journal knows as ``known``.
+
+        The venue is asked once, because it may still have its own words for it: which errors, which status the document has.
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                status = await self.ask(job, doubtful=False)
+        except (GridwireError, TimeoutError) as error:
+            why = str(error) or f"no answer within {deadline_s:g} s"
+            text = f"The end of job {job.job_id} is told from the journal, for the venue could not be asked: {why}"
+            self._events.emit("job.trouble", text, level=logging.WARNING, ref=job.ref)
+            status = known
+        if on_status is not None:
+            on_status(status)
+        ended = status if status.state in (JobState.SUCCEEDED, JobState.FAILED) else known
+        if ended.state is JobState.SUCCEEDED:
+            return Succeeded(job, ended.document_status)
+        return Failed(job, ended.errors, ended.text)
+
     async def _answer(self, job: JobRef) -> tuple[Response, StatusAnswer, JobState]:
         first = True
         while True:
@@ -147,10 +174,12 @@ class Poller:
                 raise _error(job, answer, state)
             first = False  # once more, with the session of a new login
 
-    async def _note(self, status: JobStatus, response: Response) -> None:
+    async def _note(self, status: JobStatus, response: Response) -> JobStatus:
+        """Tell the journal. Returns ``status``, or the end that the journal knows of a job that the venue has forgotten."""
         state, ref = rules.journal_state(status), status.job.ref
-        if state is None or self._written.get(ref) is status.state:
-            return
+        forgotten = status.state is JobState.NOT_FOUND
+        if state is None or (self._written.get(ref) is status.state and not forgotten):
+            return status
         hidden = wire.secrets_of(self._sessions.peek(), self._password)
         note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
         record = partial(
@@ -175,10 +204,15 @@ class Poller:
         try:
             await self._ledger.ask(tell)
         except JournalError as error:
+            if isinstance(error, StepRefused) and forgotten:
+                known = rules.known_status(status.job, error.upload, status.asked)
+                if known is not None:
+                    return known
             self._events.emit("journal.trouble", f"{error} Upload {ref}.", level=logging.ERROR, ref=ref)
         else:
             self._written[ref] = status.state
             self._ledger.unknown.pop(ref, None)
+        return status
 
     def _result(self, status: JobStatus, silence_s: float, doubtful: bool) -> Result | None:
         job = status.job

@@ -150,6 +150,8 @@ class Siooi(Blocking):
     def status(self, job: OrderRef | str) -> JobStatus:
         """Where a job stands now; the journal is told. A str is an upload's ref.
 
+        Of a job that the venue has forgotten the end is told that the journal knows.
+
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
         """
         return self._bridge.call(self._client.status, job)
@@ -158,6 +160,8 @@ class Siooi(Blocking):
         self, job: OrderRef | str, *, deadline: float = rules.WAIT_DEADLINE_S, on_status: OnStatus | None = None
     ) -> Result:
         """Follow a job until it has ended: `Succeeded`, `Failed` with the venue's errors, or `Expired`.
+
+        One whose end is in the journal is asked about once, for the venue's words; its end is returned in any case.
 
         It is asked about after 2 s, then ever more slowly up to half a minute, through lost answers and ended sessions.
         ``on_status`` hears each answer. Raises `JobNotSettled` after ``deadline`` seconds, and what only a person can mend:
