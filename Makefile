@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 MADE   := $(VENV)/.made-by-$(subst /,-,$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix docs bench mutants clean
+.PHONY: help demo test campaigns lint fix docs bench mutants clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: $(VENV)/.all-installed ## install into .venv and trade on the sandbox
 
 test: $(VENV)/.dev-installed ## install into .venv and run every check
 	@$(BIN)/python tools/check.py
+
+campaigns: $(VENV)/.dev-installed ## play all random histories, of which `make test` plays a tenth (about half an hour)
+	@GRIDWIRE_CAMPAIGN=whole $(BIN)/python tools/check.py campaigns
 
 lint: $(VENV)/.dev-installed ## style, import contracts and types only
 	@$(BIN)/python tools/check.py style imports types

@@ -323,7 +323,12 @@ def test_reasons_are_said_in_russian(box: Office, cli: object) -> None:
 
 
 def test_every_reason_has_a_russian_sentence() -> None:
-    assert set(get_args(Cause)) - set(reasons._CAUSES) <= {"system_error", "foreign_answer", "possibly_duplicate"}
+    assert set(get_args(Cause)) - set(reasons._CAUSES) <= {
+        "system_error",
+        "foreign_answer",
+        "possibly_duplicate",
+        "order_ended",
+    }
     known = {code.value for code in ResultCode} - {"OK", "UNMAPPED", "JOB_NOT_FOUND"}
     assert known <= set(reasons._CODES)
     assert set(reasons._LIKENESS) == set(get_args(Reason))

@@ -124,6 +124,7 @@ class Player:
         self._tasks: set[asyncio.Task[None]] = set()
         self._options = {name: self._random.random() < 0.15 for name in ("resend_on_security_error", "retry_cancel")}
         self.session.retried = any(self._options.values())
+        self._options["exclusive"] = self._random.random() < 0.7  # which is true here
         self._watch_arrivals(venue)
 
     def _watch_arrivals(self, venue: EpiasStpVenue) -> None:
@@ -274,7 +275,7 @@ class Player:
                 with suppress(StpError):
                     settled = await self._desk.resolve(outcome)
                     self.session.heard.append(repr(settled))
-                    assert not isinstance(settled, Unknown) or "Still unknown" in settled.reason
+                    assert not isinstance(settled, Unknown) or settled.reason.startswith(("Still unknown", "Settled"))
             await self._desk.refresh()
         self.session.known = await self._stp.bids.known()
         self.session.resolved = read(self._directory).rows

@@ -26,6 +26,7 @@ from gridwire.intents.uploads import read
 from gridwire.outcome import Accepted, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.siooi import Siooi
+from tests.support.campaigns import share_of
 from tests.support.virtual_loop import VirtualLoop
 
 T = TypeVar("T")
@@ -36,7 +37,8 @@ async def wait_for(tasks: set[asyncio.Task[Any]]) -> None:
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - waiting for a real disk would take most of the time
-HISTORIES = 2000
+HISTORIES = share_of(2000)
+"""``make campaigns`` plays all of them, the test run a tenth."""
 PARTS = 8
 """They run beside each other where there are cores for it."""
 OBJECTS = ("TPP-1", "TPP-2", "HPP-7")
