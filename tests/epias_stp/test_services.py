@@ -119,9 +119,9 @@ async def test_contracts_about_to_open_are_listed_and_told_from_those_that_are_o
         f.venue.knobs.shape = shape
         listed = await f.stp.contracts.standard()
         assert [(one.name, one.is_open()) for one in listed] == [
-            ("GG20261130", True), (TODAY, True), ("GG20261202", True), ("GG20261203", False),
+            ("GG20261203", False), ("GG20261130", True), (TODAY, True), ("GG20261202", True),
         ]  # fmt: skip
-        waiting = listed[-1]
+        waiting = listed[0]
         assert waiting.activation_time == datetime(2026, 12, 2, 5, tzinfo=UTC)
         assert isinstance(await f.stp.bids.save(waiting.name, **BID), Rejected)
         assert waiting.is_open(waiting.activation_time)
