@@ -41,7 +41,7 @@ Cause: TypeAlias = Literal[
     "redirect",  # 3xx: something in front of the venue answered
     "http_status",  # a status without the venue's envelope (401, 403, 404, 5xx …)
     "unreadable",  # HTML, truncated or hostile JSON/XML, an answer over the size limit
-    "contradictory",  # an envelope that contradicts itself, or a result type nobody documented
+    "contradictory",  # an envelope that contradicts itself or what was sent, or leaves an entry of the call out
     "system_error",  # the venue says that it failed inside
     "foreign_answer",  # the answer names another transaction
     "no_id",  # success without the identifier that makes the order addressable

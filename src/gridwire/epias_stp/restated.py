@@ -78,11 +78,16 @@ def _scalar(annotation: Any) -> type | None:
     return next((found for part in get_args(annotation) if (found := _scalar(part)) is not None), None)
 
 
-_TYPES: Mapping[str, type] = {
-    _NAMES.get(name, name): kind
-    for body in DEFINITIONS.values()
-    if isinstance(body, type) and issubclass(body, StpRequest)
-    for name, field in body.model_fields.items()
-    if (kind := _scalar(field.annotation)) is not None
-}
+def _types() -> dict[str, type]:
+    found: dict[str, type] = {}
+    for body in DEFINITIONS.values():
+        if isinstance(body, type) and issubclass(body, StpRequest):
+            for name, field in body.model_fields.items():
+                kind = _scalar(field.annotation)
+                if kind is not None:
+                    found[_NAMES.get(name, name)] = kind
+    return found
+
+
+_TYPES: Mapping[str, type] = _types()
 """The type of every field of every request, by the argument's name."""
