@@ -46,14 +46,17 @@ class Book:
         return [row for operation in ("bid_update", "bid_cancel") for row in self._about[operation, bid.order_id]]
 
     def places(self, contract: str) -> list[Wanted]:
-        """Where bids known here may rest on a contract."""
+        """Where bids known here may rest on a contract, if nobody else's bid rested there when they were sent.
+
+        A bid that was sent without the declaration, or to a price where another's bid rested, explains no mark: the other's may
+        still be there.
+        """
         places: list[Wanted] = []
         for bid in self.bids:
-            if bid.fields.get("contract") in (None, contract) and bid.state not in ENDED:
-                places += [wanted(bid), *(wanted(one, of=bid) for one in self.changes(bid) if _may_hold(one))]
-        for (operation, bid_id), changes in self._about.items():
-            if operation == "bid_update" and bid_id not in self._by_id:
-                places += [wanted(one) for one in changes if _may_hold(one)]
+            changes = [one for one in self.changes(bid) if one.state not in _NOTHING_DONE]
+            known = bid.fields.get("contract") in (None, contract) and bid.state not in ENDED
+            if known and all(one.exclusive for one in (bid, *changes)):
+                places += [wanted(bid), *(wanted(one, of=bid) for one in changes)]
         return places
 
     def target(self, row: Row) -> Row | None:
@@ -143,10 +146,6 @@ def settled_by_a_person(row: Row, rows: Iterable[Row], finding: str, note: str) 
     if row.operation in ("bid_cancel", "bid_update") and finding == "done" and target is not None:
         told[:0] = meant(row, target, note)
     return told
-
-
-def _may_hold(change: Row) -> bool:
-    return change.state not in _NOTHING_DONE
 
 
 def _same_contract(one: Row, target: Row) -> bool:

@@ -86,7 +86,10 @@ def gone(
         elif contract.closed:
             found.append(Gone(bid, f"the contract {contract.name} is closed"))
         elif bid in unseen:
-            filled = _filled(bid, unseen, contract.shown, ages[bid.key])
+            # A changed bid's quantity may be what was left of it or the whole: no trades are then known to be enough.
+            filled = not any(after.changes(one) for one in unseen) and _filled(
+                bid, unseen, contract.shown, ages[bid.key]
+            )
             if filled or not _unexplained(after, bid, contract.shown):
                 why = "own trades fill it" if filled else "it was filled, or ended elsewhere"
                 found.append(Gone(bid, f"no own order rests at {bid.fields.get('price')} any more: {why}"))

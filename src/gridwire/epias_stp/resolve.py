@@ -95,15 +95,8 @@ class Resolver:
         """
         for contract in contracts:
             shown = await self._marks(contract)
-            known = (await self._book()).places(contract)
-            self._foreign[contract] = [
-                Wanted(contract, side, price, 0)
-                for side, levels in shown.sides.items()
-                for price in sorted(unexplained(side, levels, known))
-            ]
-            self._ledger.foreign_prices.update(one.price for one in self._foreign[contract] if one.price is not None)
-            if self._foreign[contract]:
-                where = ", ".join(f"{one.side} at {one.price}" for one in self._foreign[contract])
+            where = self._note(contract, shown, (await self._book()).places(contract))
+            if where:
                 self._events.emit(
                     "desk.foreign_bids",
                     f"Bids of your organisation that this journal does not know rest on {contract} ({where}). At these prices "
@@ -111,6 +104,15 @@ class Resolver:
                     level=logging.WARNING,
                     contract=contract,
                 )
+
+    def _note(self, contract: str, shown: Seen, places: Sequence[Wanted]) -> str:
+        """Remember the own marks that none of ``places`` can have left; returns where they stand."""
+        found = [
+            (side, price) for side, levels in shown.sides.items() for price in sorted(unexplained(side, levels, places))
+        ]
+        self._foreign.setdefault(contract, []).extend(Wanted(contract, side, price, 0) for side, price in found)
+        self._ledger.foreign_prices.update(price for _, price in found)
+        return ", ".join(f"{side} at {price}" for side, price in found)
 
     async def resolve(self, outcome: Unknown) -> Settled:
         """Look for evidence about ``outcome``. Sends nothing that changes anything."""
@@ -251,8 +253,11 @@ class Resolver:
         trades, doubtful = shown.trades(self._ledger.ages(since))
         evidence = Evidence(shown.side(order.side), trades, age_s, doubtful, exclusive)
         if row.operation == "bid_cancel":
-            moved = [wanted(one, of=target) for one in changes if one.state not in ENDED]
-            return reconcile.cancellation(order, moved, others, evidence, late_until_s=self._late_until_s)
+            unsettled = [one for one in changes if one.state not in ENDED or one.state == "resolved_ended"]
+            moved = [wanted(one, of=target) for one in unsettled]
+            return reconcile.cancellation(
+                order, moved, others, evidence, late_until_s=self._late_until_s, changed=bool(book.changes(target))
+            )
         if row.operation == "bid_update":
             if changes or target.state in ENDED:
                 return Judgement(
@@ -266,21 +271,17 @@ class Resolver:
         """Whether the declaration is made, and no own mark on the contract contradicts it."""
         if not self._ledger.exclusive:
             return False
-        strange = [
-            f"{side} at {price}"
-            for side, levels in shown.sides.items()
-            for price in sorted(unexplained(side, levels, places))
-        ]
+        strange = self._note(contract, shown, places)
         if strange and contract not in self._contradicted:
             self._contradicted.add(contract)
             self._events.emit(
                 "exclusive.contradicted",
                 f"The client was declared exclusive, but bids of your organisation rest on {contract} that this journal does "
-                f"not know ({', '.join(strange)}): somebody else enters bids too. What could be theirs stays unknown.",
+                f"not know ({strange}): somebody else enters bids too. What could be theirs stays unknown.",
                 level=logging.WARNING,
                 contract=contract,
             )
-        return not strange
+        return contract not in self._contradicted
 
     def _settle(self, outcome: Unknown, row: Row, target: Row, judged: Judgement) -> Settled:
         if judged.finding == "unknown":

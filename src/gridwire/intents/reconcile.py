@@ -237,11 +237,18 @@ def could_fill(order: Wanted, price: Decimal | None) -> bool:
 
 
 def cancellation(
-    order: Wanted, moved: Sequence[Wanted], others: Sequence[Wanted], evidence: Evidence, *, late_until_s: float
+    order: Wanted,
+    moved: Sequence[Wanted],
+    others: Sequence[Wanted],
+    evidence: Evidence,
+    *,
+    late_until_s: float,
+    changed: bool = False,
 ) -> Judgement:
     """Judge a lost cancellation of ``order``: "done" if it rests no more and was not traded, "absent" if it never acted.
 
-    ``moved`` is what changes that may have acted would have made of the order. The trades of ``evidence`` are those since
+    ``moved`` is what changes that may have acted would have made of the order; ``changed`` says that its quantity was
+    restated, so that no trades are known to be enough to fill it. The trades of ``evidence`` are those since
     the order was sent: one that was filled was not cancelled. "done" says that nothing of the order rests and that no trade
     took it; that it expired at the same moment looks the same, and means the same.
     """
@@ -253,7 +260,7 @@ def cancellation(
     if own is None:
         return _unknown(_not_told(order.price))
     if not own:
-        return _rests_no_more(order, moved, others, evidence)
+        return _rests_no_more(order, moved, others, evidence, changed=changed)
     if _rivals(order, others):
         return _unknown(f"an own order rests at {order.price}, but another own order could be that one")
     if (why := _amount_denies(order, evidence)) is not None:
@@ -266,7 +273,9 @@ def cancellation(
     return Judgement("absent", f"the order still rests at {order.price}, and the cancellation can no longer act")
 
 
-def _rests_no_more(order: Wanted, moved: Sequence[Wanted], others: Sequence[Wanted], evidence: Evidence) -> Judgement:
+def _rests_no_more(
+    order: Wanted, moved: Sequence[Wanted], others: Sequence[Wanted], evidence: Evidence, *, changed: bool
+) -> Judgement:
     """Judge what ended an order that was to be cancelled and rests no more: the cancellation, or a trade."""
     places = (order, *moved)
     rests = f"no own order rests at {order.price} any more"
@@ -283,6 +292,7 @@ def _rests_no_more(order: Wanted, moved: Sequence[Wanted], others: Sequence[Want
         and filled >= order.quantity
         and evidence.exclusive
         and not moved
+        and not changed
         and not _fit_others(others, fitting)
     ):
         return Judgement("filled", f"{rests}, and own trades of {filled} fit it: it was filled before it was cancelled")
