@@ -58,7 +58,7 @@ def test_contracts_that_open_within_a_day_are_listed_with_those_that_are_open() 
     m.open_contract("STANDART", (date(2026, 12, 20),), 0, "BUY", (), NOW)
     m.open_contract("WEEKLY", (date(2026, 12, 14), date(2026, 12, 15)), 0, "BUY", (), NOW)
     assert [c.name for c in m.listed("STANDART", NOW)] == ["GG20261203", "GG20261130", TODAY, "GG20261202"]
-    assert [c.name for c in m.listed("STANDART", opens - timedelta(days=1, seconds=1))][0] == "GG20261130"
+    assert m.listed("STANDART", opens - timedelta(days=1, seconds=1))[0].name == "GG20261130"
     m.advance(opens)
     assert [c.name for c in m.listed("STANDART", opens)] == ["GG20261204", TODAY, "GG20261202", "GG20261203"]
     assert [c.name for c in m.listed("WEEKLY", opens)] == ["HI20261207"]
