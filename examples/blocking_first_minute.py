@@ -7,11 +7,12 @@ from gridwire import Accepted, Rejected, Unknown
 from gridwire.sync import EpiasStp, Sandbox
 
 with Sandbox("epias_stp") as box, EpiasStp(box.epias_stp) as stp:
-    for contract in stp.contracts.standard():
+    contracts = [contract for contract in stp.contracts.standard() if contract.is_open()]
+    for contract in contracts:
         print(contract.name, "best bid", contract.best_buy, "best offer", contract.best_sell)
 
     # TL per 1000 Sm3, and how many times 1000 Sm3.
-    outcome = stp.bids.save(contract.name, direction="BUY", price="12000.50", quantity=155)
+    outcome = stp.bids.save(contracts[-1].name, direction="BUY", price="12000.50", quantity=155)
     match outcome:
         case Accepted(order=bid) if bid is not None:
             print("at the venue under the number", bid.id)

@@ -98,7 +98,7 @@ async def main(options: argparse.Namespace) -> None:
     async with contextlib.AsyncExitStack() as stack:
         box = None if options.env else await stack.enter_async_context(Sandbox("epias_stp"))
         stp = await stack.enter_async_context(EpiasStp(box.epias_stp) if box else EpiasStp.from_env())
-        contract = (await stp.contracts.standard())[-1].name if options.contract is None else options.contract
+        contract = options.contract or [c.name for c in await stp.contracts.standard() if c.is_open()][-1]
         print(f"{contract} around {options.price} at {stp.profile.environment}")
         if box:
             if options.lose_an_answer:

@@ -113,6 +113,7 @@ class Rejected(_NoTruth):
     repeatable: bool = False
     """Whether the same call can succeed without a change of its content (after a pause, with a new ticket)."""
     retry_after_s: float | None = None
+    """How many seconds to wait before the same call, where that is known: the venue's wish, or what is left of a limit of ours."""
     raw: Any = field(default=None, repr=False)
 
     def accepted(self) -> NoReturn:

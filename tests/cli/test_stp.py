@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gridwire import clock
 from gridwire.cli.exits import ExitCode
 from tests.cli.conftest import Cli, Running, Terminal, assert_no_secret, finish, run, spawn, until
 
@@ -31,9 +32,11 @@ def test_contracts_as_a_plain_table(box: Running, cli: Cli) -> None:
         "Last",
         "Average",
         "State",
+        "Opens",
         "Closes",
     ]
-    assert [line.split()[0] for line in lines[1:]] == [one.name for one in box.venue.market.active("STANDART")]
+    market = box.venue.market
+    assert [line.split()[0] for line in lines[1:]] == [one.name for one in market.listed("STANDART", clock.now())]
     assert all(line == line.rstrip() for line in lines)
 
 
@@ -110,6 +113,35 @@ def test_every_kind_of_bid_arrives_as_it_was_written(box: Running, cli: Cli) -> 
     assert cli("stp", "bid", "save", regional.name, *BUY, *at).code == ExitCode.DONE
 
 
+def test_a_bid_takes_every_field_of_the_api(box: Running, cli: Cli) -> None:
+    named = (
+        "--process",
+        "desk 7",
+        "--client-ref",
+        "morning",
+        "--transaction-id",
+        "8C6FD1B0-7B1E-4F53-A3A0-5F5F0F4F7A10",
+    )
+    told = json.loads(cli("stp", "bid", "save", box.contract, *BUY, *named, "--json").out)
+    key = "8c6fd1b0-7b1e-4f53-a3a0-5f5f0f4f7a10"
+    assert (told["outcome"], told["transaction_id"], told["client_ref"]) == ("accepted", key, "morning")
+    assert told["bid"]["bid_process_name"] == "desk 7"
+    assert box.venue.log[-1].transaction_id == key
+    again = cli("stp", "bid", "save", box.contract, *BUY, "--client-ref", "morning")
+    assert (again.code, "client_ref='morning' is in the journal already" in again.err) == (ExitCode.REJECTED, True)
+    priceless = cli("stp", "bid", "save", box.contract, "--side", "buy", "--no-price", "--quantity", "1", "--json")
+    assert "price" not in json.loads(priceless.out)["bid"]
+    odd = ("--status", "processing", "--any-status", "--client-ref", "change")
+    changed = cli("stp", "bid", "update", told["bid_id"], "--no-price", "--quantity", "7", *odd, "--json")
+    sent = json.loads(changed.out)
+    assert (changed.code, sent["code"], sent["client_ref"]) == (ExitCode.REJECTED, "BID-0006", "change")
+    assert (sent["bid"]["bid_status"], sent["bid"]["price"]) == ("PROCESSING", None)
+    kept = cli("stp", "bid", "update", told["bid_id"], "--no-price", "--quantity", "7", "--status", "active")
+    assert (kept.code, box.venue.market.bids[told["bid_id"]].remaining) == (ExitCode.DONE, 7)
+    cancelled = json.loads(cli("stp", "bid", "cancel", told["bid_id"], "--client-ref", "end", "--json").out)
+    assert (cancelled["client_ref"], cancelled["bid_id"]) == ("end", told["bid_id"])
+
+
 def test_depth_and_matches_mark_what_is_ours(box: Running, cli: Cli) -> None:
     cli("stp", "bid", "save", box.contract, *BUY)
     cli("stp", "bid", "save", box.contract, "--side", "sell", "--price", "12000", "--quantity", "100")
@@ -118,6 +150,7 @@ def test_depth_and_matches_mark_what_is_ours(box: Running, cli: Cli) -> None:
     (match,) = cli("stp", "matches", box.contract).out.splitlines()[1:]
     assert match.split()[2:6] == [box.contract, "100", "12000.50", "yours"]
     depth = json.loads(cli("stp", "depth", box.contract, "--json").out)
+    assert depth.pop("transaction_id") == box.venue.log[-1].transaction_id
     assert depth == {
         "contract": box.contract, "buys": [{"price": "12000.50", "amount": 55, "owner": True}], "sells": [],
     }  # fmt: skip
@@ -141,6 +174,16 @@ def test_a_rejected_bid_has_its_code_and_its_reason(box: Running, cli: Cli) -> N
     assert told["transaction_id"] in ran.err
     again = cli(*arguments)
     assert (again.code, again.out) == (ExitCode.REJECTED, "")
+
+
+def test_a_bid_refused_for_its_rate_says_when_it_may_be_entered_again(box: Running, cli: Cli) -> None:
+    box.venue.faults.add("status", operation="bid_save", status=429, retry_after="20")
+    ran = cli("stp", "bid", "save", box.contract, *BUY, "--json")
+    told = json.loads(ran.out)
+    assert (ran.code, told["code"], told["repeatable"], told["retry_after_s"]) == (ExitCode.REJECTED, "429", True, 20.0)
+    assert "Wait 20 s before the next call" in ran.err
+    (row,) = json.loads(cli("journal", "list", "--json").out)["rows"]
+    assert (row["state"], row["note"]) == ("rejected", "venue 429: repeatable after 20 s")
 
 
 def test_an_unknown_outcome_says_what_it_means_and_what_to_do(box: Running, cli: Cli) -> None:
@@ -197,6 +240,11 @@ def test_an_interrupt_before_anything_was_sent_says_so(box: Running) -> None:
         ((*BUY, "--type", "timed", "--expires", "soon"), "is not a moment"),
         ((*BUY, "--type", "timed"), "--type timed needs --expires"),
         ((*BUY, "--status", "cancelled"), "'cancelled' is none of active, passive"),
+        ((*BUY, "--status", "sleeping", "--any-status"), "SLEEPING"),
+        (("--side", "buy", "--quantity", "1"), "--price is missing"),
+        ((*BUY, "--no-price"), "--price and --no-price contradict each other"),
+        ((*BUY, "--transaction-id", "mine"), "transaction_id='mine' is not a UUID"),
+        ((*BUY, "--client-ref", ""), "client_ref is empty"),
     ],
 )
 def test_bad_input_is_a_sentence_and_nothing_is_sent(

@@ -88,7 +88,8 @@ async def test_retries_are_told_with_their_pause() -> None:
         await f.stp.contracts.standard()
         (event,) = f.told("call.retried")
         assert event.text.startswith("activecontracts_standart is tried again in 30.0 s: STP received too many calls")
-        assert event.fields == {"operation": "activecontracts_standart"}
+        (call,) = {call.transaction_id for call in f.venue.log.calls("activecontracts_standart")}
+        assert event.fields == {"operation": "activecontracts_standart", "transaction_id": call}
 
 
 @pytest.mark.parametrize("reference", [5, b"x", "\ud800", "", " a"])

@@ -61,6 +61,27 @@ async def test_bids_of_every_type_and_state() -> None:
         assert t.saves() == 2
 
 
+@pytest.mark.parametrize("fmt", ["json", "xml"])
+async def test_bids_on_regional_contracts_name_their_point(fmt: str) -> None:
+    regional = "BG20261202"
+    async with trading(contracts=[regional], client={"message_format": fmt}) as t:
+        terms: Any = {"price": "100.00", "quantity": 5}
+        refused(await t.desk.sell(regional, **terms), "BID-0008", "venue")
+        bid = accepted(await t.desk.sell(regional, **terms, point_name="Malkoçlar"))
+        assert t.venue.market.bids[bid.id or ""].point_name == bid.restated["point_name"] == "Malkoçlar"
+        refused(await t.desk.sell(regional, **terms, point_name="Kıyıköy"), "BID-0008", "venue")
+        written = "<pointName>Malkoçlar</pointName>" if fmt == "xml" else r'"pointName":"Malko\u00e7lar"'
+        assert written in t.desk.preview("SELL", regional, **terms, point_name="Malkoçlar").decode()
+        changed = accepted(await t.desk.modify(bid, price="101.00", quantity=5))
+        assert changed.restated["point_name"] == "Malkoçlar"
+        (known,) = await t.stp.bids.known()
+        assert known.restated["point_name"] == "Malkoçlar"
+        for wrong in ("", " x", 5, "a\x00"):
+            with pytest.raises(InvalidInput, match="point_name"):
+                await t.desk.sell(regional, **terms, point_name=wrong)  # type: ignore[arg-type]
+        accepted(await t.desk.cancel(changed))
+
+
 async def test_immediate_orders_rest_nowhere() -> None:
     async with trading(Limits(max_open_notional="1000000")) as t:
         outcome = await buy(t.desk, bid_type="MATCH_AND_DESTROY_REST")
@@ -214,10 +235,24 @@ async def test_orders_per_second_counts_what_left() -> None:
     async with trading(Limits(orders_per_second=3)) as t:
         outcomes = [await buy(t.desk) for _ in range(5)]
         assert [type(one) for one in outcomes] == [Accepted] * 3 + [Rejected] * 2
-        refused(outcomes[3], "orders_per_second")
+        no = refused(outcomes[3], "orders_per_second")
+        assert no.repeatable
         accepted(await t.desk.cancel(accepted(outcomes[0])))  # cancelling is always allowed
-        await asyncio.sleep(1.01)
+        assert no.retry_after_s is not None
+        await asyncio.sleep(no.retry_after_s)
         accepted(await buy(t.desk))
+
+
+@pytest.mark.parametrize("transport", ["lane", "httpx"])
+async def test_cancellations_use_up_no_orders_per_second(transport: str) -> None:
+    async with trading(Limits(orders_per_second=6), order_transport=transport) as t:
+        for _ in range(3):  # a quoting program: enter, change, cancel
+            bid = accepted(await buy(t.desk))
+            bid = accepted(await t.desk.modify(bid, price="11000.00", quantity=1))
+            accepted(await t.desk.cancel(bid))
+        no = refused(await buy(t.desk), "orders_per_second")
+        assert (no.repeatable, no.origin) == (True, "guard")
+        assert len(t.venue.log.calls("bid_cancel")) == 3
 
 
 async def test_halted_desk_lets_only_cancellations_pass() -> None:

@@ -14,6 +14,7 @@ import pytest
 from gridwire.epias_stp import EpiasStp
 from gridwire.errors import InvalidInput
 from gridwire.intents.journal import read
+from gridwire.intents.records import rejected_as
 from gridwire.outcome import Accepted, Rejected, Unknown
 from gridwire.sandbox import Sandbox
 from tests.epias_stp.trading import CONTRACT, accepted, buy, full_disk, refused, trading
@@ -149,6 +150,21 @@ async def test_every_outcome_is_in_the_journal_as_it_was_told(tmp_path: Path) ->
     }
     assert rows[no.intent.key].note == "venue X-1"
     assert rows[bid.intent.key].fields["price"] == "12000.50"
+
+
+@pytest.mark.parametrize("how", ["desk", "bids"])
+async def test_the_journal_keeps_whether_and_when_a_refused_bid_may_be_entered_again(tmp_path: Path, how: str) -> None:
+    async with trading(journal=tmp_path) as t:
+        t.venue.faults.add("status", operation="bid_save", status=429, retry_after="45")
+        if how == "desk":
+            no = await buy(t.desk)
+        else:
+            no = await t.stp.bids.save(CONTRACT, direction="BUY", price="12000.50", quantity=1)
+        assert isinstance(no, Rejected)
+        assert (no.code, no.repeatable, no.retry_after_s) == ("429", True, 45.0)
+    (row,) = read(tmp_path).rows.values()
+    assert row.note == "venue 429: repeatable after 45 s"
+    assert rejected_as(row.note) == ("venue", "429", True, 45.0)
 
 
 # seeing and switching

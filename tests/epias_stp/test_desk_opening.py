@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from gridwire.epias_stp import PRODUCTION, BidStatus, EpiasStp
 from gridwire.errors import ConfigurationError, InvalidInput, NotSent, ReadOnly, Unconfirmed, WrongLoop
 from gridwire.observe.events import Event
-from gridwire.outcome import Accepted
+from gridwire.outcome import Accepted, Unknown
 from gridwire.sandbox import Sandbox
-from tests.epias_stp.trading import CONTRACT, accepted, buy, trading
+from tests.epias_stp.trading import CONTRACT, accepted, buy, refused, trading
 
 # opening
 
@@ -121,3 +122,40 @@ async def test_passive_bid_counts_as_well() -> None:
     async with trading() as t:
         accepted(await buy(t.desk, price="10.00", quantity=1, bid_status=BidStatus.PASSIVE))
         assert t.desk.open_notional == 10
+
+
+@pytest.mark.parametrize("transport", ["lane", "httpx"])
+@pytest.mark.parametrize("fmt", ["json", "xml"])
+async def test_orders_go_in_the_form_of_messages_that_the_client_was_made_for(transport: str, fmt: str) -> None:
+    async with trading(
+        client={"message_format": fmt}, order_transport=transport, bid_type="MATCH_WITH_TIME_LIMIT"
+    ) as t:
+        shown = t.desk.preview(
+            "BUY", CONTRACT, price="12000.50", quantity=155, expire_time=datetime(2026, 12, 1, 12, tzinfo=UTC)
+        )
+        assert shown.count(f"application/{fmt}".encode()) == 2
+        assert (b"<contractName>" in shown) == (fmt == "xml")
+        bid = accepted(await t.desk.buy(CONTRACT, price="12000.50", quantity=155, bid_type="STANDART_MATCH"))
+        held = t.venue.market.bids[bid.id or ""]
+        assert (held.price, held.remaining, held.direction) == (1200050, 155, "BUY")
+        bid = accepted(await t.desk.modify(bid, price="12000.75", quantity=4))
+        assert (held.price, held.remaining) == (1200075, 4)
+        refused(await t.desk.modify(bid, price="31000.00", quantity=4), "BID-0001", "venue")
+        accepted(await t.desk.cancel(bid))
+        assert str(held.status) == "CANCEL"
+        t.venue.faults.add("drop_after_execute", operation="bid_save")
+        assert isinstance(await buy(t.desk, bid_type="STANDART_MATCH"), Unknown)
+        assert {call.wire for call in t.venue.log.calls()} == {fmt}
+        assert len(t.venue.log.calls("bid_update")) == 2
+
+
+@pytest.mark.parametrize("switch", ["resend_on_security_error", "retry_cancel"])
+async def test_a_switch_that_a_desk_does_not_know_is_said_when_it_opens(switch: str) -> None:
+    async with trading(client={switch: True}) as t:
+        assert t.codes().count("desk.one_attempt") == 1
+        bid = accepted(await buy(t.desk))
+        t.venue.faults.add("drop_before_execute", operation="bid_cancel")
+        assert isinstance(await t.desk.cancel(bid), Unknown)
+        assert len(t.venue.log.calls("bid_cancel")) == 1
+    async with trading() as t:
+        assert "desk.one_attempt" not in t.codes()

@@ -51,7 +51,10 @@ CONTEXT = Context(
     (),
     remember,
     lambda operation, bid_id: False,
+    "json",
 )
+CONTEXTS = {"json": CONTEXT, "xml": replace(CONTEXT, message_format="xml")}
+FORMATS = pytest.mark.parametrize("fmt", ["json", "xml"])
 CONTRACTS = ("GG20261201", "HH-2026/49 ş", 'quo"te\\', "GG'<&>")
 TYPES = tuple(BidType)
 
@@ -79,8 +82,9 @@ def key_of(rng: random.Random) -> str:
     return rules.transaction_id(f"{rng.getrandbits(128):032x}")
 
 
-def test_ten_thousand_random_orders_are_the_model_path_s_bytes() -> None:
-    rng = random.Random(20261201)
+@FORMATS
+def test_ten_thousand_random_orders_are_the_model_path_s_bytes(fmt: wire.Format) -> None:
+    rng, context = random.Random(20261201), CONTEXTS[fmt]
     compiled: dict[Any, StpForm] = {}
     for _ in range(10_000):
         kind = rng.choice(("save", "save", "save", "update", "cancel"))
@@ -89,26 +93,27 @@ def test_ten_thousand_random_orders_are_the_model_path_s_bytes() -> None:
         status, values = rng.choice((BidStatus.ACTIVE, BidStatus.PASSIVE)), list[Any]()
         if kind == "save":
             contract, side, type_ = rng.choice(CONTRACTS), rng.choice(tuple(Direction)), rng.choice(TYPES)
+            point = rng.choice((None, None, "Malkoçlar", 'a"<&\\>'))
             expires = moment_of(rng) if type_ == BidType.MATCH_WITH_TIME_LIMIT else None
-            cached = (contract, side, type_, status, places)
-            form = compiled.get(cached) or forms.bid_save(CONTEXT, *cached)
+            cached = (contract, side, type_, status, places, point)
+            form = compiled.get(cached) or forms.bid_save(context, *cached)
             body: Any = rules.bid_save(
                 contract, direction=side, price=price, quantity=quantity, bid_type=type_, bid_status=status,
-                expire_time=expires, places=places,
+                expire_time=expires, point_name=point, places=places,
             )  # fmt: skip
             values = [price, quantity] if expires is None else [price, quantity, expires]
         elif kind == "update":
             bid_id, cached = id_of(rng), (status, places)  # type: ignore[assignment]
-            form = compiled.get(cached) or forms.bid_update(CONTEXT, status, places)
+            form = compiled.get(cached) or forms.bid_update(context, status, places)
             body = rules.bid_update(bid_id, price=price, quantity=quantity, bid_status=status, places=places)
             values = [bid_id, price, quantity]
         else:
             bid_id, cached = id_of(rng), ("cancel",)  # type: ignore[assignment]
-            form = compiled.get(cached) or forms.bid_cancel(CONTEXT)
+            form = compiled.get(cached) or forms.bid_cancel(context)
             body = rules.bid_cancel(bid_id)
             values = [bid_id]
         compiled[cached] = form
-        expected = wire.encode(OPERATIONS[form.operation], body, transaction_id=key, application="my bot")
+        expected = wire.encode(OPERATIONS[form.operation], body, transaction_id=key, application="my bot", fmt=fmt)
         assert form.body(key, form.encode(values)) == expected
         message = form.render(key, Ticket("ST-1", 0.0), form.encode(values))
         head, _, sent = message.partition(b"\r\n\r\n")
@@ -116,18 +121,19 @@ def test_ten_thousand_random_orders_are_the_model_path_s_bytes() -> None:
         assert head.endswith(b"\r\ncontent-length: %d" % len(expected))
 
 
-def test_head_says_what_the_model_path_s_says() -> None:
-    form = forms.bid_cancel(CONTEXT)
+@FORMATS
+def test_head_says_what_the_model_path_s_says(fmt: str) -> None:
+    form = forms.bid_cancel(CONTEXTS[fmt])
     head = form.render(KEY, Ticket("ST-42-abc", 0.0), form.encode(["77"])).partition(b"\r\n\r\n")[0].decode()
     start, *lines = head.split("\r\n")
     assert start == f"POST /base/rest{OPERATIONS['bid_cancel'].path} HTTP/1.1"
     assert dict(line.split(": ") for line in lines) == {
         "host": "stp.example:8443",
         "user-agent": "gridwire",
-        "accept": "application/json",
+        "accept": f"application/{fmt}",
         "accept-encoding": "identity",
         "accept-language": "en-us",
-        "content-type": "application/json",
+        "content-type": f"application/{fmt}",
         "stp-service-ticket": "ST-42-abc",
         "content-length": str(len(form.body(KEY, form.encode(["77"])))),
     }
@@ -168,8 +174,21 @@ def test_identifier_that_cannot_be_right_is_refused(value: Any) -> None:
         forms.encode_id(value)
 
 
-def test_journal_s_row_holds_the_call_as_text_and_no_ticket() -> None:
-    form = forms.bid_save(CONTEXT, 'quo"te\\', Direction.BUY, BidType.MATCH_WITH_TIME_LIMIT, BidStatus.ACTIVE, 2)
+@FORMATS
+def test_an_odd_identifier_is_the_same_in_message_and_journal(fmt: wire.Format) -> None:
+    form, odd = forms.bid_cancel(CONTEXTS[fmt]), "x\"\\<&>'ş😀y"
+    sent = form.body(KEY, form.encode([odd]))
+    assert sent == wire.encode(
+        OPERATIONS["bid_cancel"], rules.bid_cancel(odd), transaction_id=KEY, application="my bot", fmt=fmt
+    )
+    record = decode(sign(form.record(KEY, 1, form.encode([odd]), None)))
+    assert record is not None
+    assert record["f"] == {"bid_id": odd}
+
+
+@FORMATS
+def test_journal_s_row_holds_the_call_as_text_and_no_ticket(fmt: str) -> None:
+    form = forms.bid_save(CONTEXTS[fmt], 'quo"te\\', Direction.BUY, BidType.MATCH_WITH_TIME_LIMIT, BidStatus.ACTIVE, 2)
     encoded = form.encode([Decimal("12000.50"), 155, NOW])
     for client_ref in (None, 'my "ref" ş'):
         record = decode(sign(form.record(KEY, microseconds(NOW), encoded, client_ref)))

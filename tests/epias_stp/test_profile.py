@@ -71,7 +71,7 @@ def test_presets_are_the_addresses_of_the_specification() -> None:
 def test_uncertain_fields_are_fields_and_say_whom_to_ask() -> None:
     names = {field.name for field in fields(Profile)}
     for profile in PRESETS.values():
-        assert set(profile.facts) == {"engine_path", "service", "quantity_unit"} <= names
+        assert set(profile.facts) == {"cas_url", "engine_path", "service", "quantity_unit"} <= names
         assert all(fact.why and "EPİAŞ" in fact.ask for fact in profile.facts.values())
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import copy
+import pickle
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from gridwire.epias_stp import BidStatus, BidType, Direction
+from gridwire.epias_stp import BidStatus, BidType, Direction, EpiasStp
+from gridwire.epias_stp.operations import OPERATIONS
 from gridwire.errors import InvalidInput
 from gridwire.outcome import Accepted, Rejected
 from tests.acceptance.epias_stp.floor import BID, TODAY, accepted, floor
@@ -109,6 +113,26 @@ async def test_decimals_of_a_price_are_the_profiles() -> None:
             await f.stp.bids.save(TODAY, **{**BID, "price": "12000.505"})
 
 
+@pytest.mark.parametrize("shape", ["definition", "document"])
+async def test_contracts_about_to_open_are_listed_and_told_from_those_that_are_open(shape: Any) -> None:
+    async with floor() as f:
+        f.venue.knobs.shape = shape
+        listed = await f.stp.contracts.standard()
+        assert [(one.name, one.is_open()) for one in listed] == [
+            ("GG20261203", False), ("GG20261130", True), (TODAY, True), ("GG20261202", True),
+        ]  # fmt: skip
+        waiting = listed[0]
+        assert waiting.activation_time == datetime(2026, 12, 2, 5, tzinfo=UTC)
+        assert isinstance(await f.stp.bids.save(waiting.name, **BID), Rejected)
+        assert waiting.is_open(waiting.activation_time)
+        (regional,) = await f.stp.contracts.regional()
+        (weekly,) = await f.stp.contracts.weekly()
+        assert regional.is_open()
+        assert weekly.is_open()
+        assert weekly.closing_time is not None
+        assert not weekly.is_open(weekly.closing_time)
+
+
 async def test_point_and_process_names_are_sent() -> None:
     async with floor() as f:
         regional = f.venue.market.active("REGIONAL")[0].name
@@ -121,3 +145,60 @@ async def test_matches_take_one_name_or_several() -> None:
     async with floor() as f:
         assert await f.stp.matches.of(TODAY) == []
         assert await f.stp.matches.of(iter([TODAY, "GG20261202"])) == []
+
+
+Read = Callable[[EpiasStp, str | None], Awaitable[Any]]
+READS: dict[str, Read] = {
+    "activecontracts_standart": lambda stp, key: stp.contracts.standard(transaction_id=key),
+    "activecontracts_weekly": lambda stp, key: stp.contracts.weekly(transaction_id=key),
+    "activecontracts_regional": lambda stp, key: stp.contracts.regional(transaction_id=key),
+    "activecontracts_depth": lambda stp, key: stp.contracts.depth(TODAY, transaction_id=key),
+    "activecontracts_depth_summary": lambda stp, key: stp.contracts.depth_summary(TODAY, transaction_id=key),
+    "activecontracts_matchings": lambda stp, key: stp.matches.of(TODAY, transaction_id=key),
+    "contract_get": lambda stp, key: stp.contracts.get(TODAY, transaction_id=key),
+    "contract_conf_get": lambda stp, key: stp.contract_configuration.get(TODAY, transaction_id=key),
+    "contract_status_list": lambda stp, key: stp.contract_statuses.all(transaction_id=key),
+    "market_price_calculate_grp": lambda stp, key: stp.market_prices.calculate_grp(
+        "STANDART", date(2026, 12, 1), transaction_id=key
+    ),
+}
+
+
+def test_every_read_is_among_them() -> None:
+    reads = {name for name, one in OPERATIONS.items() if not one.is_write and one.module == "engine"}
+    assert reads == set(READS)
+
+
+@pytest.mark.parametrize("operation", READS)
+async def test_a_read_tells_its_transaction_id_and_takes_one(operation: str) -> None:
+    async with floor(user="OPERATOR1") as f:
+        given = "8c6fd1b0-7b1e-4f53-a3a0-5f5f0f4f7a10"
+        first, second = await READS[operation](f.stp, given), await READS[operation](f.stp, None)
+        sent = [call.transaction_id for call in f.venue.log.calls(operation)]
+        assert sent[0] == given != sent[1]
+        assert [first.transaction_id, second.transaction_id] == sent
+        assert first == second  # the id of the call is no part of what was answered
+        assert [copy.deepcopy(first).transaction_id, pickle.loads(pickle.dumps(first)).transaction_id] == [given, given]  # noqa: S301
+        told = [event.fields for event in f.told("call.answered") if event.fields["operation"] == operation]
+        assert [fields["transaction_id"] for fields in told] == sent
+        with pytest.raises(InvalidInput, match="transaction_id"):
+            await READS[operation](f.stp, "mine")
+        assert len(f.venue.log.calls(operation)) == 2
+
+
+async def test_a_read_that_was_tried_again_tells_the_one_id_of_all_attempts() -> None:
+    async with floor() as f:
+        f.venue.faults.add("drop_before_execute", operation="activecontracts_depth")
+        found = await f.stp.contracts.depth(TODAY)
+        assert [call.transaction_id for call in f.venue.log.calls("activecontracts_depth")] == [
+            found.transaction_id
+        ] * 2
+        assert [event.fields["transaction_id"] for event in f.told("call.retried")] == [found.transaction_id]
+
+
+async def test_an_accepted_call_s_answer_names_its_call_and_parts_name_none() -> None:
+    async with floor() as f:
+        outcome = accepted(await f.stp.bids.save(TODAY, **BID))
+        answer = outcome.raw.model()
+        assert answer.transaction_id == outcome.intent.key
+        assert answer.bid.transaction_id is None

@@ -169,6 +169,29 @@ class TestRate:
         for start in sent:
             assert sum(start <= at < start + 999 for at in sent) <= most
 
+    def test_the_refusal_says_when_the_next_order_may_leave(self) -> None:
+        guarded = guard(orders_per_second=1)
+        guarded.sent(10.0)
+        breach = check(guarded, now=10.25)
+        assert breach is not None
+        assert breach.retry_after_s == 0.751
+        assert "at most 1 order a second" in breach.text
+        assert "in 0.751 s" in breach.text
+        assert check(guard(max_quantity=1), quantity=2) == Breach(
+            "max_quantity", "Quantity 2 is above the limit of 1.", None
+        )
+
+    @given(st.integers(1, 3), st.floats(0, 1e9), st.floats(0, 0.999999))
+    def test_who_waits_as_long_as_told_is_let_pass(self, most: int, began: float, later: float) -> None:
+        guarded = guard(orders_per_second=most)
+        for _ in range(most):
+            guarded.sent(began)
+        breach = check(guarded, now=began + later)
+        if breach is not None:
+            assert breach.retry_after_s is not None
+            assert 0 < breach.retry_after_s <= 1.001
+            assert check(guarded, now=began + later + breach.retry_after_s) is None
+
     def test_an_order_refused_for_another_reason_does_not_count(self) -> None:
         guarded = guard(orders_per_second=1, max_quantity=5)
         assert rule(guarded, quantity=6) == "max_quantity"

@@ -23,9 +23,12 @@ from gridwire.intents.records import (
     decode,
     entries,
     quote,
+    rejected_as,
+    rejection,
     sign,
     split,
 )
+from gridwire.outcome import Rejected
 
 # The table of the module's docstring, written out by hand a second time.
 TABLE: dict[str | None, set[str]] = {
@@ -296,3 +299,27 @@ class TestReading:
                 pieces.take([[one]])
                 seen.append(pieces.rows["K"].state)
         assert all(later == earlier for earlier, later in pairwise(seen) if earlier in ENDED)
+
+
+class TestNoteOfARejection:
+    @pytest.mark.parametrize(
+        ("outcome", "note"),
+        [
+            (Rejected("X-1", "no", "venue"), "venue X-1"),
+            (Rejected("429", "no", "venue", repeatable=True, retry_after_s=30.0), "venue 429: repeatable after 30 s"),
+            (Rejected("refused", "no", "wire", repeatable=True), "wire refused: repeatable"),
+            (Rejected("login", "no", "security", repeatable=True, retry_after_s=0.25), "security login: repeatable after 0.25 s"),
+        ],
+    )  # fmt: skip
+    def test_it_is_read_as_it_was_written(self, outcome: Rejected, note: str) -> None:
+        assert rejection(outcome) == note
+        assert rejected_as(note) == (outcome.origin, outcome.code, outcome.repeatable, outcome.retry_after_s)
+
+    @given(st.text(max_size=30), st.booleans(), st.none() | st.integers(0, 3_600_000))
+    def test_any_code_survives(self, code: str, again: bool, after_ms: int | None) -> None:
+        after = None if after_ms is None or not again else after_ms / 1000
+        told = rejected_as(rejection(Rejected(code, "", "venue", repeatable=again, retry_after_s=after)))
+        assert told == ("venue", code, again, after)
+
+    def test_a_note_of_another_form_is_a_code(self) -> None:
+        assert rejected_as("BID-1") == ("venue", "BID-1", False, None)

@@ -70,8 +70,45 @@ async def test_ticket_answers_can_be_a_page_or_a_location_alone(door: Door) -> N
     assert (await door.st(tgt)).text.startswith("ST-")
 
 
-async def test_credentials_are_read_from_a_form_body_only(door: Door) -> None:
-    assert (await door.http.post(door.url, json=door.form)).status_code == 415
+@pytest.mark.parametrize("kind", ["form", "json", "xml"])
+async def test_each_content_type_of_the_document_is_taken(door: Door, kind: str) -> None:
+    async def post(url: str, fields: dict[str, str]) -> httpx.Response:
+        if kind == "form":
+            return await door.http.post(url, data=fields)
+        if kind == "json":
+            return await door.http.post(url, json=fields)
+        root = ElementTree.Element("ticketRequest")
+        for name, value in fields.items():
+            ElementTree.SubElement(root, name).text = value
+        return await door.http.post(
+            url, content=ElementTree.tostring(root, "utf-8"), headers={"Content-Type": "application/xml"}
+        )
+
+    door.venue.cas.passwords["TRADER1"] = door.form["password"] = 'ğüşıöç <&> "İ'
+    login = await post(door.url, door.form)
+    assert login.status_code == 201
+    ticket = await post(f"{door.url}/{login.text}", {"service": door.venue.knobs.service})
+    assert (ticket.status_code, ticket.text[:3]) == (200, "ST-")
+    assert (await post(door.url, {**door.form, "password": "wrong"})).status_code == 401
+    assert (await post(door.url, {"username": "TRADER1"})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b"{", 400), ("application/json", b"[" * 100_000, 400), ("application/json", b"[]", 400), ("application/json", b"\xff", 400),
+        ("application/json", b'{"username": 1, "password": "x"}', 400), ("application/xml", b"<a>", 400),
+        ("application/xml", b"<!DOCTYPE a><a><username>x</username><password>y</password></a>", 400),
+        ("text/plain", b"username=x&password=y", 415), ("text/xml", b"<a/>", 415),
+    ],
+)  # fmt: skip
+async def test_a_login_that_cannot_be_read_is_refused(door: Door, content_type: str, body: bytes, status: int) -> None:
+    answer = await door.http.post(door.url, content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == status
+    assert not door.venue.cas.log
+
+
+async def test_credentials_are_read_from_the_body_only(door: Door) -> None:
     form_type = {"Content-Type": "application/x-www-form-urlencoded"}
     assert (await door.http.post(door.url, params=door.form, headers=form_type)).status_code == 400
     assert (await door.http.post(door.url, data={"username": "TRADER1"})).status_code == 400
@@ -110,9 +147,9 @@ async def test_a_dead_tgt_is_answered_404_with_the_stock_sentence(door: Door) ->
     assert (await door.http.get(f"{door.url}/{tgt}")).status_code == 404
 
 
-async def test_a_service_ticket_needs_a_form_and_a_registered_service(door: Door) -> None:
+async def test_a_service_ticket_needs_a_readable_body_and_a_registered_service(door: Door) -> None:
     tgt = (await door.login()).text
-    assert (await door.http.post(f"{door.url}/{tgt}", json={"service": "x"})).status_code == 415
+    assert (await door.http.post(f"{door.url}/{tgt}", content=b"service=x")).status_code == 415
     assert (await door.http.post(f"{door.url}/{tgt}", data={"other": "x"})).status_code == 400
     assert (await door.st(tgt, "https://elsewhere")).status_code == 400
 

@@ -74,6 +74,7 @@ def test_429_is_refused_whatever_it_holds(kind: BodyKind) -> None:
     found = outcome(429, None, None, kind)
     assert isinstance(found, Rejected)
     assert (found.code, found.repeatable, found.retry_after_s) == ("429", True, 60.0)
+    assert "in 60 s at the earliest" in found.reason
 
 
 @pytest.mark.parametrize(

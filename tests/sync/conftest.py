@@ -30,4 +30,4 @@ def stp(box: Sandbox) -> Iterator[EpiasStp]:
 
 @pytest.fixture
 def contract(stp: EpiasStp) -> str:
-    return stp.contracts.standard()[-1].name
+    return [c.name for c in stp.contracts.standard() if c.is_open()][-1]

@@ -29,10 +29,11 @@ from gridwire.sync.base import Blocking
 def test_a_first_minute(box: Sandbox, stp: EpiasStp) -> None:
     found = stp.contracts.standard()
     assert all(type(one) is ContractSummary for one in found)
-    outcome = stp.bids.save(found[-1].name, direction="BUY", price="12000.50", quantity=155)
+    contract = [one for one in found if one.is_open()][-1]
+    outcome = stp.bids.save(contract.name, direction="BUY", price="12000.50", quantity=155)
     assert type(outcome) is Accepted
     assert outcome.order is not None
-    depth = stp.contracts.depth(found[-1].name)
+    depth = stp.contracts.depth(contract.name)
     assert [(level.price, level.owner) for level in depth.buys] == [(Decimal("12000.50"), True)]
     assert type(stp.bids.update(outcome.order, price="12000.50", quantity=100)) is Accepted
     assert type(stp.bids.cancel(outcome.order)) is Accepted
@@ -123,7 +124,7 @@ def test_several_threads_trade_at_once(box: Sandbox, stp: EpiasStp, contract: st
 
 def test_two_clients_have_a_thread_each(box: Sandbox) -> None:
     with EpiasStp(box.epias_stp) as one, EpiasStp(box.venue("epias_stp").account("TRADER2")) as other:
-        contract = one.contracts.standard()[-1].name
+        contract = [c.name for c in one.contracts.standard() if c.is_open()][-1]
         one.bids.save(contract, direction="BUY", price="100.00", quantity=5)
         other.bids.save(contract, direction="SELL", price="100.00", quantity=5)
         (match,) = one.matches.of(contract)
@@ -184,7 +185,7 @@ def test_from_env_reads_the_same_settings(box: Sandbox, monkeypatch: pytest.Monk
 
 def test_a_lost_answer_is_an_unknown_that_outlives_the_client(box: Sandbox) -> None:
     with EpiasStp(box.epias_stp) as stp:
-        contract = stp.contracts.standard()[-1].name
+        contract = [c.name for c in stp.contracts.standard() if c.is_open()][-1]
         box.venue("epias_stp").faults.add("drop_after_execute", operation="bid_save")
         outcome = stp.bids.save(contract, direction="BUY", price="100.00", quantity=1)
     assert type(outcome) is Unknown

@@ -20,7 +20,7 @@ from gridwire.sync import EpiasStp, Sandbox
 box = Sandbox("epias_stp").open()
 venue = box.venue("epias_stp")
 stp = EpiasStp(box.epias_stp).open()
-contract = stp.contracts.standard()[-1].name
+contract = [c.name for c in stp.contracts.standard() if c.is_open()][-1]
 
 def tell_when_it_is_at_the_venue():
     while not venue.log.executed("bid_save"):

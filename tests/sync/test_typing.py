@@ -25,7 +25,7 @@ with Sandbox("epias_stp") as box, EpiasStp(box.epias_stp) as stp:
     stp.bids.save("GG20261201", direction="BUY", price="1.00", quantity="1")
 """
 REVEALED = [
-    "EpiasStp", "list[ContractSummary]", "Accepted | Rejected | Unknown", "Message | Connection", "EpiasStp",
+    "EpiasStp", "Listing[ContractSummary]", "Accepted | Rejected | Unknown", "Message | Connection", "EpiasStp",
 ]  # fmt: skip
 CHECKERS = {
     "mypy": (["mypy", "--follow-imports=silent"], r'Revealed type is "(.*)"'),

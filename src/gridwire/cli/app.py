@@ -20,10 +20,17 @@ from gridwire.errors import GridwireError
 
 _DEBUG = "--debug"
 
+_OPERATORS_CALL = "Whether the call acted stands in the journal: `gridwire journal list`. "
 _MAY_HAVE_LEFT = {
-    "bid": "Whether the bid is at the venue is not known: look at depth and matches before you repeat it. ",
-    "submit": "Whether a document is at the venue stands in the journal: `gridwire siooi journal`. ",
+    ("bid",): "Whether the bid is at the venue is not known: look at depth and matches before you repeat it. ",
+    ("submit",): "Whether a document is at the venue stands in the journal: `gridwire siooi journal`. ",
+    ("contract", "save"): _OPERATORS_CALL,
+    ("conf", "save"): _OPERATORS_CALL,
+    ("gate",): _OPERATORS_CALL,
+    ("match",): _OPERATORS_CALL,
+    ("payment",): _OPERATORS_CALL,
 }
+"""What a command that changes something says of a failure of ours, by the words that name it."""
 
 _EPILOG = f"""\b
 Exit codes:
@@ -91,7 +98,7 @@ def run(arguments: list[str]) -> int:
         return code_of(error)
     except Exception as error:  # noqa: BLE001 - the last place before a user would see a traceback
         _trace(debug)
-        what_now = next((text for word, text in _MAY_HAVE_LEFT.items() if word in arguments), "")
+        what_now = next((text for words, text in _MAY_HAVE_LEFT.items() if set(words) <= set(arguments)), "")
         tell(
             f"gridwire failed in a way that it should not: {type(error).__name__}: {_first_line(error)}. {what_now}--debug "
             "shows where it failed.",

@@ -28,11 +28,11 @@ class ExitCode(IntEnum):
         member.text = text
         return member
 
-    DONE = 0, "done; a bid: accepted by the venue"
+    DONE = 0, "done; what changes something at the venue: accepted by it"
     FAILED = 1, "a check failed (demo, bench, doctor), or gridwire itself is at fault"
     BAD_INPUT = 2, "the command line cannot be right; nothing was sent"
-    REJECTED = 3, "a bid or document: rejected, it is certainly not at the venue"
-    UNKNOWN = 4, "a bid or document: unknown, it may be at the venue; look before you repeat it"
+    REJECTED = 3, "a bid, a document or another change: rejected, it is certainly not at the venue"
+    UNKNOWN = 4, "a bid, a document or another change: unknown, it may be at the venue; look before you repeat it"
     SETUP = 5, "settings, login, rights or the journal do not allow it"
     VENUE = 6, "the network or the venue failed, or the venue said no to a question"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGTERM) or called off; nothing was sent but what is listed"

@@ -114,37 +114,49 @@ class Caller:
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=FINISH_S)
 
-    async def read(self, name: str, body: StpRequest, model: type[M]) -> M:
-        """Make a call that changes nothing and return its answer's ``model``.
+    async def read(self, name: str, body: StpRequest, model: type[M], transaction_id: str | UUID | None = None) -> M:
+        """Make a call that changes nothing and return its answer's ``model``, which knows the call's ``transaction_id``.
 
         Raises the error of the last attempt: `StpError` leaves, `TransportError`, or `AuthError`.
         """
-        return (await self.read_dated(name, body, model))[0]
+        return (await self.read_dated(name, body, model, transaction_id))[0]
 
-    async def read_dated(self, name: str, body: StpRequest, model: type[M]) -> tuple[M, datetime | None]:
+    async def read_dated(
+        self, name: str, body: StpRequest, model: type[M], transaction_id: str | UUID | None = None
+    ) -> tuple[M, datetime | None]:
         """The same with the venue's time of the answer, to the second; None if it named none."""
         operation = OPERATIONS[name]
-        transaction_id = rules.transaction_id()
-        payload = self._encode(operation, body, transaction_id)
+        self.check_login()
+        key = rules.transaction_id(transaction_id)
+        payload = self._encode(operation, body, key)
         attempt: Attempt | None = None
 
         async def once() -> tuple[M, datetime | None]:
             nonlocal attempt
-            attempt = await self._attempt(operation, payload, transaction_id, Progress(), after=attempt)
+            attempt = await self._attempt(operation, payload, key, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
             return cast("M", attempt.envelope.model()), http_date(attempt.date)
 
         def tell(error: BaseException, pause_s: float) -> None:
-            self._events.emit("call.retried", f"{name} is tried again in {pause_s:.1f} s: {error}", operation=name)
+            text = f"{name} is tried again in {pause_s:.1f} s: {error}"
+            self._events.emit("call.retried", text, operation=name, transaction_id=key)
 
-        return await retrying(
+        answer = await retrying(
             once,
             rule=lambda error: read_again(operation, error),
             deadline_s=READ_DEADLINE_S,
             quota=self._quota,
             on_retry=tell,
         )
+        self._events.emit(
+            "call.answered",
+            f"{name} was answered, transactionId {key}.",
+            level=logging.DEBUG,
+            operation=name,
+            transaction_id=key,
+        )
+        return answer
 
     async def write(
         self,
@@ -428,6 +440,7 @@ class Caller:
             foreign_prices=self._ledger.foreign_prices,
             on_judged=self.judged,
             named_before=self._ledger.named_before,
+            message_format=self._policy.message_format,
         )
 
     def _encode(self, operation: Operation, body: StpRequest, transaction_id: str) -> bytes:
@@ -443,7 +456,14 @@ class Caller:
         """Raise `ReadOnly` or `Unconfirmed` if this client may not make that call."""
         if self._policy.read_only:
             raise ReadOnly(f"{operation} would change something, and this client is read-only. Nothing was sent.")
-        fields = ("engine_path", "service", *(("quantity_unit",) if operation.name.startswith("bid_") else ()))
+        unit = ("quantity_unit",) if operation.name.startswith("bid_") else ()
+        self._require_confirmed("cas_url", "engine_path", "service", *unit, use=f"call {operation}")
+
+    def check_login(self) -> None:
+        """Raise `Unconfirmed` if the password may not go to the profile's ticket service yet: every call may log in first."""
+        self._require_confirmed("cas_url", use="log in")
+
+    def _require_confirmed(self, *fields: str, use: str) -> None:
         require_confirmed(
             variable=PREFIX + "CONFIRMED",
             venue="EPİAŞ STP",
@@ -451,7 +471,7 @@ class Caller:
             facts=self.profile.facts,
             fields=fields,
             confirmed=self._policy.confirmed,
-            use=f"call {operation}",
+            use=use,
         )
 
     def bid_ended(self, bid_id: str) -> None:

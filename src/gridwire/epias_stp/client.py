@@ -64,7 +64,8 @@ class EpiasStp:
     ``exclusive`` declares that all bids of your organisation are entered through this journal: no other machine, program or
     person enters, changes or cancels any. Only then can an own mark or an own trade prove what became of a call whose answer
     was lost; without it what could be somebody else's stays `Unknown`. ``confirmed``
-    lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
+    lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
+    anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
@@ -171,8 +172,10 @@ class EpiasStp:
     async def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: open the journal, log in, build the readers of answers.
 
-        Tickets are kept ready from then on, until `cool_down` or the client's end.
+        Tickets are kept ready from then on, until `cool_down` or the client's end. Raises `Unconfirmed` at production as
+        every call does.
         """
+        self._caller.check_login()
         await asyncio.to_thread(models.build)
         if not self._policy.read_only:
             await self._ledger.open()
@@ -211,8 +214,8 @@ class EpiasStp:
     ) -> StpDesk:
         """A desk for entering bids fast, as an async context manager; one per client at a time.
 
-        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go as JSON over warm
-        lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         self._caller.refuse(OPERATIONS["bid_save"])
         kind = rules.type_of_bid(bid_type)
@@ -232,6 +235,12 @@ class EpiasStp:
             self._events.emit(
                 "desk.httpx",
                 "A proxy is configured, so orders go over httpx and not over warm lanes; they take longer.",
+            )
+        if self._policy.resend_on_security_error or self._policy.retry_cancel:
+            self._events.emit(
+                "desk.one_attempt",
+                "resend_on_security_error and retry_cancel hold for stp.bids and the operator's calls: a desk sends each "
+                "order and each cancellation once.",
             )
         return StpDesk(
             caller=self._caller,

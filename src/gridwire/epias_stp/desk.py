@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -24,17 +23,17 @@ from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.enums import BidStatus, BidType, Direction
 from gridwire.epias_stp.forms import StpForm
 from gridwire.epias_stp.ledger import Ledger
+from gridwire.epias_stp.order_wires import HttpxWire, LaneWire, TicketCredentials
 from gridwire.epias_stp.outcomes import VENUE, restated_order
 from gridwire.epias_stp.resolve import Resolver
-from gridwire.errors import GridwireError, InvalidInput, NoAnswer, NotSent, WrongLoop
+from gridwire.errors import GridwireError, InvalidInput, WrongLoop
 from gridwire.intents.guard import Guard, Limits
 from gridwire.observe.events import Events
 from gridwire.observe.redact import mask
 from gridwire.observe.timings import Timings
 from gridwire.orders.desk import Draft, OrderPath
 from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
-from gridwire.transport.exchange import Request
-from gridwire.transport.http import HttpTransport, Progress
+from gridwire.transport.http import HttpTransport
 from gridwire.transport.lane import Answer
 from gridwire.transport.lanes import Lanes
 from gridwire.units import count
@@ -44,128 +43,6 @@ Side = Literal["BUY", "SELL"]
 
 LOOK_WITHIN_S = 10.0
 """How long opening a desk may look for bids that rest no more."""
-
-START_WITHIN_S = 5.0
-"""How long an order over httpx waits for its connection, so that its ticket does not grow too old meanwhile."""
-
-
-class TicketCredentials:
-    """STP's credentials: a service ticket per order."""
-
-    def __init__(self, tickets: TicketManager) -> None:
-        self._tickets = tickets
-
-    def take(self) -> Ticket | None:
-        """A pooled ticket, without waiting."""
-        return self._tickets.pop_ready()
-
-    async def fetch(self) -> Ticket:
-        """A ticket asked for now."""
-        return await self._tickets.take()
-
-    def usable(self, credential: Ticket) -> bool:
-        """Whether the venue will not call it too old."""
-        return credential.age_s <= self._tickets.usable_s
-
-
-class LaneWire:
-    """Orders over warm lanes."""
-
-    def __init__(self, lanes: Lanes) -> None:
-        self._lanes = lanes
-
-    def ready(self) -> bool:
-        """Whether a lane stands."""
-        return self._lanes.ready()
-
-    async def make_ready(self) -> None:
-        """Open one."""
-        await self._lanes.open_one()
-
-    def write(self, payload: bytes) -> None:
-        """Hand the message to the lane that was taken."""
-        self._lanes.write(payload)
-
-    def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
-        """One lane carries one intent."""
-        return (self._lanes.expect(keys[0]),)
-
-    def doubt(self) -> None:
-        """Let the standing lanes go: on one of them something came that was another order's."""
-        self._lanes.renew()
-
-
-class HttpxWire:
-    """The same orders over httpx, where a proxy stands in the way of a lane."""
-
-    def __init__(self, http: HttpTransport, base_url: str) -> None:
-        self._http = http
-        self._base_url = base_url
-        self._future: asyncio.Future[Answer] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def ready(self) -> bool:
-        """Connections are httpx's affair."""
-        return True
-
-    async def make_ready(self) -> None:
-        """Nothing to do."""
-
-    def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
-        """Register for the answer."""
-        self._future = asyncio.get_running_loop().create_future()
-        return (self._future,)
-
-    def write(self, payload: bytes) -> None:
-        """Begin to send. Whether a byte left is known from the future: `NotSent` or `NoAnswer`."""
-        future, self._future = self._future, None
-        if future is None:
-            raise RuntimeError("expect() must come before write()")
-        head, _, body = payload.partition(b"\r\n\r\n")
-        start, *lines = head.decode("ascii").split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        for name in ("host", "content-length", "user-agent"):
-            headers.pop(name, None)
-        method, path, _ = start.split(" ")
-        progress = Progress()
-        request = Request(method, self._base_url + path, headers, body)
-        task = asyncio.get_running_loop().create_task(self._exchange(request, progress, future))
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._ended, progress, future))
-        future.add_done_callback(partial(self._given_up, progress))
-
-    def doubt(self) -> None:
-        """Nothing to do: each order has a connection of its own."""
-
-    async def _exchange(self, request: Request, progress: Progress, future: asyncio.Future[Answer]) -> None:
-        try:
-            response = await self._http.send(request, progress=progress, start_within_s=START_WITHIN_S, alone=True)
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whom waits for the answer
-            if not future.done():
-                future.set_exception(error)
-            return
-        if not future.done():
-            pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-            future.set_result(Answer(response.status, pairs, response.content))
-
-    def _ended(self, progress: Progress, future: asyncio.Future[Answer], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if future.done():
-            return
-        if progress.written:
-            future.set_exception(NoAnswer("The desk was closed before an answer had come.", reason="disconnected"))
-        else:
-            future.set_exception(NotSent("The desk was closed. Nothing was sent.", reason="closed"))
-
-    @staticmethod
-    def _given_up(progress: Progress, future: asyncio.Future[Answer]) -> None:
-        progress.given_up = future.cancelled()
-
-    async def aclose(self) -> None:
-        """Give up what is under way."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class StpDesk:
@@ -200,7 +77,7 @@ class StpDesk:
         self._on_open = on_open
         self._context = caller.context(ledger.account)
         self._guard = Guard(limits, self._contracts)
-        self._forms: dict[tuple[str, ...], StpForm] = {}
+        self._forms: dict[tuple[str | None, ...], StpForm] = {}
         self._path: OrderPath[Answer, Ticket] | None = None
 
     async def __aenter__(self) -> Self:
@@ -287,7 +164,7 @@ class StpDesk:
     def _compile(self) -> None:
         for contract in self._contracts or ():
             for side in (Direction.BUY, Direction.SELL):
-                self._save_form(contract, side, self._bid_type, BidStatus.ACTIVE)
+                self._save_form(contract, side, self._bid_type, BidStatus.ACTIVE, None)
         for status in (BidStatus.ACTIVE, BidStatus.PASSIVE):
             self._update_form(status)
         self._cancel_form()
@@ -304,17 +181,18 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
 
-        ``client_ref`` is your own key: the guard refuses one that is in the journal already, so nothing orders twice.
+        ``point_name`` is the network point of a regional contract, one of its ``locations``. ``client_ref`` is your own
+        key: the guard refuses one that is in the journal already, so nothing orders twice.
         """
-        return await self._sending().send(
-            self._new(
-                Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref
-            )
-        )
+        return await self._sending().send(self._new(
+            Direction.BUY, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, point_name,
+            client_ref,
+        ))  # fmt: skip
 
     async def sell(
         self,
@@ -326,14 +204,14 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a selling bid; see `buy`."""
-        return await self._sending().send(
-            self._new(
-                Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, client_ref
-            )
-        )
+        return await self._sending().send(self._new(
+            Direction.SELL, contract, price, price_cents, quantity, bid_type, bid_status, expire_time, point_name,
+            client_ref,
+        ))  # fmt: skip
 
     async def modify(
         self,
@@ -472,11 +350,13 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
     ) -> bytes:
         """The bytes that would go, head and body, with the ticket masked and a made-up transactionId. Sends nothing."""
         draft = self._new(
-            rules.side(side, "side"), contract, price, price_cents, quantity, bid_type, bid_status, expire_time, None
-        )
+            rules.side(side, "side"), contract, price, price_cents, quantity, bid_type, bid_status, expire_time,
+            point_name,
+        )  # fmt: skip
         form = draft.form
         return mask(form.render(rules.transaction_id(), Ticket("ST-preview", 0.0), draft.encoded).decode()).encode()
 
@@ -525,16 +405,18 @@ class StpDesk:
         bid_type: BidType | str | None,
         bid_status: BidStatus | str,
         expire_time: datetime | None,
-        client_ref: str | None,
+        point_name: str | None,
+        client_ref: str | None = None,
     ) -> Draft[Answer, Ticket]:
         kind = self._bid_type if bid_type is None else rules.type_of_bid(bid_type)
         status = BidStatus.ACTIVE if bid_status is BidStatus.ACTIVE else rules.status(bid_status)
         exact = self._price(price, price_cents)
         amount = count(quantity, unit=rules.QUANTITY_UNIT)
         expires = rules.expiry(expire_time, kind) if expire_time is not None or kind is _TIMED else None
-        form = self._forms.get((contract, side, kind, status)) if isinstance(contract, str) else None
+        point = rules.optional_text(point_name, "point_name")
+        form = self._forms.get((contract, side, kind, status, point)) if isinstance(contract, str) else None
         if form is None:
-            form = self._save_form(contract, side, kind, status)
+            form = self._save_form(contract, side, kind, status, point)
         fixed = form.fixed
         return Draft(
             form,
@@ -549,11 +431,11 @@ class StpDesk:
             client_ref=None if client_ref is None else rules.name_text(client_ref, "client_ref"),
         )
 
-    def _save_form(self, contract: str, side: Direction, kind: BidType, status: BidStatus) -> StpForm:
+    def _save_form(self, contract: str, side: Direction, kind: BidType, status: BidStatus, at: str | None) -> StpForm:
         name = rules.name_text(contract, "contract")
-        form = forms.bid_save(self._context, name, side, kind, status, self._places)
+        form = forms.bid_save(self._context, name, side, kind, status, self._places, at)
         if self._contracts is None or name in self._contracts:  # others are refused by the guard: keep none of them
-            self._forms[(name, side, kind, status)] = form
+            self._forms[(name, side, kind, status, at)] = form
         return form
 
     def _update_form(self, status: BidStatus) -> StpForm:

@@ -1,8 +1,8 @@
-"""STP's orders as compiled messages: the HTTP head, the JSON body, and the journal's row, with slots for what changes.
+"""STP's orders as compiled messages: the HTTP head, the body, and the journal's row, with slots for what changes.
 
-The body is compiled from what `gridwire.epias_stp.wire` writes and is byte for byte the same. An accepted order is read
-here by a short way that takes exactly the plain success form; everything else goes through the venue's table in
-`gridwire.epias_stp.judgement`, so that there is one truth about outcomes.
+The body, JSON or XML as the client's ``message_format`` says, is compiled from what `gridwire.epias_stp.wire` writes and is
+byte for byte the same. An order accepted in JSON is read here by a short way that takes exactly the plain success form;
+everything else goes through the venue's table in `gridwire.epias_stp.judgement`, so that there is one truth about outcomes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from xml.sax.saxutils import escape
 
 from gridwire import clock, units
 from gridwire.auth.ticket_pool import Ticket
@@ -60,6 +61,7 @@ class Context:
     """Told of every answer that was not a plain success; says what it is in the light of earlier ones."""
     named_before: Callable[[str, str], bool]
     """`gridwire.epias_stp.ledger.Ledger.named_before`."""
+    message_format: wire.Format
 
 
 def encode_price(value: Decimal) -> bytes:
@@ -84,8 +86,13 @@ def encode_moment(value: datetime) -> bytes:
 
 
 def encode_id(value: str) -> bytes:
-    """A bid's identifier as it stands between the quotes."""
+    """A bid's identifier as it stands between JSON's quotes."""
     return json.dumps(rules.name_text(value, "bid_id"))[1:-1].encode("ascii")
+
+
+def _xml_text(encoded: bytes) -> bytes:
+    """What stands between JSON's quotes, as the text of an XML element."""
+    return escape(json.loads(b'"%b"' % encoded)).encode("utf-8")
 
 
 def _price(places: int | None) -> Slot[Decimal]:
@@ -122,13 +129,20 @@ class StpForm:
 
         def render(values: dict[str, Any]) -> bytes:
             key = values["transaction_id"]
-            return wire.encode(self._operation, build(values), transaction_id=key, application=context.application)
+            return wire.encode(
+                self._operation,
+                build(values),
+                transaction_id=key,
+                application=context.application,
+                fmt=context.message_format,
+            )
 
+        media_type = wire.MEDIA_TYPES[context.message_format]
         self._body = Envelope(render, (_KEY, *slots))
         self._head = (
             f"POST {context.base_path}{self._operation.path} HTTP/1.1\r\nhost: {context.host}\r\nuser-agent: gridwire\r\n"
-            f"accept: application/json\r\naccept-encoding: identity\r\naccept-language: {context.language}\r\n"
-            "content-type: application/json\r\nstp-service-ticket: "
+            f"accept: {media_type}\r\naccept-encoding: identity\r\naccept-language: {context.language}\r\n"
+            f"content-type: {media_type}\r\nstp-service-ticket: "
         ).encode("ascii")
         self._record_head = b'{"s":"sending","k":"'
         self._record_fixed = (
@@ -146,7 +160,9 @@ class StpForm:
         return [encode(value) for encode, value in zip(self._encoders, values, strict=True)]
 
     def body(self, key: str, encoded: Sequence[bytes]) -> bytes:
-        """The JSON body alone."""
+        """The body alone."""
+        if self._context.message_format == "xml":
+            encoded = [_xml_text(value) for value in encoded]
         return self._body.fill((key.encode("ascii"), *encoded))
 
     # gridwire.orders.desk.Form
@@ -168,7 +184,7 @@ class StpForm:
 
     def render(self, key: str, credential: Ticket | None, encoded: Sequence[bytes]) -> bytes:
         """Head and body in one piece."""
-        body = self._body.fill((key.encode("ascii"), *encoded))
+        body = self.body(key, encoded)
         ticket = b"" if credential is None else credential.wire
         return b"%b%b\r\ncontent-length: %d\r\n\r\n%b" % (self._head, ticket, len(body), body)
 
@@ -248,8 +264,9 @@ def bid_save(
     bid_type: BidType,
     bid_status: BidStatus,
     places: int | None,
+    point_name: str | None = None,
 ) -> StpForm:
-    """New bids of one contract, side, type and state. Slots: price, quantity, and expire_time where the type has it."""
+    """New bids of one contract, side, type, state and network point. Slots: price, quantity, and expire_time where the type has it."""
     timed = bid_type == BidType.MATCH_WITH_TIME_LIMIT
 
     def build(values: Mapping[str, Any]) -> StpRequest:
@@ -261,6 +278,7 @@ def bid_save(
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=values.get("expire_time"),
+            point_name=point_name,
             places=places,
         )
 
@@ -270,6 +288,8 @@ def bid_save(
         "bid_type": str(bid_type),
         "bid_status": str(bid_status),
     }
+    if point_name is not None:
+        fixed["point_name"] = point_name
     return StpForm(
         context, "bid_save", (_price(places), _COUNT, _MOMENT) if timed else (_price(places), _COUNT), build, fixed
     )

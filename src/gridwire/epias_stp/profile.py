@@ -52,6 +52,12 @@ class Profile:
 _ASK = "EPİAŞ support (the STP desk), with your DGPYS user name"
 
 _UNCERTAIN = {
+    "cas_url": Fact(
+        confidence="medium",
+        why="public clients of EPİAŞ's transparency platform moved their login from this host to another, giris.epias.com.tr, "
+        "in 2025, and nobody has seen whether STP's login moved too",
+        ask=_ASK,
+    ),
     "engine_path": Fact(
         confidence="medium",
         why="the document prints /stp-orchestrator-trading-engine/rest, but is itself served under the other word order, "

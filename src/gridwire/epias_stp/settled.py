@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from gridwire.epias_stp.ledger import order_of
-from gridwire.intents.records import Row
-from gridwire.outcome import Accepted, Origin, Outcome, Rejected, Unknown
+from gridwire.intents.records import Row, rejected_as
+from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 
 FILLED = "filled"
 """Begins the note of a cancellation that came too late, because its bid had been filled."""
-
-_ORIGINS: tuple[Origin, ...] = ("venue", "security", "guard", "wire")
 
 
 def settled_as(row: Row, bid: Row | None, outcome: Unknown) -> Outcome:
@@ -30,10 +28,9 @@ def settled_as(row: Row, bid: Row | None, outcome: Unknown) -> Outcome:
         text = f"It is not at the venue: it was settled as {code} ({row.note})."
         return Rejected(code, text, "venue", intent, repeatable=code == "absent")
     if row.state == "rejected":
-        origin, _, code = row.note.partition(" ")
-        known: Origin = next((one for one in _ORIGINS if one == origin), "venue")
+        origin, code, again, after_s = rejected_as(row.note)
         text = f"It is not at the venue: its answer came later, and was a refusal ({row.note})."
-        return Rejected(code or "rejected", text, known, intent)
+        return Rejected(code or "rejected", text, origin, intent, repeatable=again, retry_after_s=after_s)
     return Accepted(intent, None if bid is None else order_of(bid), row.note)
 
 

@@ -1,8 +1,8 @@
 """STP messages: request bodies to bytes, bytes of an answer to an `Envelope`. Pure functions.
 
 A request is ``headers`` with the pairs ``transactionId`` and ``application``, and a ``body`` that is always written. The
-document's prose spells it ``header``, which is the spelling of EPİAŞ's other services; every sample, every definition and
-the official client write ``headers`` (STP document 4.1).
+document's overview, its HTTP example included, spells it ``header``, which is the spelling of EPİAŞ's other services; every
+sample of an operation, every definition and the official client write ``headers``.
 
 An answer carries ``resultCode``, ``resultDescription``, ``resultType``, sometimes ``transactionId``, and a ``body``. Its
 envelope is read first and alone, because it decides what became of the call; its body is parsed when somebody asks for it.
@@ -94,7 +94,7 @@ class Envelope:
                 f"STP's answer has a {type(body).__name__} where its content should be.", self.facts, kind="unreadable"
             )
         try:
-            return self.operation.response_body.model_validate(body)
+            return self.operation.response_body.model_validate(body).answering(self.transaction_id)
         except ValidationError as error:
             raise StpProtocolError(
                 f"STP's answer holds values that do not fit its own definition: {_places(error)}.",

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from math import floor
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -95,6 +96,8 @@ class Breach:
 
     rule: Rule
     text: str
+    retry_after_s: float | None = None
+    """After how long the same order passes, if that is known; waiting alone does not help where it is None."""
 
 
 def _contract_breach(contract: str | None) -> str:
@@ -170,8 +173,18 @@ class Guard:
             return breach
         sent = self._sent
         if len(sent) == limits.orders_per_second and now - sent[0] < 1.0:
-            return Breach("orders_per_second", f"This desk sends at most {limits.orders_per_second} orders a second.")
+            return self._too_fast(sent[0] + 1.0 - now)
         return None
+
+    def _too_fast(self, left_s: float) -> Breach:
+        # Up to the next whole millisecond: who waits exactly that long must not be a rounding error too early.
+        wait_s = (floor(left_s * 1000) + 1) / 1000
+        most = self.limits.orders_per_second
+        return Breach(
+            "orders_per_second",
+            f"This desk sends at most {most} order{'s' if most > 1 else ''} a second; the next one may leave in {wait_s:g} s. No order was sent.",
+            wait_s,
+        )
 
     def _too_much(self, price: Decimal | None, quantity: int, key: str) -> Breach | None:
         if price is None:
@@ -187,7 +200,7 @@ class Guard:
         return None
 
     def sent(self, now: float) -> None:
-        """An order or a cancellation leaves."""
+        """A new order or a change leaves. Cancellations are not counted: they must not keep an order from leaving."""
         self._sent.append(now)
 
     def opened(self, key: str, price: Decimal | None, quantity: int) -> None:

@@ -29,16 +29,18 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from json.encoder import encode_basestring
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from gridwire.clock import moment
 from gridwire.errors import JournalError as JournalError
 from gridwire.intents.runs import boot_of
+from gridwire.outcome import Origin, Rejected
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"sending"}),
@@ -88,6 +90,25 @@ class Row:
     stated_boot: BootTime | None = None
     exclusive: bool = False
     """Whether the caller had declared that nobody else enters orders for this account."""
+
+
+_REJECTION = re.compile(r"(guard|security|venue|wire) (.*?)(: repeatable(?: after ([0-9.]+) s)?)?", re.DOTALL)
+
+
+def rejection(outcome: Rejected) -> str:
+    """The note of a rejected call: who refused, the code, and whether and after how long the same call may be made again."""
+    again = ": repeatable" if outcome.repeatable else ""
+    after = f" after {outcome.retry_after_s:.12g} s" if again and outcome.retry_after_s is not None else ""
+    return f"{outcome.origin} {outcome.code}{again}{after}"
+
+
+def rejected_as(note: str) -> tuple[Origin, str, bool, float | None]:
+    """What `rejection` wrote down: origin, code, ``repeatable`` and ``retry_after_s``. A note without an origin is a code."""
+    found = _REJECTION.fullmatch(note)
+    if found is None:
+        return "venue", note, False, None
+    origin, code, again, after = found.groups()
+    return cast("Origin", origin), code, again is not None, None if after is None else float(after)
 
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -38,7 +38,7 @@ from gridwire import clock
 from gridwire.errors import AuthError, NoAnswer, NotSent
 from gridwire.intents.guard import Guard
 from gridwire.intents.journal import Journal, line
-from gridwire.intents.records import JournalError
+from gridwire.intents.records import JournalError, rejection
 from gridwire.observe.timings import Timings
 from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 
@@ -297,7 +297,14 @@ class OrderPath(Generic[A, C]):
         )
         if breach is None:
             return None
-        return Rejected(breach.rule, breach.text, "guard", self._intent(draft, key, clock.now()))
+        return Rejected(
+            breach.rule,
+            breach.text,
+            "guard",
+            self._intent(draft, key, clock.now()),
+            repeatable=breach.retry_after_s is not None,
+            retry_after_s=breach.retry_after_s,
+        )
 
     async def _prepare_in_time(self, ready: bool) -> tuple[C | None, bool]:
         """The same within the time in which an order leaves or does not leave at all: prices grow old."""
@@ -337,7 +344,8 @@ class OrderPath(Generic[A, C]):
     def _leave(self, draft: Draft[A, C], key: str) -> None:
         draft.left_s = now = self._loop.time()
         draft.left_boot_us = clock.boot_us()
-        self._guard.sent(now)
+        if draft.kind != "cancel":
+            self._guard.sent(now)
         count_leaving(self._guard, draft, key)
 
     def _ended(self, draft: Draft[A, C], outcome: Outcome, key: str) -> Outcome:
@@ -411,7 +419,7 @@ def outcome_lines(
     if isinstance(outcome, Unknown):
         return (line("unknown", key, n=outcome.cause),)
     if isinstance(outcome, Rejected):
-        return (line("rejected", key, n=f"{outcome.origin} {outcome.code}"),)
+        return (line("rejected", key, n=rejection(outcome)),)
     if draft.kind == "new" and draft.rests:
         return (line("accepted", key, i=order),)
     if draft.of is None:

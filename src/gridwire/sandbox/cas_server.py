@@ -1,7 +1,10 @@
 """The ticket service on the wire: ``/cas/v1/tickets`` and ``/cas/v1/tickets/{TGT}``.
 
-Credentials and service names are read from a form body and from nowhere else: other media types are answered 415, and a
-user name in the query string is not seen. ``?format=`` (an EPİAŞ extension) chooses text, JSON or XML.
+Credentials and service names are read from the body and from nowhere else: a user name in the query string is not seen.
+The body is a form, JSON or XML, the three content types that STP's document allows (overview, "Ticket Granting Ticket
+Oluşturma"); another one is answered 415. The document shows the form alone, so the layout of the other two is ours: an
+object with the form's fields, and elements of their names below any root. ``?format=`` (an EPİAŞ extension) chooses text,
+JSON or XML for the answer.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ from gridwire import clock
 from gridwire.sandbox.cas import Cas
 from gridwire.sandbox.faults import Faults
 from gridwire.sandbox.faulty import Answer, hang_up, respond
+from gridwire.transport import xml
 
 PATH = "/cas/v1"
-_FORM = "application/x-www-form-urlencoded"
 _HTML = (
     "<!DOCTYPE html><html><head><title>201 Created</title></head><body><h1>TGT Created</h1>"
     '<form action="{location}" method="POST">Service:<input type="text" name="service" value="">'
@@ -48,7 +51,7 @@ class CasServer:
         struck = self.faults.take("arrival", operation=operation, user=user, path=request.path, now=now)
         if struck is not None:
             return hang_up(request)
-        form = _form(request, await request.read())
+        form = _fields(request, await request.read())
         if operation == "login" and form is not None:
             user = form.get("username")
         fault = self.faults.take("call", operation=operation, user=user, path=request.path, now=now)
@@ -118,12 +121,34 @@ class CasServer:
         return _text(status, ticket)
 
 
-def _form(request: web.Request, body: bytes) -> dict[str, str] | None:
-    """The form's first values; None for another media type."""
-    if request.content_type != _FORM:
-        return None
+def _fields(request: web.Request, body: bytes) -> dict[str, str] | None:
+    """The body's fields, none of a body that cannot be read; None for another media type."""
+    read = _READERS.get(request.content_type)
+    try:
+        return None if read is None else read(body)
+    except (ValueError, RecursionError, xml.XmlRefused):
+        return {}
+
+
+def _of_form(body: bytes) -> dict[str, str]:
     values = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
     return {name: given[0] for name, given in values.items()}
+
+
+def _of_json(body: bytes) -> dict[str, str]:
+    value = json.loads(body)
+    return {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
+
+
+def _of_xml(body: bytes) -> dict[str, str]:
+    return {name: child.text or "" for name, child in xml.children(xml.parse(body))}
+
+
+_READERS: dict[str, Callable[[bytes], dict[str, str]]] = {
+    "application/x-www-form-urlencoded": _of_form,
+    "application/json": _of_json,
+    "application/xml": _of_xml,
+}
 
 
 def _text(status: int, text: str) -> Answer:

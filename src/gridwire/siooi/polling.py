@@ -42,7 +42,6 @@ OnStatus: TypeAlias = Callable[[JobStatus], None]
 
 _ASK_AGAIN = (TransportError, SiooiFailure, SiooiRateLimited, SiooiProtocolError, AuthUnavailable, AuthThrottled)
 """What a wait goes on through."""
-_PAUSE_AFTER_429_S = 60.0
 
 
 @dataclass(slots=True)
@@ -159,7 +158,7 @@ class Poller:
             request = wire.status_request(self._profile, session, job_id=job.job_id, form_code=job.form_code)
             response = await self._http.send(request)
             if response.status == 429:
-                pause_s = retry_after_s(response, now=clock.now(), default_s=_PAUSE_AFTER_429_S)
+                pause_s = retry_after_s(response, now=clock.now(), default_s=rules.PAUSE_AFTER_429_S)
                 raise SiooiRateLimited(
                     f"The venue wants no questions for {pause_s:.0f} s (HTTP 429). The job goes on.",
                     retry_after_s=pause_s,

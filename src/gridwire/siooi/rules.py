@@ -37,7 +37,8 @@ SILENT_S = 5400.0
 
 _TRY_LATER = frozenset({ResultCode.SESSION_EXPIRED, ResultCode.QUEUE_FULL, ResultCode.MAINTENANCE})
 """Refusals after which the same document may be sent again unchanged."""
-_PAUSE_AFTER_429_S = 60.0
+PAUSE_AFTER_429_S = 60.0
+"""How long HTTP 429 asks to wait where it does not say (RFC 6585 section 4: ``Retry-After`` may be there)."""
 
 _MEANING = {
     ResultCode.BAD_CREDENTIALS: "login or password are wrong",
@@ -65,12 +66,18 @@ def refusal(said: Said) -> str:
     return f"The venue refused the document, code {said.raw_code}: {meaning}.{words} It is not in the queue."
 
 
-def outcome_of(profile: Profile, answer: SendAnswer, intent: Intent) -> Outcome:
-    """What became of an upload that was answered. ``raw`` of the outcome holds the `SendAnswer`."""
+def outcome_of(profile: Profile, answer: SendAnswer, intent: Intent, *, pause_s: float = PAUSE_AFTER_429_S) -> Outcome:
+    """What became of an upload that was answered. ``raw`` of the outcome holds the `SendAnswer`.
+
+    ``pause_s`` is how long HTTP 429 asks to wait.
+    """
     said = answer.said
     if said.status == 429:
-        text = "The venue takes no more uploads at the moment (HTTP 429). The document is not in the queue; send it again later."
-        return Rejected("429", text, "venue", intent, repeatable=True, retry_after_s=_PAUSE_AFTER_429_S, raw=answer)
+        text = (
+            "The venue takes no more uploads at the moment (HTTP 429). The document is not in the queue; send it again in "
+            f"{pause_s:.0f} s at the earliest."
+        )
+        return Rejected("429", text, "venue", intent, repeatable=True, retry_after_s=pause_s, raw=answer)
     in_front = _in_front_of_the_venue(said)
     if in_front is not None:
         return doubt(intent, *in_front, answer)

@@ -32,7 +32,7 @@ from gridwire.errors import (
     NotSent,
     WrongLoop,
 )
-from gridwire.intents.records import JournalError
+from gridwire.intents.records import JournalError, rejection
 from gridwire.intents.upload_records import AlreadySent, Upload
 from gridwire.intents.uploads import Uploads
 from gridwire.observe.events import Events
@@ -43,6 +43,7 @@ from gridwire.siooi.enums import ResultCode
 from gridwire.siooi.ledger import Ledger, to_its_end
 from gridwire.siooi.models import Prepared, intent_of
 from gridwire.siooi.wire import LARGE_ANSWER_BYTES, SendAnswer, Session
+from gridwire.transport.classify import retry_after_s
 from gridwire.transport.exchange import Request, Response
 from gridwire.transport.http import HttpTransport, Progress
 
@@ -209,7 +210,8 @@ class Sender:
             )
             raw.append(response.content)
             answer = await self._read(response, session)
-            outcome = rules.outcome_of(self._profile, answer, intent)
+            pause_s = retry_after_s(response, now=clock.now(), default_s=rules.PAUSE_AFTER_429_S)
+            outcome = rules.outcome_of(self._profile, answer, intent, pause_s=pause_s)
             if answer.said.code is ResultCode.SESSION_EXPIRED:
                 self._sessions.invalidate(session)
         except NotSent as error:
@@ -269,7 +271,7 @@ class Sender:
                     row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden, at=now
                 )
             else:
-                note = f"{outcome.origin} {outcome.code}"
+                note = rejection(outcome)
                 uploads.record(
                     row.ref,
                     "refused" if outcome.origin == "venue" else "not_sent",

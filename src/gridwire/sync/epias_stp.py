@@ -28,6 +28,7 @@ from gridwire.epias_stp.models import (
     DepthSummaryRow,
     GateSetting,
     GrpPrices,
+    Listing,
     Match,
     MatchChangeStatusRequestBody,
     NamedCode,
@@ -88,11 +89,13 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a buying bid. ``price`` in TL per 1000 Sm3 (``price_cents`` in kuruş), ``quantity`` counts 1000 Sm3.
 
-        ``client_ref`` is your own key: the guard refuses one that is in the journal already, so nothing orders twice.
+        ``point_name`` is the network point of a regional contract, one of its ``locations``. ``client_ref`` is your own
+        key: the guard refuses one that is in the journal already, so nothing orders twice.
         """
         return self._bridge.call(
             self._calls.buy,
@@ -103,6 +106,7 @@ class StpDesk:
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=expire_time,
+            point_name=point_name,
             client_ref=client_ref,
         )
 
@@ -116,6 +120,7 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
         client_ref: str | None = None,
     ) -> Outcome:
         """Enter a selling bid; see `buy`."""
@@ -128,6 +133,7 @@ class StpDesk:
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=expire_time,
+            point_name=point_name,
             client_ref=client_ref,
         )
 
@@ -202,6 +208,7 @@ class StpDesk:
         bid_type: BidType | str | None = None,
         bid_status: BidStatus | str = BidStatus.ACTIVE,
         expire_time: datetime | None = None,
+        point_name: str | None = None,
     ) -> bytes:
         """The bytes that would go, head and body, with the ticket masked and a made-up transactionId. Sends nothing."""
         return self._calls.preview(
@@ -213,6 +220,7 @@ class StpDesk:
             bid_type=bid_type,
             bid_status=bid_status,
             expire_time=expire_time,
+            point_name=point_name,
         )
 
     @property
@@ -351,35 +359,42 @@ class Bids:
 
 
 class Contracts:
-    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`."""
+    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`.
+
+    ``transaction_id`` of a read is yours to give, a new one otherwise; what is returned names it, and so does the event
+    ``call.answered``.
+    """
 
     def __init__(self, bridge: Bridge, calls: AsyncContracts) -> None:
         self._bridge = bridge
         self._calls = calls
 
-    def standard(self) -> list[ContractSummary]:
-        """Daily contracts open for trading, with their best prices (``activecontracts/standart``)."""
-        return self._bridge.call(self._calls.standard)
+    def standard(self, *, transaction_id: str | UUID | None = None) -> Listing[ContractSummary]:
+        """Daily contracts that are open for trading or about to open, with their best prices (``activecontracts/standart``).
 
-    def weekly(self) -> list[ContractSummary]:
-        """Weekly contracts open for trading (``activecontracts/weekly``)."""
-        return self._bridge.call(self._calls.weekly)
+        `ContractSummary.is_open` tells the two apart.
+        """
+        return self._bridge.call(self._calls.standard, transaction_id=transaction_id)
 
-    def regional(self) -> list[RegionalContractSummary]:
-        """Contracts for gas at named network points (``activecontracts/regional``)."""
-        return self._bridge.call(self._calls.regional)
+    def weekly(self, *, transaction_id: str | UUID | None = None) -> Listing[ContractSummary]:
+        """Weekly contracts that are open for trading or about to open (``activecontracts/weekly``)."""
+        return self._bridge.call(self._calls.weekly, transaction_id=transaction_id)
 
-    def depth(self, contract: str) -> ContractDepth:
+    def regional(self, *, transaction_id: str | UUID | None = None) -> Listing[RegionalContractSummary]:
+        """Contracts for gas at named network points, open or about to open (``activecontracts/regional``)."""
+        return self._bridge.call(self._calls.regional, transaction_id=transaction_id)
+
+    def depth(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractDepth:
         """The order book of one contract by price level; levels with an own bid are marked ``owner``."""
-        return self._bridge.call(self._calls.depth, contract)
+        return self._bridge.call(self._calls.depth, contract, transaction_id=transaction_id)
 
-    def depth_summary(self, contract: str) -> list[DepthSummaryRow]:
+    def depth_summary(self, contract: str, *, transaction_id: str | UUID | None = None) -> Listing[DepthSummaryRow]:
         """The order book of one contract bid by bid."""
-        return self._bridge.call(self._calls.depth_summary, contract)
+        return self._bridge.call(self._calls.depth_summary, contract, transaction_id=transaction_id)
 
-    def get(self, contract: str) -> ContractDetails:
+    def get(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractDetails:
         """Master data of one contract."""
-        return self._bridge.call(self._calls.get, contract)
+        return self._bridge.call(self._calls.get, contract, transaction_id=transaction_id)
 
     def save(
         self,
@@ -416,9 +431,9 @@ class ContractStatuses:
         self._bridge = bridge
         self._calls = calls
 
-    def all(self) -> list[NamedCode]:
+    def all(self, *, transaction_id: str | UUID | None = None) -> Listing[NamedCode]:
         """Every state a contract can be in, with its name in the language asked for."""
-        return self._bridge.call(self._calls.all)
+        return self._bridge.call(self._calls.all, transaction_id=transaction_id)
 
 
 class MarketPrices:
@@ -428,9 +443,11 @@ class MarketPrices:
         self._bridge = bridge
         self._calls = calls
 
-    def calculate_grp(self, contract_type: str, gas_day: date | GasDay | datetime) -> GrpPrices:
+    def calculate_grp(
+        self, contract_type: str, gas_day: date | GasDay | datetime, *, transaction_id: str | UUID | None = None
+    ) -> GrpPrices:
         """Price limits that follow from the gas reference price of ``gas_day``, in TL per 1000 Sm3 (operator)."""
-        return self._bridge.call(self._calls.calculate_grp, contract_type, gas_day)
+        return self._bridge.call(self._calls.calculate_grp, contract_type, gas_day, transaction_id=transaction_id)
 
 
 class ContractConfigurations:
@@ -440,9 +457,9 @@ class ContractConfigurations:
         self._bridge = bridge
         self._calls = calls
 
-    def get(self, contract: str) -> ContractConfiguration:
+    def get(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractConfiguration:
         """Limits, formulas and gates of one contract. Take price and quantity limits from here, never from memory."""
-        return self._bridge.call(self._calls.get, contract)
+        return self._bridge.call(self._calls.get, contract, transaction_id=transaction_id)
 
     def save(
         self,
@@ -523,9 +540,9 @@ class Matches:
         self._bridge = bridge
         self._calls = calls
 
-    def of(self, contracts: str | Iterable[str]) -> list[Match]:
+    def of(self, contracts: str | Iterable[str], *, transaction_id: str | UUID | None = None) -> Listing[Match]:
         """Public matches of one or several active contracts; own ones are marked ``my_own_matching``."""
-        return self._bridge.call(self._calls.of, contracts)
+        return self._bridge.call(self._calls.of, contracts, transaction_id=transaction_id)
 
     def change_status(
         self,
@@ -574,7 +591,8 @@ class EpiasStp(Blocking):
     ``exclusive`` declares that all bids of your organisation are entered through this journal: no other machine, program or
     person enters, changes or cancels any. Only then can an own mark or an own trade prove what became of a call whose answer
     was lost; without it what could be somebody else's stays `Unknown`. ``confirmed``
-    lists the uncertain profile fields that you have checked with the venue (needed in production). ``proxy``,
+    lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
+    anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
     ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
@@ -662,7 +680,8 @@ class EpiasStp(Blocking):
     def warm_up(self) -> None:
         """Do now what the first call would otherwise wait for: open the journal, log in, build the readers of answers.
 
-        Tickets are kept ready from then on, until `cool_down` or the client's end.
+        Tickets are kept ready from then on, until `cool_down` or the client's end. Raises `Unconfirmed` at production as
+        every call does.
         """
         self._bridge.call(self._client.warm_up)
 
@@ -697,8 +716,8 @@ class EpiasStp(Blocking):
     ) -> StpDesk:
         """A desk for entering bids fast, as a context manager; one per client at a time.
 
-        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go as JSON over warm
-        lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
         """
         return StpDesk(
             self._bridge,

@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
+from gridwire import clock
+from gridwire.cli.siooi import reasons
+from gridwire.cli.siooi.documents import _left, outcome_as_dict
+from gridwire.cli.siooi.words import Words
 from gridwire.errors import InvalidInput, ReadOnly
+from gridwire.outcome import Rejected
 from gridwire.sandbox.siooi import profiles
 from gridwire.siooi import Failed, Siooi, Succeeded, load_profile
 from gridwire.siooi.enums import ResultCode
@@ -212,6 +217,25 @@ async def test_G11_a_persons_absent_lets_it_be_sent_again_and_force_alone_does_n
         accepted(forced)
         assert len(desk.venue.log.uploads()) == 2
         assert (await client.uploads())[-1].forced_over is not None
+
+
+@pytest.mark.parametrize(("retry_after", "pause_s"), [("7", 7.0), (None, 60.0), ("soon", 60.0)])
+async def test_too_many_uploads_say_when_the_document_may_be_sent_again(
+    tmp_path: Path, retry_after: str | None, pause_s: float
+) -> None:
+    async with office(tmp_path) as desk, desk.client() as client:
+        began = clock.now()
+        desk.venue.faults.add("status", operation="send", status=429, retry_after=retry_after)
+        document = await prepared(client)
+        no = rejected(await client.submit(document, confirm=True), "venue", "429")
+        assert (no.repeatable, no.retry_after_s) == (True, pause_s)
+        assert f"in {pause_s:g} s at the earliest" in no.reason
+        assert f"Повторить можно через {pause_s:g} с." in reasons.refusal(no, Words("ru"))
+        assert outcome_as_dict(no)["retry_after_s"] == pause_s
+        told = await _left(client, document, began)  # what a command that was interrupted reads in the journal
+        assert isinstance(told, Rejected)
+        assert (told.code, told.origin, told.repeatable, told.retry_after_s) == ("429", "venue", True, pause_s)
+        accepted(await client.submit(document, confirm=True))
 
 
 async def test_a_withdrawn_document_is_replaced_by_the_corrected_one(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +25,9 @@ from gridwire.epias_stp.models import (
     LabelledCode,
     Match,
     NamedCode,
+    RegionalContractSummary,
 )
+from gridwire.errors import InvalidInput
 
 DAY = date(2018, 9, 1)
 DATE = "2018-09-01T00:00:00.000+03:00"
@@ -193,3 +195,21 @@ def test_the_broadcast_address_and_headers_stay_out_of_repr() -> None:
     assert endpoint.broadcast_address.endswith("planted")
     assert endpoint.headers[0].value == "planted"
     assert "planted" not in repr(endpoint) + str(endpoint)
+
+
+@pytest.mark.parametrize("model", [ContractSummary, RegionalContractSummary])
+def test_a_contract_without_its_times_is_not_said_to_be_open(model: type[ContractSummary]) -> None:
+    opens, closes = datetime(2026, 12, 1, 5, tzinfo=UTC), datetime(2026, 12, 3, 11, tzinfo=UTC)
+    wire = {"activationTime": "2026-12-01T08:00:00.000+03:00", "closingTime": "2026-12-03T14:00:00.000+03:00"}
+    contract = model.model_validate(wire)
+    second = timedelta(seconds=1)
+    assert [contract.is_open(at) for at in (opens - second, opens, closes - second, closes)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    for missing in wire:
+        assert not model.model_validate({**wire, missing: None}).is_open(opens)
+    with pytest.raises(InvalidInput, match="at="):
+        contract.is_open(datetime(2026, 12, 2))

@@ -191,7 +191,7 @@ class TestDocumentShape:
         }  # fmt: skip
 
     async def test_rows_have_one_delivery_day_and_standard_ones_a_gas_day_date(self, older: Floor) -> None:
-        row = (await self.body(older, "activecontracts_standart"))["contracts"][1]
+        row = (await self.body(older, "activecontracts_standart"))["contracts"][2]
         assert row["deliveryDay"] == row["gasDay"] == "2026-12-01T00:00:00.000+03:00"
         assert {"deliveryDays", "gasDays"}.isdisjoint(row)
         regional = (await self.body(older, "activecontracts_regional"))["contracts"][0]
@@ -201,7 +201,7 @@ class TestDocumentShape:
     async def test_levels_have_no_owner(self, older: Floor) -> None:
         bid = {"price": 100, "quantity": 5, "bidType": "STANDART_MATCH", "bidStatus": "ACTIVE", "direction": "BUY"}
         await self.body(older, "bid_save", DEPTH | bid)
-        row = (await self.body(older, "activecontracts_standart"))["contracts"][1]
+        row = (await self.body(older, "activecontracts_standart"))["contracts"][2]
         assert row["bestAmountPriceBuying"] == {"price": 100, "amount": 5}
 
     async def test_contract_save_takes_the_single_day(self, older: Floor) -> None:

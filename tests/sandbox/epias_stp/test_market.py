@@ -52,6 +52,21 @@ def test_the_usual_contracts_are_there_and_roll_with_the_days() -> None:
     assert [c.name for c in m.active("WEEKLY")] == ["HI20261214"]
 
 
+def test_contracts_that_open_within_a_day_are_listed_with_those_that_are_open() -> None:
+    m = market()
+    opens = m.contract("GG20261203").gate.start
+    m.open_contract("STANDART", (date(2026, 12, 20),), 0, "BUY", (), NOW)
+    m.open_contract("WEEKLY", (date(2026, 12, 14), date(2026, 12, 15)), 0, "BUY", (), NOW)
+    assert [c.name for c in m.listed("STANDART", NOW)] == ["GG20261203", "GG20261130", TODAY, "GG20261202"]
+    assert m.listed("STANDART", opens - timedelta(days=1, seconds=1))[0].name == "GG20261130"
+    m.advance(opens)
+    assert [c.name for c in m.listed("STANDART", opens)] == ["GG20261204", TODAY, "GG20261202", "GG20261203"]
+    assert [c.name for c in m.listed("WEEKLY", opens)] == ["HI20261207"]
+    before = datetime(2026, 12, 6, 6, 0, tzinfo=UTC)
+    m.advance(before)
+    assert [c.name for c in m.listed("WEEKLY", before)] == ["HI20261214", "HI20261207"]
+
+
 def test_a_contract_waits_opens_and_closes_and_its_open_bids_end_with_it() -> None:
     m = market()
     told: list[dict[str, Any]] = []

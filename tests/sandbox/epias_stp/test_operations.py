@@ -107,8 +107,11 @@ async def test_every_operation_answers_in_both_formats(f: Floor, operation: str,
 
 async def test_lists_show_the_contracts_of_their_type_with_their_days(f: Floor) -> None:
     standard = (await f.one.ok("activecontracts_standart"))["contracts"]
-    assert [c["name"] for c in standard] == ["GG20261130", TODAY, "GG20261202"]
-    today = standard[1]
+    assert [(c["name"], c["status"]["value"]) for c in standard] == [
+        ("GG20261203", "WAITING"), ("GG20261130", "OPEN"), (TODAY, "OPEN"), ("GG20261202", "OPEN"),
+    ]  # fmt: skip
+    assert standard[0]["activationTime"] == "2026-12-02T08:00:00.000+03:00"
+    today = standard[2]
     assert today["deliveryDays"] == ["2026-12-01" + MIDNIGHT]
     assert (today["activationTime"], today["closingTime"]) == (
         "2026-11-30T08:00:00.000+03:00",

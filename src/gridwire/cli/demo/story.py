@@ -68,7 +68,7 @@ class Story:
         loop = asyncio.get_running_loop()
         started, rounds = loop.time(), max(FEWEST_ROUNDS, int(seconds / SECONDS_A_ROUND))
         listed = await self._buyer.stp.contracts.standard()
-        self._contracts = tuple(contract.name for contract in listed[-2:])
+        self._contracts = tuple(contract.name for contract in listed if contract.is_open())[-2:]
         losing = rounds * 35 // 100
         for number in range(rounds):
             if number == losing:

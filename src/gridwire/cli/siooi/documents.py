@@ -304,6 +304,7 @@ class Course:
 
 async def _left(client: Siooi, document: Prepared, began: datetime) -> Outcome | None:
     """What the journal knows of an upload whose call ended without an outcome; None where no byte of it left."""
+    from gridwire.intents.records import rejected_as
     from gridwire.siooi.models import intent_of, job_of
     from gridwire.siooi.rules import doubt
 
@@ -316,8 +317,9 @@ async def _left(client: Siooi, document: Prepared, began: datetime) -> Outcome |
         known = next((one for one in client.unknown() if one.intent.key == row.ref), None)
         return doubt(intent, "cancelled", "the call ended after it had begun") if known is None else known
     if row.state == "refused":
-        code = row.note.removeprefix("venue ")
-        return Rejected(code, "The venue refused the document. It is not in the queue.", "venue", intent)
+        _, code, again, after_s = rejected_as(row.note)
+        why = "The venue refused the document. It is not in the queue."
+        return Rejected(code, why, "venue", intent, repeatable=again, retry_after_s=after_s)
     return Accepted(intent, job_of(row))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import TYPE_CHECKING
 
 from gridwire.cli.siooi.words import Words
@@ -66,7 +67,8 @@ def refusal(outcome: Rejected, words: Words) -> str:
     if why is None:
         return outcome.reason
     said = getattr(getattr(outcome.raw, "said", None), "text", None)
-    return f"Причина: {why}." + (f" Система сообщает: {said}." if said else "")
+    pause = "" if outcome.retry_after_s is None else f" Повторить можно через {ceil(outcome.retry_after_s)} с."
+    return f"Причина: {why}.{pause}" + (f" Система сообщает: {said}." if said else "")
 
 
 def doubt(outcome: Unknown, words: Words) -> str:

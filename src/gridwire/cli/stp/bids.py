@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
+from typing import Annotated
 
 import typer
 
-from gridwire import units
-from gridwire.cli import interrupts
-from gridwire.cli.exits import ExitCode
 from gridwire.cli.options import choice
-from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, out_json, tell
+from gridwire.cli.stp import values
 from gridwire.cli.stp.link import Link
+from gridwire.cli.stp.writes import ClientRef, TransactionId, Yes, write
 from gridwire.errors import InvalidInput
-from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
-
-if TYPE_CHECKING:
-    from gridwire.epias_stp import EpiasStp
+from gridwire.outcome import Accepted
 
 _TYPES = {
     "standard": "STANDART_MATCH",
@@ -31,20 +22,30 @@ _TYPES = {
     "timed": "MATCH_WITH_TIME_LIMIT",
     "match_with_time_limit": "MATCH_WITH_TIME_LIMIT",
 }
+_PRICE_UNIT = "TL/1000 Sm3"
 
 BidId = Annotated[str, typer.Argument(metavar="BID_ID", help="The bid's id, as `bid save` told it.")]
-Price = Annotated[str, typer.Option(metavar="TL", help="TL per 1000 Sm3, with a point: 12000.50.")]
+Price = Annotated[
+    str | None, typer.Option(metavar="TL", help="TL per 1000 Sm3, with a point: 12000.50. Needed, unless --no-price says so.")
+]  # fmt: skip
+NoPrice = Annotated[
+    bool, typer.Option("--no-price", help="Leave the price out, which STP allows and does not explain.")
+]
 Quantity = Annotated[str, typer.Option(metavar="COUNT", help="A count of 1000 Sm3.")]
-Status = Annotated[str, choice("active", "passive", help="A passive bid is kept out of the book.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before a write at production.")]
+Status = Annotated[
+    str,
+    typer.Option(metavar="STATUS", help="active, or passive: kept out of the book. --any-status takes every other."),
+]
+AnyStatus = Annotated[bool, typer.Option("--any-status", help="Send a status that a participant is not known to send.")]
 
 
 def save(
     link: Link,
     contract: Annotated[str, typer.Argument(metavar="CONTRACT", help="A contract's name, as `contracts` lists it.")],
     side: Annotated[str, choice("buy", "sell", help="Which side you take.")],
-    price: Price,
     quantity: Quantity,
+    price: Price = None,
+    no_price: NoPrice = False,
     type: Annotated[
         str,
         typer.Option(
@@ -54,8 +55,14 @@ def save(
         ),
     ] = "standard",
     status: Status = "active",
+    any_status: AnyStatus = False,
     expires: Annotated[str | None, typer.Option(metavar="TIME", help="With an offset: 2026-12-01T14:00+03:00.")] = None,
     point: Annotated[str | None, typer.Option(metavar="NAME", help="The network point of a regional contract.")] = None,
+    process: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The bid's process (bidProcessName), which STP does not explain.")
+    ] = None,
+    client_ref: ClientRef = None,
+    transaction_id: TransactionId = None,
     yes: Yes = False,
 ) -> int:
     """Enter a bid. Exit code 0 accepted, 3 rejected, 4 unknown: it may be at the venue."""
@@ -65,9 +72,10 @@ def save(
             f"--type {type} is not a type of bid that STP documents; these are: {', '.join(_TYPES)}. Nothing was sent."
         )
     until = _expiry(expires, bid_type)
-    _check_price(price)
-    count = _count(quantity)
-    return _write(
+    at = _price(price, no_price=no_price)
+    count = values.quantity(quantity)
+    state = _status(status, any_status=any_status)
+    return write(
         link,
         lambda stp, key: stp.bids.save(
             contract,
@@ -75,49 +83,98 @@ def save(
             price=price,
             quantity=count,
             bid_type=bid_type,
-            bid_status=status.upper(),
+            bid_status=state,
             expire_time=until,
             point_name=point,
+            bid_process_name=process,
+            allow_no_price=no_price,
+            allow_any_status=any_status,
+            client_ref=client_ref,
             transaction_id=key,
         ),
-        f"{side.capitalize()} {quantity} x 1000 Sm3 of {contract} at {price} TL/1000 Sm3",
-        yes,
+        f"{side.capitalize()} {quantity} x 1000 Sm3 of {contract} {at}",
+        lambda outcome: f"bid {_id(outcome)} entered",
+        yes=yes,
+        transaction_id=transaction_id,
     )
 
 
-def update(link: Link, bid_id: BidId, price: Price, quantity: Quantity, status: Status, yes: Yes = False) -> int:
+def update(
+    link: Link,
+    bid_id: BidId,
+    quantity: Quantity,
+    status: Status,
+    price: Price = None,
+    no_price: NoPrice = False,
+    any_status: AnyStatus = False,
+    client_ref: ClientRef = None,
+    transaction_id: TransactionId = None,
+    yes: Yes = False,
+) -> int:
     """Restate a bid in full: STP has no partial change, so price, quantity and status are all needed."""
-    _check_price(price)
-    count = _count(quantity)
-    return _write(
+    at = _price(price, no_price=no_price)
+    count = values.quantity(quantity)
+    state = _status(status, any_status=any_status)
+    return write(
         link,
         lambda stp, key: stp.bids.update(
-            bid_id, price=price, quantity=count, bid_status=status.upper(), transaction_id=key
+            bid_id,
+            price=price,
+            quantity=count,
+            bid_status=state,
+            allow_no_price=no_price,
+            allow_any_status=any_status,
+            client_ref=client_ref,
+            transaction_id=key,
         ),
-        f"Change bid {bid_id} to {quantity} x 1000 Sm3 at {price} TL/1000 Sm3, {status}",
-        yes,
+        f"Change bid {bid_id} to {quantity} x 1000 Sm3 {at}, {status}",
+        lambda outcome: f"bid {_id(outcome)} changed",
+        yes=yes,
+        transaction_id=transaction_id,
     )
 
 
-def cancel(link: Link, bid_id: BidId, yes: Yes = False) -> int:
+def cancel(
+    link: Link,
+    bid_id: BidId,
+    client_ref: ClientRef = None,
+    transaction_id: TransactionId = None,
+    yes: Yes = False,
+) -> int:
     """Cancel a bid."""
-    return _write(link, lambda stp, key: stp.bids.cancel(bid_id, transaction_id=key), f"Cancel bid {bid_id}", yes)
+    return write(
+        link,
+        lambda stp, key: stp.bids.cancel(bid_id, client_ref=client_ref, transaction_id=key),
+        f"Cancel bid {bid_id}",
+        lambda outcome: f"bid {_id(outcome)} cancelled",
+        yes=yes,
+        transaction_id=transaction_id,
+    )
 
 
-def _count(text: str) -> int:
-    if re.fullmatch(r"[1-9][0-9]*", text, re.ASCII) is None:
+def _id(outcome: Accepted) -> str | None:
+    return outcome.order.id if outcome.order is not None else None
+
+
+def _price(text: str | None, *, no_price: bool) -> str:
+    """How the price is spoken of. Raises `InvalidInput` where it is missing, or given and left out at once."""
+    if text is None and not no_price:
         raise InvalidInput(
-            f"--quantity {text!r} is not a whole number above 0: write digits alone, without a point, a separator or a "
-            "leading zero (--quantity 155 is 155 x 1000 Sm3). Nothing was sent."
+            "--price is missing: write it in TL per 1000 Sm3, like --price 12000.50, or leave it out with --no-price. "
+            "Nothing was sent."
         )
-    return int(text[:30])  # thirty digits are refused as too many like any more of them
+    if text is not None and no_price:
+        raise InvalidInput("--price and --no-price contradict each other; write one of them. Nothing was sent.")
+    return "without a price" if text is None else f"at {values.amount(text, '--price', _PRICE_UNIT)} {_PRICE_UNIT}"
 
 
-def _check_price(text: str) -> None:
-    try:
-        units.price(text, unit="TL/1000 Sm3", name="--price")
-    except InvalidInput as error:
-        raise InvalidInput(f"{error} Nothing was sent.") from None
+def _status(text: str, *, any_status: bool) -> str:
+    if not any_status and text.lower() not in ("active", "passive"):
+        raise InvalidInput(
+            f"--status {text!r} is none of active, passive. STP's document names other states of a bid too; --any-status sends "
+            "them. Nothing was sent."
+        )
+    return text.upper()
 
 
 def _expiry(text: str | None, bid_type: str) -> datetime | None:
@@ -129,124 +186,4 @@ def _expiry(text: str | None, bid_type: str) -> datetime | None:
             f"--expires belongs to --type timed; a bid of type {bid_type} has none and would not expire then. Nothing was "
             "sent."
         )
-    return None if text is None else _moment(text)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput(
-            f"--expires {text} is not a moment: write date, time and offset, like 2026-12-01T14:00+03:00. Nothing was sent."
-        )
-    return moment
-
-
-def _write(link: Link, act: Callable[[EpiasStp, str], Awaitable[Outcome]], what: str, yes: bool) -> int:
-    link.confirm(what, yes=yes)
-    reached: list[ExitCode] = []
-    key = str(uuid4())  # made here, so that what became of this call can be told from what earlier ones left
-
-    async def work(stp: EpiasStp) -> ExitCode:
-        try:
-            outcome = await act(stp, key)
-        except asyncio.CancelledError:
-            # Ctrl-C. If bytes had left, the client has kept what is known.
-            kept = [unknown for unknown in stp.unknown() if unknown.intent.key == key]
-            if not kept:
-                tell("Interrupted before anything was sent.")
-                raise
-            outcome = kept[0]
-        reached.append(_code(outcome))
-        interrupts.settle()
-        _say(outcome, as_json=link.json)
-        return reached[0]
-
-    try:
-        return link.run(work)
-    except (Exception, KeyboardInterrupt) as error:
-        # The code must say what became of the bid, even if something failed while the client was closed.
-        if reached:
-            return reached[0]
-        if isinstance(error, InvalidInput) and "Nothing was sent" not in str(error):
-            raise InvalidInput(f"{error} Nothing was sent.") from None
-        raise
-
-
-def _say(outcome: Outcome, *, as_json: bool) -> None:
-    """Report it; what cannot go to stdout goes to stderr, for the bid's id must not be lost."""
-    try:
-        _report(outcome, as_json=as_json)
-    except (ReaderGone, StdoutFull) as error:
-        if isinstance(outcome, Accepted):
-            why = str(error) or "nobody reads it any more"
-            tell(f"{_accepted(outcome)}. (It could not be written to stdout: {why}.)")
-
-
-def _code(outcome: Outcome) -> ExitCode:
-    match outcome:
-        case Accepted():
-            return ExitCode.DONE
-        case Rejected():
-            return ExitCode.REJECTED
-        case Unknown():
-            return ExitCode.UNKNOWN
-
-
-def _report(outcome: Outcome, *, as_json: bool) -> None:
-    match outcome:
-        case Accepted() if not as_json:
-            out(clean(_accepted(outcome)))
-        case Rejected():
-            tell(outcome.reason, label="Rejected", style="red")
-        case Unknown():
-            tell(f"{outcome.reason} {_look(outcome)}".rstrip(), label="Unknown", style="yellow")
-    if as_json:
-        out_json(as_dict(outcome))
-
-
-def _accepted(outcome: Accepted) -> str:
-    intent = outcome.intent
-    done = {"bid_save": "entered", "bid_update": "changed", "bid_cancel": "cancelled"}[intent.operation]
-    bid = outcome.order.id if outcome.order is not None else None
-    return f"Accepted: bid {bid} {done} [transactionId {intent.key}]"
-
-
-def _look(outcome: Unknown) -> str:
-    contract = outcome.intent.restated.get("contract")
-    if contract is None:
-        return ""
-    return (
-        f"`gridwire stp depth {contract}` and `gridwire stp matches {contract}` mark what is yours: a level or a match at "
-        "this price that you do not know from another bid is this one."
-    )
-
-
-def as_dict(outcome: Outcome) -> dict[str, Any]:
-    """The outcome for programs. ``bid_id`` is that of an accepted bid, or the one to change or cancel."""
-    intent = outcome.intent
-    restated = dict(intent.restated) if intent is not None else {}
-    bid_id = restated.pop("bid_id", None)
-    facts: dict[str, Any] = {
-        "outcome": type(outcome).__name__.lower(),
-        "operation": intent.operation if intent is not None else None,
-        "transaction_id": intent.key if intent is not None else None,
-        "bid_id": outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else bid_id,
-        "bid": restated,
-    }
-    match outcome:
-        case Accepted():
-            return {**facts, "possibly_duplicate": outcome.possibly_duplicate}
-        case Rejected():
-            return {
-                **facts,
-                "origin": outcome.origin,
-                "code": outcome.code,
-                "reason": outcome.reason,
-                "repeatable": outcome.repeatable,
-                "retry_after_s": outcome.retry_after_s,
-            }
-        case Unknown():
-            return {**facts, "cause": outcome.cause, "reason": outcome.reason}
+    return None if text is None else values.moment(text, "--expires")

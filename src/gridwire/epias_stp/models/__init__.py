@@ -41,7 +41,7 @@ from gridwire.epias_stp.models.answers import (
     RegionalContracts,
     RegionalContractSummary,
 )
-from gridwire.epias_stp.models.base import StpModel, StpRequest
+from gridwire.epias_stp.models.base import Listing, StpModel, StpRequest
 from gridwire.epias_stp.models.requests import (
     ActiveContractMatchingRequestBody,
     BidCancelRequestBody,
@@ -94,6 +94,7 @@ __all__ = [
     "Header",
     "HttpParameter",
     "LabelledCode",
+    "Listing",
     "Localization",
     "Match",
     "MatchChangeStatusRequestBody",

@@ -7,10 +7,12 @@ which.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
+from gridwire import clock
 from gridwire.epias_stp.enums import PriceDirection
 from gridwire.epias_stp.models.base import (
     Count,
@@ -25,6 +27,7 @@ from gridwire.epias_stp.models.base import (
     Whole,
     many,
 )
+from gridwire.periods import aware
 
 
 def _also(*names: str) -> Any:
@@ -125,13 +128,25 @@ class _ActiveContract(StpModel):
     status: LabelledCode | None = None
     type: LabelledCode | None = None
     activation_time: Instant = None
+    """When it opens: bids are taken from then on. The lists hold contracts that are about to open too."""
     closing_time: Instant = None
+    """When it closes, and takes no more bids."""
     delivery_days: Many[Day] = _also_many("deliveryDays", "deliveryDay")
     gas_days: GasDays = _also_many("gasDays", "gasDay")
 
+    def is_open(self, at: datetime | None = None) -> bool:
+        """Whether ``at`` (aware; now by this machine's clock unless given) lies between opening and closing.
+
+        False where the answer names no opening or no closing time: then it is not known. A gate that the operator closed
+        early shows in ``status`` only, whose values STP does not publish.
+        """
+        moment = clock.now() if at is None else aware(at, "at")
+        opens, closes = self.activation_time, self.closing_time
+        return opens is not None and closes is not None and opens <= moment < closes
+
 
 class ContractSummary(_ActiveContract):
-    """A daily or weekly contract open for trading."""
+    """A daily or weekly contract that is open for trading or about to open."""
 
     highest_matching_price: Number = None
     """TL per 1000 Sm3, as are the other prices."""
@@ -142,7 +157,7 @@ class ContractSummary(_ActiveContract):
 
 
 class RegionalContractSummary(_ActiveContract):
-    """A contract for gas at named network points."""
+    """A contract for gas at named network points, open for trading or about to open."""
 
     direction: Text | None = None
     """BUY or SELL: the side the transmission company takes."""

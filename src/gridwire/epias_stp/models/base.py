@@ -11,12 +11,12 @@ Requests are written strictly: the field order is the samples', the types are ex
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
@@ -42,6 +42,13 @@ class StpModel(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True, defer_build=True
     )
+    transaction_id: ClassVar[str | None] = None
+    """The id of the call that this is the answer to, which the venue's support asks for; None for a part of an answer."""
+
+    def answering(self, transaction_id: str) -> Self:
+        """Note the call's id. It is no field: two answers that say the same are equal."""
+        vars(self)["transaction_id"] = transaction_id
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -51,6 +58,14 @@ class StpModel(BaseModel):
             known = _spellings(cls)
             return {name: value for name, value in data.items() if value is not None or name not in known}
         return {} if data is None else data
+
+
+class Listing(list[T]):
+    """What STP lists, with the id of the call: a list in everything else."""
+
+    def __init__(self, items: Iterable[T] = (), transaction_id: str | None = None) -> None:
+        super().__init__(items)
+        self.transaction_id: str | None = transaction_id
 
 
 class StpRequest(BaseModel):

@@ -17,6 +17,7 @@ from gridwire.epias_stp.models import (
     DepthSummaryRow,
     EmptyRequestBody,
     GrpPrices,
+    Listing,
     NamedCode,
     RegionalContracts,
     RegionalContractSummary,
@@ -32,35 +33,51 @@ from gridwire.periods import GasDay
 
 
 class Contracts:
-    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`."""
+    """``stp.contracts``. Reads raise from the error tree (see `gridwire.errors`); `save` returns an `Outcome`.
+
+    ``transaction_id`` of a read is yours to give, a new one otherwise; what is returned names it, and so does the event
+    ``call.answered``.
+    """
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def standard(self) -> list[ContractSummary]:
-        """Daily contracts open for trading, with their best prices (``activecontracts/standart``)."""
-        return (await self._caller.read("activecontracts_standart", EmptyRequestBody(), ContractList)).contracts
+    async def standard(self, *, transaction_id: str | UUID | None = None) -> Listing[ContractSummary]:
+        """Daily contracts that are open for trading or about to open, with their best prices (``activecontracts/standart``).
 
-    async def weekly(self) -> list[ContractSummary]:
-        """Weekly contracts open for trading (``activecontracts/weekly``)."""
-        return (await self._caller.read("activecontracts_weekly", EmptyRequestBody(), ContractList)).contracts
+        `ContractSummary.is_open` tells the two apart.
+        """
+        answer = await self._caller.read("activecontracts_standart", EmptyRequestBody(), ContractList, transaction_id)
+        return Listing(answer.contracts, answer.transaction_id)
 
-    async def regional(self) -> list[RegionalContractSummary]:
-        """Contracts for gas at named network points (``activecontracts/regional``)."""
-        return (await self._caller.read("activecontracts_regional", EmptyRequestBody(), RegionalContracts)).contracts
+    async def weekly(self, *, transaction_id: str | UUID | None = None) -> Listing[ContractSummary]:
+        """Weekly contracts that are open for trading or about to open (``activecontracts/weekly``)."""
+        answer = await self._caller.read("activecontracts_weekly", EmptyRequestBody(), ContractList, transaction_id)
+        return Listing(answer.contracts, answer.transaction_id)
 
-    async def depth(self, contract: str) -> ContractDepth:
+    async def regional(self, *, transaction_id: str | UUID | None = None) -> Listing[RegionalContractSummary]:
+        """Contracts for gas at named network points, open or about to open (``activecontracts/regional``)."""
+        answer = await self._caller.read(
+            "activecontracts_regional", EmptyRequestBody(), RegionalContracts, transaction_id
+        )
+        return Listing(answer.contracts, answer.transaction_id)
+
+    async def depth(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractDepth:
         """The order book of one contract by price level; levels with an own bid are marked ``owner``."""
-        return await self._caller.read("activecontracts_depth", rules.contract_name(contract), ContractDepth)
+        body = rules.contract_name(contract)
+        return await self._caller.read("activecontracts_depth", body, ContractDepth, transaction_id)
 
-    async def depth_summary(self, contract: str) -> list[DepthSummaryRow]:
+    async def depth_summary(
+        self, contract: str, *, transaction_id: str | UUID | None = None
+    ) -> Listing[DepthSummaryRow]:
         """The order book of one contract bid by bid."""
         body = rules.contract_name(contract)
-        return (await self._caller.read("activecontracts_depth_summary", body, DepthSummary)).rows
+        answer = await self._caller.read("activecontracts_depth_summary", body, DepthSummary, transaction_id)
+        return Listing(answer.rows, answer.transaction_id)
 
-    async def get(self, contract: str) -> ContractDetails:
+    async def get(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractDetails:
         """Master data of one contract."""
-        return await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails)
+        return await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails, transaction_id)
 
     async def save(
         self,
@@ -97,11 +114,10 @@ class ContractStatuses:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def all(self) -> list[NamedCode]:
+    async def all(self, *, transaction_id: str | UUID | None = None) -> Listing[NamedCode]:
         """Every state a contract can be in, with its name in the language asked for."""
-        return (
-            await self._caller.read("contract_status_list", EmptyRequestBody(), ContractStatusList)
-        ).contract_statuses
+        answer = await self._caller.read("contract_status_list", EmptyRequestBody(), ContractStatusList, transaction_id)
+        return Listing(answer.contract_statuses, answer.transaction_id)
 
 
 class MarketPrices:
@@ -110,7 +126,13 @@ class MarketPrices:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def calculate_grp(self, contract_type: str, gas_day: date | GasDay | datetime) -> GrpPrices:
+    async def calculate_grp(
+        self,
+        contract_type: str,
+        gas_day: date | GasDay | datetime,
+        *,
+        transaction_id: str | UUID | None = None,
+    ) -> GrpPrices:
         """Price limits that follow from the gas reference price of ``gas_day``, in TL per 1000 Sm3 (operator)."""
         body = operator_rules.calculate_grp(contract_type, gas_day)
-        return await self._caller.read("market_price_calculate_grp", body, GrpPrices)
+        return await self._caller.read("market_price_calculate_grp", body, GrpPrices, transaction_id)

@@ -16,6 +16,7 @@ from gridwire.epias_stp.calls import Caller
 from gridwire.epias_stp.models import (
     ContractConfiguration,
     GateSetting,
+    Listing,
     Match,
     MatchChangeStatusRequestBody,
     Matchings,
@@ -31,9 +32,10 @@ class ContractConfigurations:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def get(self, contract: str) -> ContractConfiguration:
+    async def get(self, contract: str, *, transaction_id: str | UUID | None = None) -> ContractConfiguration:
         """Limits, formulas and gates of one contract. Take price and quantity limits from here, never from memory."""
-        return await self._caller.read("contract_conf_get", rules.contract_name(contract), ContractConfiguration)
+        body = rules.contract_name(contract)
+        return await self._caller.read("contract_conf_get", body, ContractConfiguration, transaction_id)
 
     async def save(
         self,
@@ -111,10 +113,12 @@ class Matches:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def of(self, contracts: str | Iterable[str]) -> list[Match]:
+    async def of(self, contracts: str | Iterable[str], *, transaction_id: str | UUID | None = None) -> Listing[Match]:
         """Public matches of one or several active contracts; own ones are marked ``my_own_matching``."""
         names = [contracts] if isinstance(contracts, str) else contracts
-        return (await self._caller.read("activecontracts_matchings", rules.matchings(names), Matchings)).matchings
+        body = rules.matchings(names)
+        answer = await self._caller.read("activecontracts_matchings", body, Matchings, transaction_id)
+        return Listing(answer.matchings, answer.transaction_id)
 
     async def change_status(
         self,

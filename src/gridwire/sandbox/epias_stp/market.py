@@ -7,6 +7,7 @@ What the venue's document leaves open is decided here, and is not a fact about t
 * A PASSIVE bid is not in the book: nobody sees or matches it. Made ACTIVE, it joins the end of its price's queue.
 * A price is required, with at most two decimals. Transaction ids are not compared: the same bid sent twice is two bids.
 * A bid belongs to its organisation: any of its users may change it, nobody else sees that it exists.
+* A contract is about to open, and listed with those that are open, from a day before its opening.
 * An organisation may trade with itself. Weekly names are HI + first day, regional names BG + first day.
 """
 
@@ -38,6 +39,7 @@ from gridwire.sandbox.epias_stp.texts import Refused
 from gridwire.sandbox.matching import Fill, Side
 
 IMMEDIATE, STANDARD, TIMED = "MATCH_AND_DESTROY_REST", "STANDART_MATCH", "MATCH_WITH_TIME_LIMIT"
+ABOUT_TO_OPEN = timedelta(days=1)
 _PREFIX: dict[ContractType, str] = {"STANDART": "GG", "WEEKLY": "HI", "REGIONAL": "BG"}
 
 Listener = Callable[[dict[str, Any]], None]
@@ -136,6 +138,18 @@ class Market:
         """The contracts of one type that are between activation and closing, by name."""
         found = (c for c in self.contracts.values() if c.type == contract_type and c.status == "ACTIVE")
         return sorted(found, key=lambda contract: contract.name)
+
+    def listed(self, contract_type: ContractType, now: datetime) -> list[Contract]:
+        """The contracts of one type that are about to open, then those that are open, each by name.
+
+        STP document 6.4 to 6.6. It gives no order: this one is ours.
+        """
+        soon = (
+            c
+            for c in self.contracts.values()
+            if c.type == contract_type and c.status == "WAITING" and c.gate.start <= now + ABOUT_TO_OPEN
+        )
+        return [*sorted(soon, key=lambda contract: contract.name), *self.active(contract_type)]
 
     def open_contract(
         self,

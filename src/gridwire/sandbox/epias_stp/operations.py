@@ -107,8 +107,8 @@ def _matchings(call: Call) -> dict[str, Any]:
 
 def _listing(contract_type: ContractType) -> Callable[[Call], dict[str, Any]]:
     def run(call: Call) -> dict[str, Any]:
-        active = call.market.active(contract_type)
-        return {"contracts": [views.summary(c, call.user, call.market.bids, call.language) for c in active]}
+        listed = call.market.listed(contract_type, call.now)
+        return {"contracts": [views.summary(c, call.user, call.market.bids, call.language) for c in listed]}
 
     return run
 

@@ -53,7 +53,7 @@ def summary(contract: Contract, asking: User, bids: dict[str, Bid], language: La
         "name": contract.name,
         "bestAmountPriceBuying": _best(contract, "BUY", asking, bids),
         "bestAmountPriceSelling": _best(contract, "SELL", asking, bids),
-        "status": coded(contract.gate.status, language),
+        "status": coded(contract.status if contract.status == "WAITING" else contract.gate.status, language),
         "closingTime": dates.to_wire(contract.gate.end),
         "activationTime": dates.to_wire(contract.gate.start),
         "type": coded(contract.type, language),
