@@ -90,8 +90,13 @@ def encode_id(value: str) -> bytes:
     return json.dumps(rules.name_text(value, "bid_id"))[1:-1].encode("ascii")
 
 
+_SAME_IN_BOTH = re.compile(rb"[A-Za-z0-9 .:+_-]*")
+
+
 def _xml_text(encoded: bytes) -> bytes:
     """What stands between JSON's quotes, as the text of an XML element."""
+    if _SAME_IN_BOTH.fullmatch(encoded):  # numbers, instants, almost every id
+        return encoded
     return escape(json.loads(b'"%b"' % encoded)).encode("utf-8")
 
 
