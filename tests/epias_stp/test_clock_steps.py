@@ -20,7 +20,7 @@ from gridwire.outcome import Accepted, OrderRef, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.epias_stp import EpiasStpVenue
 from tests.conftest import EPOCH
-from tests.epias_stp.test_resolve import CONTRACT, absent, still
+from tests.epias_stp.resolving import CONTRACT, absent, still
 
 STEPS_S = [600, -600, 86_400, -86_400, 20, -20]
 

@@ -46,7 +46,8 @@ def told(shown: Seen, least_s: float = 60.0, most_s: float = 60.0) -> tuple[int,
 def test_own_marks_are_told_by_side() -> None:
     buys, sells = look().side("BUY"), look().side("SELL")
     assert [buys.own_at(Decimal(price)) for price in (9, 8, 7, 6)] == [True, False, None, False]
-    assert (buys.own_prices(), buys.doubtful_prices()) == ({Decimal(9)}, {Decimal(7)})
+    assert buys.own_prices() == frozenset({Decimal(9)})
+    assert buys.doubtful_prices() == frozenset({Decimal(7)})
     assert (sells.own_at(Decimal(9)), sells.own_prices()) == (False, frozenset())
     assert look().side("").own_at(Decimal(9)) is None
 

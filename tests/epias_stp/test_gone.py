@@ -13,7 +13,7 @@ from gridwire.epias_stp import EpiasStp, Limits
 from gridwire.epias_stp.errors import StpBusinessError
 from gridwire.intents.journal import read
 from gridwire.outcome import Accepted, Rejected
-from tests.epias_stp.test_resolve import CONTRACT, Trading, trading
+from tests.epias_stp.resolving import CONTRACT, Trading, trading
 from tests.epias_stp.trading import CONTRACT as OTHER
 from tests.epias_stp.trading import trading as client_and_desk
 

@@ -11,7 +11,7 @@ import pytest
 
 from gridwire.epias_stp import EpiasStp
 from gridwire.outcome import Accepted, Rejected, Unknown
-from tests.epias_stp.test_resolve import CONTRACT, NOT_EXECUTED, Trading, absent, ended, still, trading
+from tests.epias_stp.resolving import CONTRACT, NOT_EXECUTED, Trading, absent, ended, still, trading
 
 ENVELOPE: dict[str, Any] = {"resultCode": "0", "resultDescription": "OK", "resultType": "SUCCESS"}
 NO_DEPTH: dict[str, dict[str, Any]] = {

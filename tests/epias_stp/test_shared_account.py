@@ -12,7 +12,7 @@ from gridwire.epias_stp import EpiasStp
 from gridwire.intents.journal import read
 from gridwire.outcome import Accepted, Rejected
 from gridwire.sandbox import Sandbox
-from tests.epias_stp.test_resolve import CONTRACT, NOT_EXECUTED, Trading, absent, ended, still, trading
+from tests.epias_stp.resolving import CONTRACT, NOT_EXECUTED, Trading, absent, ended, still, trading
 from tests.epias_stp.trading import CONTRACT as OTHER
 from tests.epias_stp.trading import EXCLUSIVE
 from tests.epias_stp.trading import trading as client_and_desk
@@ -157,8 +157,9 @@ class TestScope:
         async with client_and_desk(contracts=[CONTRACT], client=EXCLUSIVE) as t:
             await t.desk.buy(CONTRACT, price="100.00", quantity=1)
             await t.stp.bids.save(OTHER, direction="BUY", price="101.00", quantity=1)
-            prices = [one.intent.restated["price"] for one in await t.desk.cancel_all()]
-            assert [str(price) for price in prices] == ["100.00"]
+            (cancelled,) = await t.desk.cancel_all()
+            assert isinstance(cancelled, Accepted)
+            assert str(cancelled.intent.restated["price"]) == "100.00"
             (rest,) = await t.stp.bids.known()
             assert rest.restated["contract"] == OTHER
             assert [type(one) for one in await t.desk.cancel_all(contract=OTHER)] == [Accepted]
