@@ -274,3 +274,18 @@ async def test_caller_who_leaves_before_anything_was_sent_leaves_his_transaction
             await caller
         assert t.saves() == 0
         accepted(await t.stp.bids.save(CONTRACT, **order))
+
+
+async def test_a_change_and_a_cancellation_keep_the_callers_own_reference(tmp_path: Path) -> None:
+    async with trading(journal=tmp_path) as t:
+        bid = accepted(await buy(t.desk, client_ref="entry"))
+        changed = accepted(await t.desk.modify(bid, price="12000.00", quantity=10, client_ref="change"))
+        refused(await t.desk.modify(bid, price="11000.00", quantity=10, client_ref="change"), "client_ref")
+        await t.desk.cancel(changed, client_ref="end")
+        await asyncio.sleep(1.0)
+        rows = sorted(read(tmp_path).rows.values(), key=lambda row: row.created)
+        assert {row.operation: row.client_ref for row in rows} == {
+            "bid_save": "entry",
+            "bid_update": "change",
+            "bid_cancel": "end",
+        }

@@ -221,10 +221,12 @@ class StpDesk:
         price_cents: int | None = None,
         quantity: int,
         bid_status: BidStatus | str | None = None,
+        client_ref: str | None = None,
     ) -> Outcome:
         """Restate a bid. ``price`` and ``quantity`` are yours to state: a reference does not know what was matched since.
 
-        STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest.
+        STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest. ``client_ref`` is your own
+        key of this change, not the bid's; see `buy`.
         """
         bid_id, known = _addressed(bid)
         if "contract" not in known:
@@ -246,6 +248,7 @@ class StpDesk:
             quantity=amount,
             of=bid.intent.key,
             before=(known.get("price"), known.get("quantity", amount)),
+            client_ref=rules.optional_text(client_ref, "client_ref"),
         )
         return restated_order(await self._sending().send(draft), bid, restated)
 
@@ -257,8 +260,11 @@ class StpDesk:
         """Take a bid out of the book without cancelling it; what is restated counts when it is activated again."""
         return await self.modify(bid, price=_price_of(bid, price), quantity=quantity, bid_status=BidStatus.PASSIVE)
 
-    async def cancel(self, bid: OrderRef) -> Outcome:
-        """Cancel a bid. The guard does not stand in its way, not even halted."""
+    async def cancel(self, bid: OrderRef, *, client_ref: str | None = None) -> Outcome:
+        """Cancel a bid. The guard does not stand in its way, not even halted.
+
+        ``client_ref`` is your own key of this cancellation, not the bid's; see `buy`.
+        """
         bid_id, known = _addressed(bid)
         form = self._cancel_form()
         draft: Draft[Answer, Ticket] = Draft(
@@ -271,6 +277,7 @@ class StpDesk:
             price=known.get("price"),
             quantity=known.get("quantity", 0),
             of=bid.intent.key,
+            client_ref=rules.optional_text(client_ref, "client_ref"),
         )
         outcome = await self._sending().send(draft)
         if isinstance(outcome, Accepted):

@@ -145,13 +145,21 @@ class StpDesk:
         price_cents: int | None = None,
         quantity: int,
         bid_status: BidStatus | str | None = None,
+        client_ref: str | None = None,
     ) -> Outcome:
         """Restate a bid. ``price`` and ``quantity`` are yours to state: a reference does not know what was matched since.
 
-        STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest.
+        STP keeps no version, and does not say whether ``quantity`` is the whole bid or its rest. ``client_ref`` is your own
+        key of this change, not the bid's; see `buy`.
         """
         return self._bridge.call(
-            self._calls.modify, bid, price=price, price_cents=price_cents, quantity=quantity, bid_status=bid_status
+            self._calls.modify,
+            bid,
+            price=price,
+            price_cents=price_cents,
+            quantity=quantity,
+            bid_status=bid_status,
+            client_ref=client_ref,
         )
 
     def activate(self, bid: OrderRef, *, price: Decimal | str | None = None, quantity: int) -> Outcome:
@@ -162,9 +170,12 @@ class StpDesk:
         """Take a bid out of the book without cancelling it; what is restated counts when it is activated again."""
         return self._bridge.call(self._calls.deactivate, bid, price=price, quantity=quantity)
 
-    def cancel(self, bid: OrderRef) -> Outcome:
-        """Cancel a bid. The guard does not stand in its way, not even halted."""
-        return self._bridge.call(self._calls.cancel, bid)
+    def cancel(self, bid: OrderRef, *, client_ref: str | None = None) -> Outcome:
+        """Cancel a bid. The guard does not stand in its way, not even halted.
+
+        ``client_ref`` is your own key of this cancellation, not the bid's; see `buy`.
+        """
+        return self._bridge.call(self._calls.cancel, bid, client_ref=client_ref)
 
     def cancel_all(
         self, *, contract: str | None = None, ref_prefix: str | None = None, everything: bool = False
