@@ -23,6 +23,7 @@ from gridwire.transport.xml.hardened import declares_a_type, encoding_of, parser
         (b'<?xml version="1.0" encoding="koi8-r"?>', None),
         (b'<?xml version="1.0" encoding="UTF-16"?>', None),
         (b'<?xml version="1.0" ' + b" " * 2000 + b'encoding="koi8-r"?>', None),
+        (b"<?xml\n" + b" " * 2000 + b'encoding="koi8-r"?>', None),
         ("<a/>".encode("utf-16"), None),
         ("<a/>".encode("utf-16-be"), None),
         ("<a/>".encode("utf-32-le"), None),

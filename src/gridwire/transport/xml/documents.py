@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from lxml import etree
 
+from gridwire.transport.xml import declared
 from gridwire.transport.xml.canonical import Canonical, TooDeep, TypeDeclared
 from gridwire.transport.xml.elements import Encoding
 from gridwire.transport.xml.faults import MOST_FAULTS, DocumentRefused, Fault, Lines, Locator, pieces
@@ -63,9 +64,9 @@ def inspect(
 ) -> Inspection:
     """Check a document and hash it. Takes about 0.1 s per MiB: call it in a thread.
 
-    Raises `DocumentRefused` for more than ``max_bytes``, another encoding than UTF-8 and windows-1251, a byte order mark if
-    ``refuse_bom``, a document type declaration, more than 64 levels, a document that is not well-formed, or one that breaks
-    ``schema``. Without ``schema`` nothing is known about the form's own rules.
+    Raises `DocumentRefused` for more than ``max_bytes``, another encoding than UTF-8 and windows-1251, bytes that are not in the
+    encoding they declare, a byte order mark if ``refuse_bom``, a document type declaration, more than 64 levels, a document that
+    is not well-formed, or one that breaks ``schema``. Without ``schema`` nothing is known about the form's own rules.
     """
     encoding = _check_start(data, max_bytes, refuse_bom)
     canonical, exact, faulty = Canonical(MAX_DEPTH), hashlib.sha256(), _Faulty()
@@ -100,9 +101,9 @@ def _check_start(data: bytes, max_bytes: int, refuse_bom: bool) -> Encoding:
         raise DocumentRefused("The document is empty.")
     if refuse_bom and data.startswith(BOM):
         raise DocumentRefused("The document begins with a byte order mark, which its receiver does not take.")
-    encoding = encoding_of(data)
-    if encoding is None:
-        raise DocumentRefused("The document is in another encoding than UTF-8 and windows-1251; convert it.")
+    encoding, refused = encoding_of(data), declared.refusal(data)
+    if refused is not None or encoding is None:
+        raise DocumentRefused(refused or "The document is in an encoding that cannot be told.")
     return encoding
 
 

@@ -20,6 +20,7 @@ Parser: TypeAlias = Any
 MAX_DEPTH = 64
 
 _DECLARATION = re.compile(rb"<\?xml\s[^>]*\?>")
+_BEGINS = re.compile(rb"<\?xml\s")
 _LONGEST_DECLARATION = 1024
 _DECLARED = re.compile(rb"[^>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[\"']")
 _DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -49,10 +50,20 @@ def encoding_of(data: bytes) -> Encoding | None:
     start = data[:_LONGEST_DECLARATION].removeprefix(BOM)
     declaration = _DECLARATION.match(start)
     if declaration is None:
-        return None if start.startswith(b"<?xml ") else "UTF-8"
+        return None if _BEGINS.match(start) else "UTF-8"
     declared = _DECLARED.match(declaration[0])
     name = "UTF-8" if declared is None else _NAMES.get(declared[1].decode("ascii").upper())
     return None if marked and name != "UTF-8" else name
+
+
+def declared_name(data: bytes) -> str | None:
+    """The encoding that the document's declaration names, as it is written there, also in UTF-16; None without one."""
+    start = data[: 2 * _LONGEST_DECLARATION].removeprefix(BOM)
+    if b"\x00" in start[:4] or start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        start = start.replace(b"\x00", b"").lstrip(b"\xff\xfe")
+    declaration = _DECLARATION.match(start[:_LONGEST_DECLARATION])
+    declared = None if declaration is None else _DECLARED.match(declaration[0])
+    return None if declared is None else declared[1].decode("ascii")
 
 
 def declares_a_type(data: bytes) -> bool:
