@@ -108,6 +108,17 @@ async def test_many_callers_make_one_login_and_age_makes_the_next() -> None:
     assert held.logins == 2
 
 
+@pytest.mark.parametrize(("life_s", "used_s"), [(300.0, 240.0), (3600.0, 3540.0), (80.0, 40.0), (None, 540.0)])
+async def test_the_life_that_a_login_tells_counts_instead_of_the_guess(life_s: float | None, used_s: float) -> None:
+    held = session(lambda n: Response(200, {}, b"s%d" % n))
+    held.life_s = lambda _: life_s
+    await held.get()  # a second is over since it was asked for
+    await asyncio.sleep(used_s - 2)
+    assert await held.get() == "s0"
+    await asyncio.sleep(2)
+    assert await held.get() == "s1"
+
+
 async def test_a_dead_session_is_renewed_once_by_whoever_saw_it() -> None:
     held = session(lambda n: Response(200, {}, b"s%d" % n))
     first = await held.get()

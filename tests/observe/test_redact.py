@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from gridwire.observe.redact import MOST_OF_AN_ANSWER, excerpt, guard_loggers, mask, safe_url
+from gridwire.observe.redact import MOST_OF_AN_ANSWER, excerpt, guard_loggers, mask, safe_url, secret_path
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,19 @@ def test_library_records_lose_all_but_the_harmless_part(caplog: pytest.LogCaptur
         logger.debug("")
     assert [record.getMessage() for record in caplog.records] == ["send_request_headers.started", "failed", ""]
     assert "secret" not in caplog.text
+
+
+def test_a_path_in_which_a_secret_stands_is_neither_said_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
+    guard_loggers()
+    url = "https://venue.example:1/aB3%2F/files?x=1"
+    with caplog.at_level(logging.INFO, logger="httpx"):
+        for is_secret in (True, False):
+            with secret_path(is_secret):
+                logging.getLogger("httpx").info('HTTP Request: %s %s "%s %d %s"', "GET", url, "HTTP/1.1", 200, "OK")
+                assert ("aB3" in safe_url(url)) == (not is_secret)
+    assert [record.getMessage() for record in caplog.records] == [
+        "GET https://venue.example:1/*** HTTP/1.1 200", "GET https://venue.example:1/aB3%2F/files HTTP/1.1 200",
+    ]  # fmt: skip
 
 
 class TestExcerpt:

@@ -3,7 +3,8 @@
 The rules:
 
 1. The login is a flow (no I/O): a venue gives the request and a reading of the answer, this module decides what follows.
-2. A session is used for ``ttl_s - margin_s`` seconds from before its login was sent; then callers wait for a new one.
+2. A session is used for ``ttl_s - margin_s`` seconds from before its login was sent; then callers wait for a new one. Where the
+   login itself says how long its session lives, that counts instead of ``ttl_s``, and at least half of it is used.
 3. Refused credentials are refused for good: no further login is tried until the client is made anew, because repeated
    failures lock accounts; with a `RefusalFile` the next program does not try them either, for an hour, and programs that
    log in at the same moment do so one after the other. An answer that nobody can read counts like a refusal, for it may be
@@ -106,6 +107,8 @@ class LoginSession(Generic[S]):
     margin_s: float
     refusals: RefusalFile | None = None
     """Where a refused password is remembered after this program; None: nowhere."""
+    life_s: Callable[[S], float | None] = lambda _: None
+    """How long a session lives, in seconds, as its login said; None where it did not."""
     logins: int = 0
     """How many logins were tried."""
     _latched: AuthError | None = field(default=None, repr=False)
@@ -166,4 +169,6 @@ class LoginSession(Generic[S]):
             if refusals is not None:
                 await refusals.note()
             raise
-        return Lease(session, usable_s=self.ttl_s - self.margin_s)
+        life_s = self.life_s(session)
+        usable_s = self.ttl_s - self.margin_s if life_s is None else max(life_s - self.margin_s, life_s / 2)
+        return Lease(session, usable_s=usable_s)

@@ -15,7 +15,7 @@ import typer
 from gridwire import __version__
 from gridwire.cli import bench, demo, journal, pie, sandbox, siooi, stp
 from gridwire.cli.exits import ExitCode, code_of, listing
-from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, readable, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, readable, tell, tell_error
 from gridwire.errors import GridwireError
 
 _DEBUG = "--debug"
@@ -94,7 +94,7 @@ def run(arguments: list[str]) -> int:
         return ExitCode.FAILED
     except GridwireError as error:
         _trace(debug)
-        tell(str(error), label="Error", style="red")
+        tell_error(str(error))
         return code_of(error)
     except Exception as error:  # noqa: BLE001 - the last place before a user would see a traceback
         _trace(debug)

@@ -101,6 +101,14 @@ def tell(text: str, *, label: str = "", style: str = "") -> None:
     screen.print(head + Text(clean(text)))
 
 
+def tell_error(text: str, *, label: str = "Error") -> None:
+    """Write an error to stderr: a paragraph, and each further line of its text on a line of its own, indented."""
+    first, *more = text.splitlines() or [""]
+    tell(first, label=label, style="red")
+    for line in more:
+        tell(line if line.startswith(" ") else f"  {line}")
+
+
 def console(file: TextIO | None = None) -> Console:
     """A console on ``file`` (stdout by default) that takes text literally."""
     screen = Console(file=file or sys.stdout, highlight=False, markup=False, emoji=False)

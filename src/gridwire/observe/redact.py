@@ -12,7 +12,9 @@ import html
 import json
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from urllib.parse import quote, quote_plus, urlsplit
 
 _DASH = r"(?:-|%2[Dd]|\\u002[Dd])"
@@ -74,12 +76,26 @@ def said(error: BaseException, most: int = 500) -> str:
     return one_line(f"{name}: {words}" if words else name, most)
 
 
+_PATH_IS_SECRET: ContextVar[bool] = ContextVar("gridwire_path_is_secret", default=False)
+
+
+@contextmanager
+def secret_path(is_secret: bool = True) -> Iterator[None]:
+    """Let no address that is said or logged in here show its path, because a session value of no known form stands in it."""
+    token = _PATH_IS_SECRET.set(is_secret)
+    try:
+        yield
+    finally:
+        _PATH_IS_SECRET.reset(token)
+
+
 def safe_url(url: str) -> str:
     """``url`` as scheme, host and masked path: no user information, no query, no fragment."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{host}{port}{mask(parts.path)}"
+    path = "/***" if _PATH_IS_SECRET.get() else mask(parts.path)
+    return f"{parts.scheme}://{host}{port}{path}"
 
 
 class _AllowList(logging.Filter):

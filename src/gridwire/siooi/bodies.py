@@ -18,9 +18,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from gridwire.errors import InvalidInput
 from gridwire.siooi.profile import XmlShape
+from gridwire.siooi.spelling import NOT_IN_XML
 
 _SOAP = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
-_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PIECE = 3 * 64 * 1024
 """Bytes encoded at a time: the interpreter is not held for longer."""
 
@@ -57,15 +57,19 @@ def form(fields: Fields, charset: str) -> Body:
         raise InvalidInput(f"A field holds a letter that {charset} does not have. Nothing was sent.") from None
 
 
-def as_json(fields: Fields, document: Document | None = None) -> Body:
-    """A JSON object in UTF-8; the document in it as base64."""
+def as_json(fields: Fields, document: Document | None = None, charset: str | None = None) -> Body:
+    """A JSON object, the document in it as base64. In UTF-8, and says no more of it (RFC 8259), unless ``charset`` is told."""
     marker = uuid4().hex
     tree = _tree(fields if document is None else {**fields, document.field: marker})
     try:
-        whole = json.dumps(tree, ensure_ascii=False).encode("utf-8")
+        json.dumps(tree, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidInput("A field holds half of a character (a lone surrogate). Nothing was sent.") from None
-    return Body("application/json", _with(whole, marker, document))
+    try:
+        whole = json.dumps(tree, ensure_ascii=False).encode(charset or "utf-8")
+    except UnicodeEncodeError:  # a letter that the encoding does not have
+        whole = json.dumps(tree).encode("ascii")
+    return Body("application/json" + (f"; charset={charset}" if charset else ""), _with(whole, marker, document))
 
 
 def multipart(fields: Fields, charset: str, document: Document | None = None) -> Body:
@@ -101,7 +105,7 @@ def as_xml(fields: Fields, shape: XmlShape, charset: str, *, soap: bool, documen
             else ""
         )
         inner = f'<soap:Envelope xmlns:soap="{_SOAP[shape.soap]}">{head}<soap:Body>{inner}</soap:Body></soap:Envelope>'
-    if _NOT_IN_XML.search(inner):
+    if NOT_IN_XML.search(inner):
         raise InvalidInput("A field holds a character that XML cannot carry. Nothing was sent.")
     # A letter that the encoding does not have is written as a character reference, which XML reads as that letter.
     whole = f'<?xml version="1.0" encoding="{charset}"?>{inner}'.encode(charset, "xmlcharrefreplace")

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from gridwire.siooi import digests
 from gridwire.siooi.errors import ProfileError, ProfileNotConfirmed
 from gridwire.siooi.profile import Call, LoginCall, LogoutCall, Profile, Rule, SendCall, StatusCall
+from gridwire.siooi.spelling import misspelled
 from gridwire.siooi.templates import holes
 from gridwire.transport.tls import is_loopback
 
@@ -20,7 +22,7 @@ MOST_BYTES = 1024 * 1024
 _DOCUMENT = frozenset({"form_code", "object_key", "period"})
 _KNOWN = {
     "login": frozenset({"login", "password"}),
-    "send": _DOCUMENT,
+    "send": _DOCUMENT | digests.NAMES,
     "status": frozenset({"job_id", "form_code"}),
     "logout": frozenset[str](),
 }
@@ -139,6 +141,8 @@ def _contradictions(profile: Profile) -> Iterator[Complaint]:
         yield from _holes(section, call, names)
         yield from _shape(section, call)
         yield from _injections(section, call, profile)
+        yield from misspelled(section, call, profile)
+    yield from _carried(profile)
     yield from _login(profile.login)
     yield from _send(profile.send, profile)
     if not any("job_id" in holes(template) for _, template in profile.status.templates()):
@@ -171,7 +175,8 @@ def _holes(section: str, call: Call, names: list[str]) -> Iterator[Complaint]:
     for where, template in templates:
         for hole in holes(template):
             if hole not in known:
-                may = ", ".join(f"{{{one}}}" for one in sorted(known)) or "none"
+                may = ", ".join(f"{{{one}}}" for one in sorted(known - digests.NAMES)) or "none"
+                may += f", {digests.LISTED}" if section == "send" else ""
                 yield f"{section}.{where}", f"holds {{{hole}}}, which nothing fills; here it may be: {may}"
 
 
@@ -196,10 +201,28 @@ def _injections(
         return
     for at, carrier in enumerate(profile.session):
         inject = carrier.inject
+        if inject is None:
+            continue
         if inject.field is not None and call.body in ("none", "raw_xml") and section != "logout":
             yield f"session[{at}].inject.field", f"has no place in {section}, whose body is {call.body!r}"
         if inject.path and f"session.{carrier.name}" not in holes(call.path) and section != "logout":
-            yield f"{section}.path", f"must hold {{session.{carrier.name}}}, because session[{at}].inject.path is true"
+            yield (
+                f"{section}.path",
+                f"must hold {{session.{carrier.name}}}, because session[{at}].inject.path is true; without inject, each request "
+                "names it where it wants",
+            )
+
+
+def _carried(profile: Profile) -> Iterator[Complaint]:
+    """A session value without ``inject`` goes where templates name it."""
+    templates = (one for name, call in profile.calls().items() if name != "login" for _, one in call.templates())
+    named = {hole for template in templates for hole in holes(template)}
+    for at, carrier in enumerate(profile.session):
+        if carrier.inject is None and f"session.{carrier.name}" not in named:
+            yield (
+                f"session[{at}].inject",
+                f"is missing, and no request names {{session.{carrier.name}}}: nothing would carry this value",
+            )
 
 
 def _login(login: LoginCall) -> Iterator[Complaint]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gridwire.errors import InvalidInput
 from gridwire.intents.upload_records import Document
-from gridwire.siooi.profile import Profile
+from gridwire.siooi.profile import Profile, charset_named
 from gridwire.transport import xml
 
 _FORM_CODE = re.compile(r"\w[\w.-]*")
@@ -67,6 +67,7 @@ class Checker:
         content = _content(source, most)
         schema = self._schema(form_code, allow_unvalidated)
         found = xml.inspect(content, schema=schema, max_bytes=most, progress=on_progress)
+        self._check_media_type(found.encoding)
         document = Document(
             venue=venue,
             account=self._account,
@@ -78,6 +79,16 @@ class Checker:
             size_bytes=found.size_bytes,
         )
         return document, content, schema is not None
+
+    def _check_media_type(self, encoding: str) -> None:
+        """Its receiver believes the charset of the media type, and not the document (RFC 7303 section 3)."""
+        send = self._profile.send
+        named = charset_named(send.file.content_type) if send.body in ("multipart", "raw_xml") else None
+        if named is not None and named.lower() != encoding.lower():
+            raise InvalidInput(
+                f"The document is in {encoding}, and send.file.content_type of the profile says {named}: its receiver would see "
+                f"other letters than were written. Save the document in {named}, or correct the profile. Nothing was sent."
+            )
 
     def _schema(self, form_code: str, allow_unvalidated: bool) -> xml.Schema | None:
         if self._schemas is not None and self._folder is not None and (self._folder / f"{form_code}.xsd").exists():

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gridwire.siooi.enums import JobState, ResultCode
+from gridwire.siooi.lifetimes import Lifetime
 from gridwire.siooi.places import ErrorList, Place, Strict, Token
 from gridwire.siooi.templates import holes
+from gridwire.transport import xml
 from gridwire.transport.tls import is_loopback
 
 MIB = 1024 * 1024
@@ -27,12 +29,20 @@ SendBody: TypeAlias = Literal["multipart", "raw_xml", "base64_json", "xml", "soa
 PlainBody: TypeAlias = Literal["none", "json", "form", "xml", "soap"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_STATUS = re.compile(r"[1-5][0-9][0-9]")
+ELEMENT_RULE = "letters of any script, digits, dots, - and _, beginning with a letter or _"
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:\s*;.*)?")
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 
 
 def _check_name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(f"{value!r} is not a name: letters, digits, - and _, beginning with a letter")
+    return value
+
+
+def _check_element(value: str) -> str:
+    if not xml.is_name(value):
+        raise ValueError(f"{value!r} is not a name that an XML element can have: {ELEMENT_RULE}")
     return value
 
 
@@ -49,6 +59,21 @@ def _check_template(value: str) -> str:
     return value
 
 
+def _check_media_type(value: str) -> str:
+    named = charset_named(value)
+    if not _MEDIA_TYPE.fullmatch(value) or not (value.isascii() and value.isprintable()):
+        raise ValueError(f'{value!r} is not a media type, like "application/xml" or "text/xml; charset=utf-8"')
+    if named is not None and named.lower() not in get_args(Charset):
+        raise ValueError(f"{value!r} names a charset in which no document is sent; it may be utf-8 or windows-1251")
+    return value
+
+
+def charset_named(media_type: str) -> str | None:
+    """The charset that a media type names; None where it names none."""
+    found = _CHARSET.search(media_type)
+    return None if found is None else found[1]
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, (str, int)) else value
 
@@ -61,6 +86,8 @@ def _as_text(value: Any) -> Any:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
+ElementName = Annotated[str, AfterValidator(_check_element)]
+MediaType = Annotated[str, AfterValidator(_check_media_type)]
 Template = Annotated[str, AfterValidator(_check_template)]
 PathTemplate = Annotated[str, AfterValidator(_check_path), AfterValidator(_check_template)]
 Statuses = Annotated[tuple[Annotated[int, Field(ge=200, le=499)], ...], BeforeValidator(_as_list)]
@@ -96,7 +123,7 @@ class Rule(Strict):
 class XmlShape(Strict):
     """The element around the fields of an ``xml`` or ``soap`` body."""
 
-    root: Name = Field(description='the element that holds the fields, like "SendDocument"')
+    root: ElementName = Field(description='the element that holds the fields, like "SendDocument"')
     namespace: str = Field(default="", description='its namespace, like "urn:example"; empty for none')
     qualified: bool = Field(default=True, description="whether the fields are in that namespace too")
     soap: Literal["1.1", "1.2"] = Field(default="1.1", description='the version of the envelope, "1.1" or "1.2"')
@@ -113,6 +140,13 @@ class Call(Strict):
     fields: dict[str, Template] = Field(
         default={},
         description='fields of the body by name, like {login = "{login}"}; a / in a name goes one level deeper',
+    )
+    charset: Charset | None = Field(
+        default=None,
+        description="the encoding of this request, JSON and Basic authentication too; that of the profile unless set",
+    )
+    answer_charset: Charset | None = Field(
+        default=None, description="the encoding of its answer, where that names none; that of the profile unless set"
     )
     shape: XmlShape | None = Field(default=None, description="the element around the fields; needed for xml and soap")
     result_code: Place | None = Field(default=None, description="where the venue's code stands in the answer")
@@ -133,6 +167,9 @@ class LoginCall(Call):
         default=(), description="answers that are a login; if empty, any 2xx with a session that is no page of HTML"
     )
     refused_when: tuple[Rule, ...] = Field(default=(), description="answers that refuse login or password for good")
+    lifetime: Lifetime | None = Field(
+        default=None, description='where the answer says how long the session lives, like {json = "/expiresIn"}'
+    )
 
 
 class FilePart(Strict):
@@ -140,12 +177,16 @@ class FilePart(Strict):
 
     field: str | None = Field(default=None, description="the field that carries it; none for raw_xml")
     name: Template = Field(default="{form_code}.xml", description="its file name in a multipart body")
-    content_type: str = Field(default="application/xml", description="its media type in a multipart or raw body")
+    content_type: MediaType = Field(default="application/xml", description="its media type in a multipart or raw body")
     encoding: Literal["base64", "text"] = Field(default="base64", description="how it stands in an xml or soap field")
 
 
 class SendCall(Call):
-    """The upload. It may use ``{form_code}``, ``{object_key}``, ``{period}`` and ``{session.NAME}``."""
+    """The upload.
+
+    It may use ``{form_code}``, ``{object_key}``, ``{period}``, ``{session.NAME}``, ``{document.size}`` and digests of the
+    document, like ``{document.sha256.hex}``.
+    """
 
     body: SendBody = Field(description="the form of the request: multipart, raw_xml, base64_json, xml or soap")
     file: FilePart = Field(description="how the document travels")
@@ -189,6 +230,8 @@ class Injection(Strict):
         ways = [name for name in ("cookie", "header", "query", "field", "path") if getattr(self, name)]
         if len(ways) != 1:
             raise ValueError("it must name exactly one of cookie, header, query, field and path")
+        if not (self.template.isascii() and self.template.isprintable()):
+            raise ValueError("template holds a letter that a header cannot carry: printable ones of ASCII only")
         if list(holes(self.template)) != ["v"]:
             raise ValueError(
                 f'template is {self.template!r}; it must hold {{v}} once and no other hole, like "Bearer {{v}}"'
@@ -201,7 +244,9 @@ class Carrier(Strict):
 
     name: Name = Field(description="how the profile calls it, for {session.NAME}")
     extract: Place = Field(description="where it stands in the login's answer")
-    inject: Injection = Field(description="where it goes in later requests")
+    inject: Injection | None = Field(
+        default=None, description="where it goes in all later requests; none if templates name it as {session.NAME}"
+    )
 
 
 class Limits(Strict):
@@ -227,7 +272,9 @@ class Profile(Strict):
     login: LoginCall = Field(description="the request that logs in")
     session: tuple[Carrier, ...] = Field(min_length=1, description="what a login gives and where it goes")
     session_ttl_s: float = Field(
-        default=600.0, gt=0, description="how long a session lives, in seconds; a guess unless set"
+        default=600.0,
+        gt=0,
+        description="how long a session lives, in seconds, where its login does not say; a guess unless set",
     )
     relogin_margin_s: float = Field(default=60.0, ge=0, description="log in again this long before its end, in seconds")
     send: SendCall = Field(description="the request that uploads a document")
@@ -250,6 +297,19 @@ class Profile(Strict):
     def is_local(self) -> bool:
         """Whether the venue is on this machine."""
         return is_loopback(self.host)
+
+    @property
+    def shows_sessions(self) -> bool:
+        """Whether a session value stands in the path of a request."""
+        return any(hole.startswith("session.") for call in self.calls().values() for hole in holes(call.path))
+
+    def sent_in(self, call: Call) -> Charset:
+        """The encoding of a request."""
+        return call.charset or self.charset
+
+    def read_in(self, call: Call) -> Charset:
+        """The encoding of the answer to it, where that names none."""
+        return call.answer_charset or self.charset
 
     def code(self, raw: str | None) -> ResultCode | None:
         """What a raw code means: None without one, `ResultCode.UNMAPPED` where the profile does not say."""

@@ -20,6 +20,11 @@ def holes(template: str) -> Iterator[str]:
             raise ValueError(f"{template!r} has a single {part[0]!r}; a brace that is meant is written twice")
 
 
+def constant(template: str) -> str:
+    """The text of ``template`` around its holes."""
+    return _PART.sub(lambda part: "" if part[1] is not None else part[0][0], template)
+
+
 def fill(template: str, values: Mapping[str, str], quote: Callable[[str], str] = str) -> str:
     """``template`` with ``values`` in its holes, each quoted by ``quote``; the text around them is left as it is."""
 

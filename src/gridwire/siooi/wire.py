@@ -9,19 +9,20 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.observe.redact import mask
-from gridwire.siooi import bodies
+from gridwire.siooi import bodies, digests
 from gridwire.siooi.bodies import Body, Document
 from gridwire.siooi.enums import JobState, ResultCode
 from gridwire.siooi.models import FileError
 from gridwire.siooi.places import Seen
 from gridwire.siooi.profile import Call, Carrier, LoginCall, LogoutCall, Profile, SendCall, StatusCall, XmlShape
-from gridwire.siooi.templates import fill
+from gridwire.siooi.templates import fill, holes
 from gridwire.transport.classify import BodyKind
 from gridwire.transport.exchange import Request, Response
 
@@ -38,6 +39,8 @@ class Session:
     values: Mapping[str, str] = field(repr=False)
     number: int = 0
     """Which login of this client it is from."""
+    life_s: float | None = None
+    """How long it lives from its login on, as that said; None where it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,12 @@ def login_request(profile: Profile, login: str, password: SecretStr) -> Request:
     call, secret = profile.login, password.get_secret_value()
     if call.body == "basic":
         try:
-            both = base64.b64encode(f"{login}:{secret}".encode()).decode("ascii")
+            both = base64.b64encode(f"{login}:{secret}".encode(call.charset or "utf-8")).decode("ascii")
         except UnicodeEncodeError:  # its text would quote the password
-            raise InvalidInput("Login or password holds half of a character. Nothing was sent.") from None
+            raise InvalidInput(
+                f"Login or password holds half of a character, or a letter that {call.charset or 'utf-8'} does not have. Nothing "
+                "was sent."
+            ) from None
         return _request(profile, call, {}, {}, None, {"authorization": f"Basic {both}"})
     values = {"login": login, "password": secret}
     return _request(profile, call, values, {}, _plain_body(profile, call, _filled(call.fields, values)))
@@ -93,8 +99,10 @@ def send_request(
     profile: Profile, session: Session, *, form_code: str, object_key: str, period: str, content: bytes
 ) -> Request:
     """The upload. Of a large document, call it off the loop: it encodes what the profile wants encoded."""
-    call = profile.send
+    call, charset = profile.send, profile.sent_in(profile.send)
     values = {"form_code": form_code, "object_key": object_key, "period": period} | _named(session)
+    templates = [*(template for _, template in call.templates()), call.file.name]
+    values |= digests.values((hole for template in templates for hole in holes(template)), content)
     fields = _filled(call.fields, values) | _injected(profile, session, "field")
     if call.body == "raw_xml":
         return _request(profile, call, values, session, Body(call.file.content_type, content))
@@ -106,11 +114,11 @@ def send_request(
         as_text=call.body in ("xml", "soap") and call.file.encoding == "text",
     )
     if call.body == "multipart":
-        body = bodies.multipart(fields, profile.charset, document)
+        body = bodies.multipart(fields, charset, document)
     elif call.body == "base64_json":
-        body = bodies.as_json(fields, document)
+        body = bodies.as_json(fields, document, call.charset)
     else:
-        body = bodies.as_xml(fields, _shape(call), profile.charset, soap=call.body == "soap", document=document)
+        body = bodies.as_xml(fields, _shape(call), charset, soap=call.body == "soap", document=document)
     return _request(profile, call, values, session, body)
 
 
@@ -132,14 +140,15 @@ def logout_request(profile: Profile, session: Session) -> Request | None:
 
 
 def _plain_body(profile: Profile, call: LoginCall | StatusCall | LogoutCall, fields: Mapping[str, str]) -> Body | None:
+    charset = profile.sent_in(call)
     if call.body == "json":
-        return bodies.as_json(fields)
+        return bodies.as_json(fields, charset=call.charset)
     if call.body == "form":
-        return bodies.form(fields, profile.charset)
+        return bodies.form(fields, charset)
     if call.body == "multipart":
-        return bodies.multipart(fields, profile.charset)
+        return bodies.multipart(fields, charset)
     if call.body in ("xml", "soap"):
-        return bodies.as_xml(fields, _shape(call), profile.charset, soap=call.body == "soap")
+        return bodies.as_xml(fields, _shape(call), charset, soap=call.body == "soap")
     return None
 
 
@@ -170,7 +179,7 @@ def _request(
     path = fill(call.path, values, lambda value: quote(value, safe=""))
     url = profile.base_url.rstrip("/") + path
     if query:
-        url += "?" + bodies.form(query, profile.charset).content.decode("ascii")
+        url += "?" + bodies.form(query, profile.sent_in(call)).content.decode("ascii")
     return Request(call.method, url, headers, body.content if body is not None else b"")
 
 
@@ -191,8 +200,9 @@ def _named(session: Session) -> dict[str, str]:
 def _injected(profile: Profile, session: Session, way: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for carrier in profile.session:
-        name, value = getattr(carrier.inject, way), session.values.get(carrier.name)
-        if name is not None and value is not None:
+        value = session.values.get(carrier.name)
+        name = None if carrier.inject is None else getattr(carrier.inject, way)
+        if carrier.inject is not None and name is not None and value is not None:
             found[name] = fill(carrier.inject.template, {"v": value}) if way == "header" else value
     return found
 
@@ -220,9 +230,15 @@ def _shown(text: str, hidden: Collection[str], most: int) -> str:
     return mask(text[: 4 * most])[:most]
 
 
+def session_life_s(profile: Profile, response: Response, now: datetime) -> float | None:
+    """How long the session of a login lives, as its answer says; None where it does not."""
+    lifetime = profile.login.lifetime
+    return None if lifetime is None else lifetime.seconds(Seen(response, profile.read_in(profile.login)), now)
+
+
 def read_login(profile: Profile, response: Response, password: SecretStr) -> tuple[Said, dict[str, str] | None]:
     """What a login's answer said, and the session values in it; None unless all of them are there."""
-    seen = Seen(response, profile.charset)
+    seen = Seen(response, profile.read_in(profile.login))
     values = {carrier.name: value for carrier in profile.session if (value := _value(carrier, seen)) is not None}
     hidden = (password.get_secret_value(), *values.values())
     return said(profile, profile.login, seen, hidden), values if len(values) == len(profile.session) else None
@@ -245,7 +261,7 @@ def secrets_of(session: Session | None, password: SecretStr) -> list[str]:
 
 def read_send(profile: Profile, response: Response, hidden: Collection[str]) -> SendAnswer:
     """What an upload's answer said, without the secrets in ``hidden``."""
-    seen = Seen(response, profile.charset)
+    seen = Seen(response, profile.read_in(profile.send))
     job_id = profile.send.job_id.find_name(seen)
     usable = job_id is not None and job_id.isprintable() and len(job_id) <= 500
     return SendAnswer(said(profile, profile.send, seen, hidden), job_id if usable else None)
@@ -253,7 +269,7 @@ def read_send(profile: Profile, response: Response, hidden: Collection[str]) -> 
 
 def read_status(profile: Profile, response: Response, hidden: Collection[str]) -> StatusAnswer:
     """What a status answer said, without the secrets in ``hidden``."""
-    call, seen = profile.status, Seen(response, profile.charset)
+    call, seen = profile.status, Seen(response, profile.read_in(profile.status))
     raw = call.state.find(seen)
     status = call.document_status.find(seen) if call.document_status is not None else None
     errors = call.errors.find(seen) if call.errors is not None else []

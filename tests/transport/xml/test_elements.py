@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridwire.transport.xml import new, parse, serialise, sub
+from gridwire.transport.xml import is_name, new, parse, serialise, sub
 from gridwire.transport.xml.elements import Encoding
 
 
@@ -21,3 +21,12 @@ def test_what_is_written_is_read_back(encoding: Encoding, double_quoted: bool) -
     read = parse(data, encodings=("UTF-8", "windows-1251"))
     assert read[0].text == "«Южная» № 5 ☃ é"
     assert (b"&#9731;" in data) == (encoding == "windows-1251")
+
+
+@pytest.mark.parametrize(
+    ("name", "can"),
+    [("a", True), ("Код", True), ("_x.1-", True), ("表", True), ("", False), ("a b", False), ("1a", False), ("a:b", False),
+     ("{urn:x}a", False), ("a\x00", False), ("<", False), ("-a", False)],
+)  # fmt: skip
+def test_a_name_is_one_that_an_element_can_have(name: str, can: bool) -> None:
+    assert is_name(name) == can

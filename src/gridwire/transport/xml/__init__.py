@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gridwire.transport.xml.build import DocumentBuilder
 from gridwire.transport.xml.documents import MAX_DOCUMENT_BYTES, Inspection, Progress, inspect
-from gridwire.transport.xml.elements import Element, Encoding, children, local_name, new, serialise, sub
+from gridwire.transport.xml.elements import Element, Encoding, children, is_name, local_name, new, serialise, sub
 from gridwire.transport.xml.faults import DocumentRefused, Fault
 from gridwire.transport.xml.parse import MAX_BYTES, XmlRefused, parse
 from gridwire.transport.xml.schema import Schema, Schemas
@@ -30,6 +30,7 @@ __all__ = [
     "XmlRefused",
     "children",
     "inspect",
+    "is_name",
     "local_name",
     "new",
     "parse",

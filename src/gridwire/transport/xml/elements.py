@@ -36,6 +36,15 @@ def serialise(root: Element, *, encoding: Encoding = "UTF-8", double_quoted: boo
     return f'<?xml version="1.0" encoding="{encoding}"?>\n'.encode("ascii") + data if double_quoted else data
 
 
+def is_name(text: str) -> bool:
+    """Whether an element may be called so, without a prefix (NCName, Namespaces in XML 1.0)."""
+    try:
+        etree.Element(text)
+    except ValueError:
+        return False
+    return not text.startswith("{")
+
+
 def local_name(element: Element) -> str:
     """The element's name without its namespace."""
     return str(etree.QName(element).localname)
