@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from gridwire.cli import main
 from gridwire.siooi.account import SiooiSettings
 from gridwire.siooi.enums import JobState, ResultCode
+from gridwire.siooi.lifetimes import Lifetime
 from gridwire.siooi.places import ErrorList, Place
 from gridwire.siooi.profile import (
     Carrier,
@@ -36,7 +37,7 @@ DOCS = ROOT / "docs"
 WIRE = (DOCS / "protocols" / "siooi.md").read_text(encoding="utf-8")
 MODELS = (
     Profile, Tls, Rule, XmlShape, LoginCall, SendCall, StatusCall, LogoutCall, FilePart, Carrier, Injection, Limits, Place,
-    ErrorList,
+    ErrorList, Lifetime,
 )  # fmt: skip
 
 
