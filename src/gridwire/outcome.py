@@ -47,6 +47,8 @@ Cause: TypeAlias = Literal[
     "no_id",  # success without the identifier that makes the order addressable
     "possibly_duplicate",  # a second attempt was allowed by the caller and its answer does not settle the first
     "crashed",  # the process ended between the first byte and the answer
+    "underway",  # the same was begun before, here or by another program, and its answer has not come yet
+    "expired",  # the venue took it, and no longer knows what became of it
     "order_ended",  # a change or cancellation of an order that has ended since: settled, nothing depends on it any more
 ]
 

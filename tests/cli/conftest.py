@@ -65,6 +65,10 @@ class Running:
                 self.venue = box.venue(self._name)
                 self._ready.set_result(box.describe()["venues"][self._name]["env"])
                 await self._end.wait()
+            left = asyncio.all_tasks() - {asyncio.current_task()}  # requests that were left without an answer
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
         self._loop.run_until_complete(serve())
 
@@ -228,3 +232,42 @@ class Terminal:
         os.close(self._master)
         assert "Traceback" not in self.screen
         return self.process.wait(DEADLINE_S)
+
+
+class Office(Running):
+    """АС СиОИ with jobs that end soon."""
+
+    def __init__(self) -> None:
+        super().__init__("siooi")
+
+    @property
+    def documents(self) -> Path:
+        """The folder with its sample documents."""
+        folder: Path = self.venue.folder / "documents"
+        return folder
+
+
+@pytest.fixture
+def siooi_box(_clean_place: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    running = Office()
+    for name, value in running.start().items():
+        monkeypatch.setenv(name, value)
+    running.venue.knobs.queue_s = running.venue.knobs.run_s = 0.2
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def siooi_cli(siooi_box: Office, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """``gridwire siooi …`` in this process; no output of it may hold a secret."""
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        code = main(["siooi", *arguments])
+        ran = Ran(code, *capsys.readouterr())
+        secrets = [*siooi_box.venue.registry.passwords.values(), *siooi_box.venue.registry.tokens]
+        assert [one for one in secrets if one in ran.out + ran.err] == []
+        return ran
+
+    return run

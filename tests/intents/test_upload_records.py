@@ -156,13 +156,16 @@ class TestObstacle:
         assert foremost([content, bytes_]) is bytes_
         assert foremost([bytes_, older]) is older
         assert foremost([content, bytes_, sending]) is sending
+        doubtful = Obstacle(upload("expired", 4), "same_bytes")
+        assert foremost([doubtful, bytes_]) is bytes_
 
     @pytest.mark.parametrize("state", sorted(BLOCKING))
     @pytest.mark.parametrize("reason", get_args(Reason))
     def test_the_sentence_says_what_it_is_and_what_to_do(self, state: State, reason: Reason) -> None:
         text = str(AlreadySent(Obstacle(upload(state, job_id="J7"), reason)))
         assert text == blocked(Obstacle(upload(state, job_id="J7"), reason))
-        assert text.endswith(f"(upload ref-{state}-0, job J7). Nothing was sent.")
+        assert f"(upload ref-{state}-0, job J7, form F1, object ПС 110 Южная, period 2026-Q3, by ivanov)" in text
+        assert text.endswith(" Nothing was sent.")
         assert "job" not in blocked(Obstacle(upload("succeeded"), reason))
 
 

@@ -36,7 +36,7 @@ def test_a_summary_says_what_will_be_signed() -> None:
     assert "<r/>" not in repr(prepared)
     doubtful = Prepared(DOCUMENT, b"", validated=False, warning="loaded already")
     assert "NOT CHECKED" in doubtful.summary()
-    assert doubtful.summary().endswith("refused   loaded already")
+    assert doubtful.summary().endswith("held back loaded already")
 
 
 def test_a_letter_names_what_support_needs_in_moscow_time() -> None:

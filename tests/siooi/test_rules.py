@@ -240,6 +240,7 @@ def test_the_journal_is_told_what_it_has_words_for(state: JobState) -> None:
 def test_every_refusal_has_a_sentence() -> None:
     for code in ResultCode:
         text = rules.refusal(Said(200, BodyKind.JSON, "7", code, None))
-        assert text.endswith("It is not in the queue.")
+        # Who is told that the venue has it already must not hear that it has it not.
+        assert text.endswith("It is not in the queue.") == (code is not ResultCode.DUPLICATE)
         assert str(code) == code.value
     assert str(JobState.QUEUED) == "QUEUED"

@@ -21,12 +21,13 @@ from gridwire.intents.uploads import read
 from gridwire.outcome import Accepted, Outcome, Rejected
 from gridwire.sandbox.siooi import forms
 from gridwire.siooi import Siooi, load_profile, rules
+from gridwire.siooi.duplicates import obstacle_in
 from tests.support.sandbox_process import ROOT
 from tests.support.tracer import Point, Tracer
 
 TRACED = (
-    "siooi/client.py", "siooi/documents.py", "siooi/sending.py", "siooi/polling.py", "siooi/ledger.py", "siooi/wire.py",
-    "siooi/rules.py", "intents/uploads.py", "intents/upload_table.py", "transport/http.py", "auth/login_session.py",
+    "siooi/client.py", "siooi/documents.py", "siooi/sending.py", "siooi/polling.py", "siooi/ledger.py", "siooi/notes.py",
+    "siooi/duplicates.py", "siooi/wire.py", "siooi/rules.py", "intents/uploads.py", "intents/upload_table.py", "transport/http.py", "auth/login_session.py",
 )  # fmt: skip
 LIFE_S = 30
 
@@ -80,7 +81,9 @@ async def sandbox() -> None:
 
 
 def kind(outcome: Outcome) -> list[str]:
-    """An outcome as JSON can carry it."""
+    """An outcome as JSON can carry it; ``held_back`` is that of an earlier upload, and nothing was sent."""
+    if obstacle_in(outcome) is not None:
+        return ["held_back", type(outcome).__name__]
     if isinstance(outcome, Accepted):
         return ["accepted", (outcome.order.id if outcome.order is not None else None) or ""]
     return ["rejected", outcome.code] if isinstance(outcome, Rejected) else ["unknown", outcome.cause]

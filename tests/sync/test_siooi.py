@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridwire.errors import InvalidInput
-from gridwire.outcome import Accepted, Rejected, Unknown
+from gridwire.outcome import Accepted, Unknown
 from gridwire.siooi import Siooi as AsyncSiooi
 from gridwire.siooi import Succeeded
 from gridwire.sync import Sandbox, Siooi
@@ -27,7 +27,9 @@ def test_a_document_is_loaded_and_its_fate_settled(tmp_path: Path) -> None:
             lost = client.submit(document, confirm=True)
             assert isinstance(lost, Unknown)
             assert client.unknown() == [lost]
-            assert isinstance(client.submit(document, confirm=True), Rejected)
+            again = client.submit(document, confirm=True)
+            assert isinstance(again, Unknown)
+            assert again.intent == lost.intent
             client.resolve(lost.intent.key, "absent", by="Иванова", note="нет")
             outcome = client.submit(document, confirm=True)
             assert isinstance(outcome, Accepted)

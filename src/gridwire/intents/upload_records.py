@@ -213,11 +213,16 @@ def obstacle(document: Document, row: Upload) -> Obstacle | None:
 
 
 def foremost(obstacles: Iterable[Obstacle]) -> Obstacle | None:
-    """The one to name: what is being sent right now, then the strongest reason, then the oldest."""
+    """The one to name: what is being sent right now, then the strongest reason, then what is certain, then the oldest."""
     order = get_args(Reason)
     return min(
         obstacles,
-        key=lambda one: (one.upload.state != "sending", order.index(one.reason), one.upload.created),
+        key=lambda one: (
+            one.upload.state != "sending",
+            order.index(one.reason),
+            one.upload.state in ("unknown", "expired"),
+            one.upload.created,
+        ),
         default=None,
     )
 
@@ -255,6 +260,7 @@ _STANDING: Mapping[State, str] = {
 
 def blocked(obstacle: Obstacle) -> str:
     """The sentence about a document that is not sent."""
-    row = obstacle.upload
+    row, document = obstacle.upload, obstacle.upload.document
     job = f", job {row.job_id}" if row.job_id else ""
-    return f"{_LIKENESS[obstacle.reason]} {_STANDING[row.state]} (upload {row.ref}{job}). Nothing was sent."
+    about = f", form {document.form}, object {document.object_key}, period {document.period}, by {document.account}"
+    return f"{_LIKENESS[obstacle.reason]} {_STANDING[row.state]} (upload {row.ref}{job}{about}). Nothing was sent."

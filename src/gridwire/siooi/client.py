@@ -19,6 +19,7 @@ from gridwire.auth.refusal_file import RefusalFile
 from gridwire.errors import ConfigurationError, GridwireError, InvalidInput, ReadOnly, TransportError
 from gridwire.intents.upload_records import Upload, blocked
 from gridwire.observe.events import Events, Listener
+from gridwire.observe.redact import secret_path
 from gridwire.outcome import OrderRef, Outcome, Unknown
 from gridwire.siooi import letters, polling, rules, wire
 from gridwire.siooi.account import PREFIX, TABLE, Account, SiooiSettings, account_of, existing_folder
@@ -99,6 +100,7 @@ class Siooi:
             account.profile.session_ttl_s,
             account.profile.relogin_margin_s,
             _refusals(self._ledger, account),
+            life_s=lambda session: session.life_s,
         )
         self._checker = Checker(
             account.profile, account.login, None if schemas is None else existing_folder(schemas, "schemas")
@@ -170,7 +172,7 @@ class Siooi:
             allow_unvalidated=allow_unvalidated,
             on_progress=on_progress,
         )
-        obstacle = await self._ledger.ask(lambda uploads: uploads.check(document))
+        obstacle = await self._ledger.obstacle(document)
         return Prepared(document, content, validated, None if obstacle is None else blocked(obstacle))
 
     # Sending
@@ -190,8 +192,11 @@ class Siooi:
         ``order`` is its `JobRef`, to be followed with `wait`. `Rejected` means that it is certainly not there. `Unknown` means
         that it may be: it is in the journal, in the way of a second one, until a person settles it.
 
-        A document that equals an earlier one, or is about the same form, object and period, is rejected unless that one failed
-        or is known not to be there. ``force=True, i_accept_duplicate=True`` sends it nevertheless, as a person's new intent.
+        A document that was sent before is not sent again, unless that one failed or is known not to be there. The outcome is then
+        what the journal knows of the first: `Accepted` with its `JobRef` (also if it was loaded since), or `Unknown`; ``raw``
+        holds the `Obstacle` with the earlier upload. Another document about the same form, object and period, or the same one
+        under other names, is rejected with the code ``duplicate``. ``force=True, i_accept_duplicate=True`` sends it nevertheless,
+        as a person's new intent; only what is being sent at this moment is waited for even so.
         ``on_progress`` hears how many bytes of how many were sent.
         """
         if self._read_only:
@@ -275,18 +280,20 @@ class Siooi:
 
     async def pending(self) -> list[JobRef]:
         """The jobs of this account that have not ended as far as the journal knows, oldest first."""
-        rows = await self._ledger.ask(lambda uploads: uploads.pending(self._ledger.venue, self._ledger.account))
-        return [job_of(row) for row in rows]
+        return [job_of(row) for row in await self._ledger.pending()]
 
     # The journal, and a person's word
 
     async def uploads(self) -> list[Upload]:
         """Every upload of this account in the journal, oldest first."""
-        rows = await self._ledger.ask(lambda uploads: uploads.rows())
-        return [row for row in rows if self._ledger.is_ours(row)]
+        return await self._ledger.rows()
 
     def unknown(self) -> list[Unknown]:
-        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones.
+
+        Raises `JournalError` where the journal that was opened is not there any more.
+        """
+        self._ledger.check()
         return list(self._ledger.unknown.values())
 
     async def resolve(self, ref: str, finding: Literal["absent", "present"], *, by: str, note: str) -> Upload:
@@ -320,7 +327,8 @@ class Siooi:
         request = wire.logout_request(self.profile, session)
         if request is not None:
             try:
-                await self._http.send(request)
+                with secret_path(self.profile.shows_sessions):
+                    await self._http.send(request)
             except TransportError as error:
                 self._events.emit("logout.lost", f"The session could not be ended: {error}", level=logging.WARNING)
 
@@ -339,7 +347,7 @@ class Siooi:
 
     async def _row(self, job: OrderRef | str) -> Upload:
         ref = job.intent.key if isinstance(job, OrderRef) else job
-        row = await self._ledger.ask(lambda uploads: uploads.get(ref))
+        row = await self._ledger.row(ref)
         if not self._ledger.is_ours(row):
             raise InvalidInput(
                 f"Upload {row.ref} is of {row.document.account} at {row.document.venue}, not of this client."
@@ -363,7 +371,17 @@ class Siooi:
         def read(response: Response) -> Session | NoSession:
             said, values = wire.read_login(profile, response, account.password)
             found = rules.session_of(profile, said, values)
-            return found if isinstance(found, NoSession) else Session(found, next(self._numbers))
+            if isinstance(found, NoSession):
+                return found
+            life_s = wire.session_life_s(profile, response, clock.now())
+            if life_s is None and profile.login.lifetime is not None:
+                self._events.emit(
+                    "session.life_unread",
+                    f"The login does not say how long its session lives where the profile looks for it; {profile.session_ttl_s:g} s, as "
+                    "session_ttl_s says, are assumed.",
+                    level=logging.WARNING,
+                )
+            return Session(found, next(self._numbers), life_s)
 
         request = wire.login_request(profile, account.login, account.password)
         return login(request, read, where=f"АС СиОИ at {profile.host}")

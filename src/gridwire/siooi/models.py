@@ -26,7 +26,7 @@ class Prepared:
     validated: bool
     """Whether it was held against its form's schema."""
     warning: str | None = None
-    """Why sending it now would be refused: an earlier upload that may be the same or about the same."""
+    """Why it would not be sent now: an earlier upload that may be the same or about the same."""
 
     def summary(self) -> str:
         """What will be signed, in lines for a person to read before saying yes."""
@@ -41,7 +41,7 @@ class Prepared:
             f"schema    {'valid' if self.validated else 'NOT CHECKED (allow_unvalidated)'}",
         ]
         if self.warning is not None:
-            lines.append(f"refused   {self.warning}")
+            lines.append(f"held back {self.warning}")
         return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ be loaded, unless the journal knows how it ended. Questions change nothing at th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -16,11 +17,10 @@ from typing import TypeAlias
 
 from gridwire import clock
 from gridwire.auth.login_session import LoginSession
-from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, TransportError
-from gridwire.intents.records import JournalError
-from gridwire.intents.upload_records import StepRefused, Upload
-from gridwire.intents.uploads import Uploads
+from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, JournalError, TransportError
+from gridwire.intents.upload_records import Upload
 from gridwire.observe.events import Events
+from gridwire.observe.redact import secret_path
 from gridwire.siooi import rules, wire
 from gridwire.siooi.account import Account
 from gridwire.siooi.enums import JobState, ResultCode
@@ -31,8 +31,9 @@ from gridwire.siooi.errors import (
     SiooiRateLimited,
     SiooiSecurityError,
 )
-from gridwire.siooi.ledger import Ledger
+from gridwire.siooi.ledger import Ledger, kept_of
 from gridwire.siooi.models import Expired, Failed, JobRef, JobStatus, Result, Succeeded
+from gridwire.siooi.notes import Note
 from gridwire.siooi.wire import LARGE_ANSWER_BYTES, Session, StatusAnswer
 from gridwire.transport.classify import retry_after_s
 from gridwire.transport.exchange import Response
@@ -156,7 +157,8 @@ class Poller:
         while True:
             session = await self._sessions.get()
             request = wire.status_request(self._profile, session, job_id=job.job_id, form_code=job.form_code)
-            response = await self._http.send(request)
+            with secret_path(self._profile.shows_sessions):
+                response = await self._http.send(request)
             if response.status == 429:
                 pause_s = retry_after_s(response, now=clock.now(), default_s=rules.PAUSE_AFTER_429_S)
                 raise SiooiRateLimited(
@@ -180,36 +182,15 @@ class Poller:
         forgotten = status.state is JobState.NOT_FOUND
         if state is None or (self._written.get(ref) is status.state and not forgotten):
             return status
-        hidden = wire.secrets_of(self._sessions.peek(), self._password)
-        note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
-        record = partial(
-            Uploads.record,
-            ref=ref,
-            job_id=status.job.job_id,
-            answer=response.content,
-            note=note,
-            secrets=hidden,
-            at=status.asked,
-        )
-
-        def tell(uploads: Uploads) -> None:
-            try:
-                record(uploads, state=state)
-            except StepRefused as refused:
-                if refused.upload.state != "sending":
-                    raise
-                record(uploads, state="queued")  # the journal could not be told so when the upload was answered
-                record(uploads, state=state)
-
-        try:
-            await self._ledger.ask(tell)
-        except JournalError as error:
-            if isinstance(error, StepRefused) and forgotten:
-                known = rules.known_status(status.job, error.upload, status.asked)
+        if forgotten:
+            with contextlib.suppress(JournalError):
+                known = rules.known_status(status.job, await self._ledger.row(ref), status.asked)
                 if known is not None:
                     return known
-            self._events.emit("journal.trouble", f"{error} Upload {ref}.", level=logging.ERROR, ref=ref)
-        else:
+        hidden = wire.secrets_of(self._sessions.peek(), self._password)
+        note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
+        answer = await kept_of(response.content, hidden)
+        if await self._ledger.tell(Note(ref, state, status.asked, status.job.job_id, answer, note)):
             self._written[ref] = status.state
             self._ledger.unknown.pop(ref, None)
         return status

@@ -63,7 +63,12 @@ def refusal(said: Said) -> str:
     code = said.code or ResultCode.UNMAPPED
     meaning = _MEANING.get(code, "for a reason the profile does not name")
     words = f" It says: {said.text}." if said.text else ""
-    return f"The venue refused the document, code {said.raw_code}: {meaning}.{words} It is not in the queue."
+    then = (
+        "This upload is not in the queue; an earlier one may be loaded: look for it in the venue's own screens."
+        if code is ResultCode.DUPLICATE
+        else "It is not in the queue."
+    )
+    return f"The venue refused the document, code {said.raw_code}: {meaning}.{words} {then}"
 
 
 def outcome_of(profile: Profile, answer: SendAnswer, intent: Intent, *, pause_s: float = PAUSE_AFTER_429_S) -> Outcome:

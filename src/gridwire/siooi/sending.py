@@ -34,14 +34,17 @@ from gridwire.errors import (
 )
 from gridwire.intents.records import JournalError, rejection
 from gridwire.intents.upload_records import AlreadySent, Upload
-from gridwire.intents.uploads import Uploads
+from gridwire.intents.uploads import Told, Uploads
 from gridwire.observe.events import Events
+from gridwire.observe.redact import secret_path
 from gridwire.outcome import Accepted, Intent, Outcome, Rejected, Unknown
 from gridwire.siooi import rules, wire
 from gridwire.siooi.account import Account
+from gridwire.siooi.duplicates import answer_to
 from gridwire.siooi.enums import ResultCode
-from gridwire.siooi.ledger import Ledger, to_its_end
+from gridwire.siooi.ledger import Ledger, kept_of, to_its_end
 from gridwire.siooi.models import Prepared, intent_of
+from gridwire.siooi.notes import Note
 from gridwire.siooi.wire import LARGE_ANSWER_BYTES, SendAnswer, Session
 from gridwire.transport.classify import retry_after_s
 from gridwire.transport.exchange import Request, Response
@@ -97,12 +100,11 @@ class Sender:
 
     async def _submit(self, prepared: Prepared, force: bool, on_progress: OnProgress | None) -> Outcome:
         try:
-            uploads = await self._ledger.open()
-            obstacle = None if force else await to_its_end(lambda: uploads.check(prepared.document))
+            obstacle = await self._ledger.obstacle(prepared.document)
         except JournalError as error:
-            return Rejected("journal", str(error), "guard")
-        if obstacle is not None:
-            return _already(AlreadySent(obstacle))
+            return Rejected("journal", f"{error} This document was not sent.", "guard")
+        if obstacle is not None and (not force or obstacle.upload.state == "sending"):
+            return answer_to(prepared.document, obstacle)
         await self._my_turn()
         try:
             session = await self._sessions.get()
@@ -115,15 +117,15 @@ class Sender:
             return Rejected("closed", "The client was closed before a byte left. Nothing was sent.", "guard")
         started, now = list[Upload](), clock.now()
         try:
-            await to_its_end(lambda: started.append(_start(uploads, prepared, force, now)))
+            await self._ledger.ask(lambda uploads: started.append(_start(uploads, prepared, force, now)))
         except asyncio.CancelledError:
             for row in started:
                 await self._note(row, Rejected("cancelled", "Called off before a byte left.", "wire", intent_of(row)))
             raise
-        except AlreadySent as error:
-            return _already(error)
+        except AlreadySent as error:  # another program was quicker
+            return answer_to(prepared.document, error.obstacle)
         except JournalError as error:
-            return Rejected("journal", str(error), "guard")
+            return Rejected("journal", f"{error} This document was not sent.", "guard")
         return await self._send(request, started[0], session, on_progress)
 
     async def _my_turn(self) -> None:
@@ -176,10 +178,10 @@ class Sender:
         """`Unknown` where the job is that of another upload of the last day: one of the two answers is not its own."""
         job_id, intent = _job_id(outcome) or "", outcome.intent
         try:
-            other = await self._ledger.ask(lambda uploads: uploads.by_job(self._ledger.venue, job_id))
+            other = await self._ledger.told_of(job_id, but=intent.key)
         except (JournalError, WrongLoop):  # `_note` tells of it
             return outcome
-        if other is None or other.ref == intent.key or clock.now() - (other.started or other.created) > ONE_DAY:
+        if other is None or clock.now() - (other.started or other.created) > ONE_DAY:
             return outcome
         return rules.doubt(
             intent,
@@ -200,14 +202,15 @@ class Sender:
         """One request, judged. Raises nothing that the venue or the network did."""
         limit_s = self._http.network.timeout_s + len(request.content) / SLOWEST_BYTES_PER_S
         try:
-            response = await self._http.send(
-                request,
-                alone=True,
-                progress=progress,
-                timeout_s=limit_s,
-                start_within_s=self._http.network.timeout_s,
-                on_progress=self._listener(on_progress),
-            )
+            with secret_path(self._profile.shows_sessions):
+                response = await self._http.send(
+                    request,
+                    alone=True,
+                    progress=progress,
+                    timeout_s=limit_s,
+                    start_within_s=self._http.network.timeout_s,
+                    on_progress=self._listener(on_progress),
+                )
             raw.append(response.content)
             answer = await self._read(response, session)
             pause_s = retry_after_s(response, now=clock.now(), default_s=rules.PAUSE_AFTER_429_S)
@@ -255,44 +258,19 @@ class Sender:
     async def _note(
         self, row: Upload, outcome: Outcome, raw: list[bytes] | None = None, session: Session | None = None
     ) -> None:
-        """Write an outcome down. Raises nothing: the caller must hear the outcome, whatever the journal does.
+        """Write an outcome down, or keep it until it can be. Raises nothing: the caller must hear the outcome."""
+        state, note = _told(outcome)
+        answer = await kept_of(raw[0], wire.secrets_of(session, self._password)) if raw else None
+        await self._ledger.tell(Note(row.ref, state, clock.now(), _job_id(outcome), answer, note))
 
-        A row that cannot be told stays in `sending`, in the way of a second upload.
-        """
-        answer = raw[0] if raw else None
-        hidden = wire.secrets_of(session, self._password)
-        job_id, now = _job_id(outcome), clock.now()
 
-        def tell(uploads: Uploads) -> None:
-            if isinstance(outcome, Accepted):
-                uploads.record(row.ref, "queued", job_id=job_id, answer=answer, secrets=hidden, at=now)
-            elif isinstance(outcome, Unknown):
-                uploads.record(
-                    row.ref, "unknown", job_id=job_id, answer=answer, note=outcome.cause, secrets=hidden, at=now
-                )
-            else:
-                note = rejection(outcome)
-                uploads.record(
-                    row.ref,
-                    "refused" if outcome.origin == "venue" else "not_sent",
-                    answer=answer,
-                    note=note,
-                    secrets=hidden,
-                    at=now,
-                )
-
-        try:
-            await self._ledger.ask(tell)
-        except JournalError as error:
-            self._events.emit("journal.trouble", f"{error} Upload {row.ref}.", level=logging.ERROR, ref=row.ref)
-        except Exception as error:  # noqa: BLE001 - a closed journal, or a surprise of ours
-            self._events.emit(
-                "journal.trouble",
-                f"What became of upload {row.ref} could not be written down ({type(error).__name__}). It stays in the way of a "
-                "second one.",
-                level=logging.ERROR,
-                ref=row.ref,
-            )
+def _told(outcome: Outcome) -> tuple[Told, str | None]:
+    """What the journal is told of an outcome: a state and its note."""
+    if isinstance(outcome, Accepted):
+        return "queued", None
+    if isinstance(outcome, Unknown):
+        return "unknown", outcome.cause
+    return "refused" if outcome.origin == "venue" else "not_sent", rejection(outcome)
 
 
 def _start(uploads: Uploads, prepared: Prepared, force: bool, now: datetime) -> Upload:
@@ -303,10 +281,6 @@ def _start(uploads: Uploads, prepared: Prepared, force: bool, now: datetime) -> 
     except AlreadySent as error:
         uploads.record(ref, "not_sent", note=f"guard {error.obstacle.reason}", at=now)
         raise
-
-
-def _already(error: AlreadySent) -> Rejected:
-    return Rejected("duplicate", str(error), "guard", raw=error.obstacle)
 
 
 def _no_session(error: AuthError) -> Rejected:

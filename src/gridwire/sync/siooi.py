@@ -134,8 +134,11 @@ class Siooi(Blocking):
         ``order`` is its `JobRef`, to be followed with `wait`. `Rejected` means that it is certainly not there. `Unknown` means
         that it may be: it is in the journal, in the way of a second one, until a person settles it.
 
-        A document that equals an earlier one, or is about the same form, object and period, is rejected unless that one failed
-        or is known not to be there. ``force=True, i_accept_duplicate=True`` sends it nevertheless, as a person's new intent.
+        A document that was sent before is not sent again, unless that one failed or is known not to be there. The outcome is then
+        what the journal knows of the first: `Accepted` with its `JobRef` (also if it was loaded since), or `Unknown`; ``raw``
+        holds the `Obstacle` with the earlier upload. Another document about the same form, object and period, or the same one
+        under other names, is rejected with the code ``duplicate``. ``force=True, i_accept_duplicate=True`` sends it nevertheless,
+        as a person's new intent; only what is being sent at this moment is waited for even so.
         ``on_progress`` hears how many bytes of how many were sent.
         """
         return self._bridge.call(
@@ -186,7 +189,10 @@ class Siooi(Blocking):
         return self._bridge.call(self._client.uploads)
 
     def unknown(self) -> list[Unknown]:
-        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones.
+
+        Raises `JournalError` where the journal that was opened is not there any more.
+        """
         return [*self._client.unknown(), *self._bridge.undelivered]
 
     def resolve(self, ref: str, finding: Literal["absent", "present"], *, by: str, note: str) -> Upload:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gridwire.intents.upload_records import Upload
 from gridwire.intents.uploads import read
 from gridwire.observe.events import Event
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.siooi import SiooiVenue
 from gridwire.siooi import JobRef, Prepared, Siooi, load_profile
+from gridwire.siooi.duplicates import obstacle_in
 
 PROFILES = Path(__file__).parents[2] / "fixtures" / "siooi"
 FORM, OBJECT, PERIOD = "F101", "TPP-1", "2026-Q3"
@@ -85,6 +87,14 @@ def rejected(outcome: Outcome, origin: str, code: str | None = None) -> Rejected
     assert outcome.origin == origin
     assert code in (None, outcome.code)
     return outcome
+
+
+def held_back(outcome: Outcome, state: str) -> Upload:
+    """The earlier upload that an outcome tells of, which must be in ``state``."""
+    obstacle = obstacle_in(outcome)
+    assert obstacle is not None, outcome
+    assert obstacle.upload.state == state
+    return obstacle.upload
 
 
 def unknown(outcome: Outcome, cause: str | None = None) -> Unknown:

@@ -12,6 +12,7 @@ from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 from gridwire.sandbox import Sandbox
 from gridwire.sandbox.siooi import SiooiVenue
 from gridwire.siooi import Account, JobRef, Prepared, Siooi
+from gridwire.siooi.duplicates import obstacle_in
 
 PERIOD = "2026-Q3"
 _PAUSE_S = 0.05
@@ -82,7 +83,8 @@ class _Story:
     async def _submit(self, document: Prepared, why: str = "") -> Outcome:
         await asyncio.sleep(self._pause_s)
         outcome = await self._client.submit(document, confirm=True)
-        self._outcomes.append(outcome)
+        if obstacle_in(outcome) is None:  # else it tells of an earlier one, and is no write of its own
+            self._outcomes.append(outcome)
         known = document.document
         match outcome:
             case Accepted(order=order):

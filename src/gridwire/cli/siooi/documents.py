@@ -101,7 +101,8 @@ def submit(
 ) -> int:
     """Send documents, each once, after one list was agreed to. Exit code 0 accepted, 3 rejected, 4 unknown.
 
-    If one file of a folder cannot be right, nothing is sent.
+    If one file of a folder cannot be right, nothing is sent. A document that was sent before is not sent again: what became
+    of it then is said, with the exit code of then.
     """
     if force != i_accept_duplicate:
         raise InvalidInput(
@@ -125,6 +126,7 @@ def submit(
     async def work(client: Siooi) -> None:
         await course.send(client, force)
         if wait:
+            results.extend(course.loaded)
             results.extend(await jobs.follow(client, course.accepted, link, course.codes, deadline_s=None))
 
     try:
@@ -243,6 +245,9 @@ class Course:
         self.told: list[dict[str, Any]] = []
         """Of the first documents, in their order."""
         self.accepted: list[JobRef] = []
+        """Of documents whose jobs have not ended as far as is known."""
+        self.loaded: list[dict[str, Any]] = []
+        """What the journal knows of documents that were loaded before."""
         self.codes: list[ExitCode] = []
 
     async def send(self, client: Siooi, force: bool) -> None:
@@ -280,10 +285,16 @@ class Course:
                 self._tell(sheet, left)
 
     def _tell(self, sheet: Sheet, outcome: Outcome) -> None:
+        from gridwire.siooi.duplicates import obstacle_in
+
         self.codes.append(code_of(outcome))
         self.told.append({"file": str(sheet.item.path), **outcome_as_dict(outcome)})
+        earlier = obstacle_in(outcome)
         if isinstance(outcome, Accepted) and outcome.order is not None:
-            self.accepted.append(cast("JobRef", outcome.order))
+            if earlier is None or earlier.upload.state in ("queued", "processing"):
+                self.accepted.append(cast("JobRef", outcome.order))
+            else:
+                self.loaded.append({"ref": earlier.upload.ref, "job_id": earlier.upload.job_id, "result": "succeeded"})
         if not self._link.json:
             report(sheet.item.path.name, outcome, self._link.words)
 
@@ -327,21 +338,30 @@ def code_of(outcome: Outcome) -> ExitCode:
     """The exit code of one outcome."""
     if isinstance(outcome, Unknown):
         return ExitCode.UNKNOWN
+    if isinstance(outcome, Rejected) and outcome.code == "journal":  # which cannot say whether it was sent before
+        return ExitCode.SETUP
     return ExitCode.REJECTED if isinstance(outcome, Rejected) else ExitCode.DONE
 
 
 def report(name: str, outcome: Outcome, words: Words) -> None:
-    """Say what became of one document."""
+    """Say what became of one document, or of the earlier upload that holds it back."""
+    from gridwire.siooi.duplicates import obstacle_in
+
+    earlier = obstacle_in(outcome)
     match outcome:
+        case Accepted() if earlier is not None:
+            row = earlier.upload
+            out(clean(words("already", file=name, state=words.state(row.state), job=row.job_id or "-", ref=row.ref)))
+        case Unknown() if earlier is not None and earlier.upload.state == "sending":
+            tell(words("underway", file=name, ref=earlier.upload.ref), label=words("unknown"), style="yellow")
         case Accepted(order=order):
             job = order.id if order is not None else "?"
             out(clean(words("queued_as", file=name, job=job, ref=outcome.intent.key)))
         case Rejected():
-            tell(
-                f"{words('not_there', file=name)} {reasons.refusal(outcome, words)}",
-                label=words("rejected"),
-                style="red",
-            )
+            # Of a document that is, or may be, there already, nobody may say that it is not.
+            doubtful = outcome.code in ("duplicate", "DUPLICATE", "journal")
+            head = words("held_back" if doubtful else "not_there", file=name)
+            tell(f"{head} {reasons.refusal(outcome, words)}", label=words("rejected"), style="red")
         case Unknown():
             ref = outcome.intent.key
             tell(
@@ -352,11 +372,15 @@ def report(name: str, outcome: Outcome, words: Words) -> None:
 
 
 def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
-    """An outcome for programs."""
+    """An outcome for programs. ``already`` is the state of an earlier upload that it tells of; nothing was sent then."""
+    from gridwire.siooi.duplicates import obstacle_in
+
+    earlier = obstacle_in(outcome)
     facts: dict[str, Any] = {
         "outcome": type(outcome).__name__.lower(),
         "ref": outcome.intent.key if outcome.intent is not None else None,
         "job_id": outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None,
+        "already": earlier.upload.state if earlier is not None else None,
     }
     match outcome:
         case Rejected():

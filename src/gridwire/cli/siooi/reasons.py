@@ -52,6 +52,8 @@ _CAUSES: Mapping[str, str] = {
     "contradictory": "такого ответа нет в профиле",
     "no_id": "в ответе нет идентификатора задания",
     "crashed": "программа завершилась до ответа",
+    "underway": "документ отправляется в эту минуту",
+    "expired": "задание системе больше не известно",
 }
 
 
@@ -62,7 +64,8 @@ def refusal(outcome: Rejected, words: Words) -> str:
     obstacle = str(getattr(outcome.raw, "reason", ""))
     if outcome.code == "duplicate" and obstacle in _LIKENESS:
         row = outcome.raw.upload
-        return f"Уже есть {_LIKENESS[obstacle]}: {words.state(row.state)}, отправка {row.ref}."
+        about = f"форма {row.document.form}, объект {row.document.object_key}, период {row.document.period}"
+        return f"Уже есть {_LIKENESS[obstacle]}: {words.state(row.state)}, отправка {row.ref} ({about})."
     why = _CODES.get(outcome.code)
     if why is None:
         return outcome.reason

@@ -37,6 +37,17 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{file} is in the queue: job {job}, upload {ref}.",
         "{file} в очереди: задание {job}, отправка {ref}.",
     ),
+    "already": (
+        "{file} was sent before, and is not sent again: {state}, job {job}, upload {ref}.",
+        "Документ {file} уже отправлялся и повторно не отправляется: {state}, задание {job}, отправка {ref}.",
+    ),
+    "underway": (
+        "{file} is being sent at this moment, as upload {ref}, and its answer has not come yet. It is not sent a second time. Look "
+        "later what became of it: gridwire siooi journal",
+        "Документ {file} отправляется в эту минуту, отправка {ref}, ответа ещё нет. Второй раз он не отправляется. Посмотрите "
+        "позже, что с ним стало: gridwire siooi journal",
+    ),
+    "held_back": ("{file} was not taken.", "Документ {file} не принят."),
     "not_there": (
         "{file} is certainly not in the venue's queue.",
         "Документа {file} в очереди системы точно нет.",
@@ -89,7 +100,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Nothing was sent. To send: gridwire siooi submit …",
         "Ничего не отправлено. Для отправки: gridwire siooi submit …",
     ),
-    "blocked": ("It would be refused: {why}", "Отправка будет отклонена: {why}"),
+    "blocked": ("It would not be sent: {why}", "Отправлен не будет: {why}"),
     "interrupted": ("Interrupted.", "Прервано."),
     "not_known": (
         "{file} may be in the venue's queue, and the journal cannot be asked: {why}",
