@@ -52,8 +52,9 @@ from gridwire.transport.http import HttpTransport, Progress
 
 SLOWEST_BYTES_PER_S = 64 * 1024
 """An upload may take a second longer for each of these, beyond the client's time-out."""
-ONE_DAY = timedelta(days=1)
-"""A job id that comes a second time within it is doubted; the venue forgets jobs after two hours, and may count anew."""
+REPEATED_WITHIN = timedelta(days=3)
+"""A job id that comes a second time within it is doubted: the venue forgets jobs after two hours, and may count anew each day.
+The other two days are for a wall clock that was a day off when either was sent."""
 LARGE_BYTES = 256 * 1024
 """A document over this is encoded in a thread."""
 
@@ -175,13 +176,13 @@ class Sender:
         return outcome
 
     async def _unless_told_before(self, outcome: Accepted) -> Outcome:
-        """`Unknown` where the job is that of another upload of the last day: one of the two answers is not its own."""
+        """`Unknown` where the job is that of another recent upload: one of the two answers is not its own."""
         job_id, intent = _job_id(outcome) or "", outcome.intent
         try:
             other = await self._ledger.told_of(job_id, but=intent.key)
         except (JournalError, WrongLoop):  # `_note` tells of it
             return outcome
-        if other is None or clock.now() - (other.started or other.created) > ONE_DAY:
+        if other is None or clock.now() - (other.started or other.created) > REPEATED_WITHIN:
             return outcome
         return rules.doubt(
             intent,
