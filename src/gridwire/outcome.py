@@ -48,6 +48,7 @@ Cause: TypeAlias = Literal[
     "possibly_duplicate",  # a second attempt was allowed by the caller and its answer does not settle the first
     "crashed",  # the process ended between the first byte and the answer
     "order_ended",  # a change or cancellation of an order that has ended since: settled, nothing depends on it any more
+    "damaged",  # the line of the journal that said what was sent cannot be read
 ]
 
 

@@ -123,5 +123,5 @@ def test_a_damaged_file_is_refused(path: Path, damage: bytes) -> None:
 def test_what_python_itself_refuses_has_a_sentence_too(tmp_path: Path) -> None:
     error = sqlite3.ProgrammingError("odd")
     assert trouble(error, tmp_path, what="It", means="So") == (
-        f"It {tmp_path} cannot be used (odd). So: make room, repair the file, or move it away."
+        f"It {tmp_path} cannot be used (odd). So: make room, or repair the file."
     )

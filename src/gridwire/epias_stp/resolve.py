@@ -82,7 +82,7 @@ class Resolver:
     async def open_questions(self) -> list[Unknown]:
         """New bids of this account of which it is not known whether they rest."""
         rows = await self._ledger.rows(clock.now())
-        return [unknown_of(row) for row in rows if row.operation == "bid_save" and row.state == "unknown"]
+        return [unknown_of(row) for row in rows if row.operation in ("bid_save", "") and row.state == "unknown"]
 
     async def known(self) -> list[OrderRef]:
         """Bids that may be resting as far as the journal knows."""

@@ -175,18 +175,30 @@ class Entry:
 def entries(data: bytes, run: str) -> tuple[list[Entry], int]:
     """The records of one log, in order, and how many of its lines could not be read.
 
-    A last line without its end is no damage: whoever wrote it was told that nothing may be sent, or did not live to know.
+    A last line without its end is no damage where it is the beginning of a record: whoever wrote it was told that nothing
+    may be sent, or did not live to know. NULs, which a power cut can leave, are no such beginning.
     """
     found: list[Entry] = []
     damaged = at_us = 0
     for line in split(data):
         record = decode(line)
         if record is None:
-            damaged += line.endswith(b"\n")
+            damaged += not is_cut_short(line)
         else:
             at_us = max(at_us, int(record["t"]))
             found.append(Entry(run, at_us, record))
     return found, damaged
+
+
+CUT = b"#cut\n"
+"""Ends a line whose write ended too early, where the same run writes on: whoever wrote it knows."""
+
+_BEGINNING = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (?:\{[^\x00-\x1f]*)?")
+
+
+def is_cut_short(line: bytes) -> bool:
+    """Whether a line is the beginning of a record whose write ended too early, and not one that was damaged later."""
+    return line.endswith(CUT) or (_BEGINNING.fullmatch(line) is not None and decode(line[:-1] + b"\n") is None)
 
 
 def apply(row: Row | None, entry: Entry) -> Row | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -16,6 +17,9 @@ from gridwire.intents.locks import try_lock, unlock
 
 LOCK_WAIT_S = 30.0
 """How long to wait for another process that is moving rows of dead runs."""
+
+
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
 
 
 def new_run() -> str:
@@ -32,7 +36,7 @@ def boot_of(run: str) -> str | None:
 def is_alive(lock: Path) -> bool:
     """Whether the process that holds this file is alive. Ask under `alone`: a new run makes its file, then locks it."""
     try:
-        descriptor = os.open(lock, os.O_RDWR)
+        descriptor = _open_lock(lock)
     except FileNotFoundError:
         return False
     try:
@@ -41,10 +45,23 @@ def is_alive(lock: Path) -> bool:
         os.close(descriptor)
 
 
+def _open_lock(lock: Path, more: int = 0) -> int:
+    """Open a file to lock it. On a disk that cannot be written, an existing one is opened for reading, which is enough."""
+    try:
+        return os.open(lock, os.O_RDWR | more, 0o600)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        try:
+            return os.open(lock, os.O_RDONLY)
+        except OSError:
+            raise error from None
+
+
 @contextlib.contextmanager
 def alone(lock: Path, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     """Keep other processes from judging and moving runs. Raises `BlockingIOError` where one is at it for ``wait_s``."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _open_lock(lock, os.O_CREAT)
     try:
         until = time.monotonic() + wait_s
         while not try_lock(descriptor):

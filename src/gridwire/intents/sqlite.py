@@ -20,10 +20,14 @@ _TROUBLE: Mapping[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "make room on the disk"),
     sqlite3.SQLITE_READONLY: ("cannot be written: it is read-only", "make it and its directory writable"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "make its directory writable, or name a file on a local disk"),
-    sqlite3.SQLITE_NOTADB: ("is no journal or is damaged", "restore it from a copy, or move it away"),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "restore it from a copy, or move it away"),
+    sqlite3.SQLITE_NOTADB: ("is no journal or is damaged", "restore it from a copy"),
+    sqlite3.SQLITE_CORRUPT: (
+        "is damaged",
+        "restore it from a copy, or save what `sqlite3 FILE .recover` can still read",
+    ),
 }
-_OTHER = ("cannot be used", "make room, repair the file, or move it away")
+_OTHER = ("cannot be used", "make room, or repair the file")
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 @contextmanager
@@ -40,14 +44,55 @@ def transaction(
 
     Every call opens the file anew: calls are rare, and a fork must not share a connection. ``setup`` is SQL that makes the
     file if it is not there; without it, a missing file is refused, not made. Raises `JournalError` that calls the file
-    ``what`` and says what its failure ``means``.
+    ``what`` and says what its failure ``means``. With "BEGIN" it only reads: from a copy in memory where the disk is full or
+    cannot be written.
     """
     try:
-        with closing(_begun(path, begin, timeout_s, setup)) as connection:
+        with closing(_opened(path, begin, timeout_s, setup)) as connection:
             yield connection
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise JournalError(trouble(error, path, what=what, means=means)) from None
+
+
+def _opened(path: Path, begin: Literal["BEGIN", "BEGIN IMMEDIATE"], timeout_s: float, setup: str) -> sqlite3.Connection:
+    try:
+        return _begun(path, begin, timeout_s, setup)
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if begin == "BEGIN IMMEDIATE" or code not in _NOT_WRITABLE or not path.exists():
+            raise
+        found = _copy(path)
+        if found is None:
+            raise
+        return found
+
+
+def _copy(path: Path) -> sqlite3.Connection | None:
+    """The file in memory, with a transaction begun; None where it cannot be read as a whole.
+
+    SQLite makes files beside one in WAL mode even to read it. Without them only a file whose log is empty is whole, as
+    long as nobody writes to it: it is compared with what it was before (https://www.sqlite.org/wal.html, section 5).
+    """
+    log = path.with_name(f"{path.name}-wal")
+    for options in ("mode=ro", "mode=ro&immutable=1"):
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            before = _stamp(path, log)
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)) as source:
+                source.backup(memory)
+            if options == "mode=ro" or (not before[1] and _stamp(path, log) == before):
+                memory.execute("BEGIN")
+                return memory
+        except (sqlite3.Error, OSError):
+            pass
+        memory.close()
+    return None
+
+
+def _stamp(path: Path, log: Path) -> tuple[tuple[int, int], int]:
+    found = path.stat()
+    return (found.st_mtime_ns, found.st_size), log.stat().st_size if log.exists() else 0
 
 
 def _begun(path: Path, begin: str, timeout_s: float, setup: str) -> sqlite3.Connection:
@@ -66,6 +111,9 @@ def _begun(path: Path, begin: str, timeout_s: float, setup: str) -> sqlite3.Conn
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(setup)
             connection.execute(begin)
+            if begin == "BEGIN":
+                # Begins to read now, and fails now where it cannot.
+                connection.execute("PRAGMA user_version").fetchone()
         except BaseException as error:
             connection.close()
             busy = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

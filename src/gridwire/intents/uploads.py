@@ -6,6 +6,9 @@ rules are in `gridwire.intents.upload_records`; documents are held as names and 
 
 A run holds an flock in the folder beside the file as long as it lives. Only of a run that is dead do rows left in
 ``sending`` become ``unknown``, at the start of the next one.
+
+Before every use the file is looked for under its name: where it was deleted, moved or made anew, nothing is sent, and reading
+raises.
 """
 
 from __future__ import annotations
@@ -63,30 +66,49 @@ class Uploads:
     when something happened; now unless given. A forked child has no part in its parent's run: there, nothing is sent.
     """
 
-    def __init__(self, path: Path, run: str, descriptor: int) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.run = run
-        self._descriptor = descriptor
+        self.run: str = ""
         self.recovered: list[Upload] = []
         """What dead runs left in ``sending``, and what is ``unknown`` since this run began."""
+        self.trouble: JournalError | None = None
+        """Why no run has begun, so that nothing can be written; None if one has."""
+        self._descriptor = -1
+        self._ended = False
+        self._identities: dict[Path, tuple[int, int]] = {}
         ends_in_children(self)
 
     @classmethod
-    def open(cls, path: Path) -> Uploads:
+    def open(cls, path: Path, *, must_write: bool = True) -> Uploads:
         """Begin a run: make the file if it is not there, lock the run, then recover what dead runs left.
 
         Raises `JournalError` if the file cannot be used, and `ConfigurationError` if ``path`` is none; nothing may be sent
-        without it.
+        without it. With ``must_write`` False that is said in ``trouble``: what can be read is read, and every write tries to
+        begin the run anew.
         """
-        run, path = new_run(), lasting_path(path, "journal")
+        uploads = cls(lasting_path(path, "journal"))
+        try:
+            uploads._begin()
+        except JournalError as error:
+            if must_write or not _is_there(uploads.path):
+                raise
+            uploads.trouble = error
+        return uploads
+
+    def _begin(self) -> None:
+        """Begin the run, or leave nothing of it."""
+        run, path = new_run(), self.path
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _runs(path).mkdir(mode=0o700, exist_ok=True)
             with alone(_runs(path) / "lock"):
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-                uploads = cls(path, run, os.open(_lock(path, run), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                lock = _lock(path, run)
+                self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                self.run = run
                 try:
-                    try_lock(uploads._descriptor)
+                    try_lock(self._descriptor)
+                    self._identities = {one: _identity(one) for one in (path, lock)}
                     with transaction(
                         path, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA
                     ) as connection:
@@ -95,27 +117,47 @@ class Uploads:
                         raise JournalError(
                             f"{WHAT} {path} was written by a newer gridwire. {NOTHING_SENT}: upgrade gridwire here too."
                         )
-                    uploads.recovered = uploads._recover()
+                    self.trouble = None
+                    self.recovered = self._recover()
                 except BaseException:
-                    uploads.close()
+                    self._let_go()
+                    lock.unlink(missing_ok=True)
                     raise
         except OSError as error:
             raise JournalError(
                 f"{WHAT} {path} cannot be written or locked ({error.strerror}). {NOTHING_SENT}: make its directory "
                 "writable, or name a file on a local disk."
             ) from None
-        return uploads
 
     def close(self) -> None:
         """End the run. Rows still in ``sending`` become ``unknown`` at the next start, as after a crash."""
         if self._descriptor >= 0:
             _lock(self.path, self.run).unlink(missing_ok=True)
-            self._abandon()
+        self._abandon()
 
     def _abandon(self) -> None:
+        self._ended = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    def check_place(self) -> None:
+        """Raise `JournalError` where the file is not the one that was opened: it was deleted, moved or made anew."""
+        if self._descriptor < 0:
+            return
+        for path, identity in self._identities.items():
+            try:
+                found = _identity(path)
+            except OSError:
+                found = None
+            if found != identity:
+                raise JournalError(
+                    f"{WHAT} {self.path} is not the one that was opened: it or its folder was deleted, moved or made anew. "
+                    "Nothing is sent, and what was sent before cannot be told: put it back, and open the client anew."
+                )
 
     # sending
 
@@ -301,10 +343,13 @@ class Uploads:
     def _transaction(
         self, begin: Literal["BEGIN", "BEGIN IMMEDIATE"], *, means: str = NOTHING_SENT
     ) -> AbstractContextManager[sqlite3.Connection]:
+        if begin == "BEGIN IMMEDIATE" and self.trouble is not None and not self._ended:
+            self._begin()
+        self.check_place()
         return transaction(self.path, begin, what=WHAT, timeout_s=BUSY_TIMEOUT_S, means=means)
 
     def _check_alive(self) -> None:
-        if self._descriptor < 0:
+        if self._ended:
             raise JournalError(
                 f"This run of the upload journal {self.path} has ended, by close() or a fork. Nothing was sent: open it anew."
             )
@@ -319,10 +364,27 @@ class Uploads:
 
 def read(path: Path) -> list[Upload]:
     """All uploads in the file, oldest first, without beginning a run; none where there is no file."""
-    if not path.exists():
+    if not _is_there(path):
         return []
     with transaction(path, "BEGIN", what=WHAT, timeout_s=BUSY_TIMEOUT_S, means=NOT_CHANGED) as connection:
         return table.select(connection)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise JournalError(
+            f"{WHAT} {path} cannot be read ({error.strerror}), so what was sent cannot be told: make it readable for this user."
+        ) from None
+    return True
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_dev
 
 
 def default_path() -> Path:

@@ -286,7 +286,11 @@ class Siooi:
         return [row for row in rows if self._ledger.is_ours(row)]
 
     def unknown(self) -> list[Unknown]:
-        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones.
+
+        Raises `JournalError` where the journal that was opened is not there any more.
+        """
+        self._ledger.check()
         return list(self._ledger.unknown.values())
 
     async def resolve(self, ref: str, finding: Literal["absent", "present"], *, by: str, note: str) -> Upload:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import tempfile
 import unicodedata
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
-from gridwire.errors import WrongLoop
+from gridwire.errors import JournalError, WrongLoop
 from gridwire.intents.journal import CRASHED
 from gridwire.intents.upload_records import Upload
 from gridwire.intents.uploads import Uploads, default_path
@@ -44,8 +45,8 @@ class Ledger:
         self._throw_away = path is None and profile.is_local
         self._events = events
         self._uploads: Uploads | None = None
-        self._found: list[Upload] = []
-        """What the journal held when it was opened, until it is told."""
+        self._found: list[Upload] | None = None
+        """What the journal held when it was opened, until it is reported."""
         self._opening = asyncio.Lock()
         self._closed = False
         self._remove: Callable[[], object] | None = None
@@ -66,8 +67,9 @@ class Ledger:
                 await to_its_end(self._open)
             if self._uploads is None:  # pragma: no cover - _open sets it or raises
                 raise WrongLoop("The journal is not open. Nothing was sent.")
-            found, self._found = self._found, []
-            self._report(found)
+            found, self._found = self._found, None
+            if found is not None:
+                self._report(found, self._uploads.trouble)
             return self._uploads
 
     def _open(self) -> None:
@@ -77,7 +79,7 @@ class Ledger:
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / "uploads.sqlite"
-        uploads = Uploads.open(path)
+        uploads = Uploads.open(path, must_write=False)
         try:
             self._found = uploads.rows()
         except BaseException:
@@ -85,7 +87,14 @@ class Ledger:
             raise
         self._uploads = uploads  # here, so that whoever is cancelled meanwhile leaves no run behind
 
-    def _report(self, rows: list[Upload]) -> None:
+    def check(self) -> None:
+        """Raise `JournalError` where the journal that was opened is not there any more."""
+        if self._uploads is not None:
+            self._uploads.check_place()
+
+    def _report(self, rows: list[Upload], trouble: JournalError | None) -> None:
+        if trouble is not None:
+            self._events.emit("journal.trouble", str(trouble), level=logging.ERROR)
         lost = [row for row in rows if row.state == "unknown" and self.is_ours(row)]
         for row in lost:
             cause, why = _cause(row)

@@ -186,7 +186,10 @@ class Siooi(Blocking):
         return self._bridge.call(self._client.uploads)
 
     def unknown(self) -> list[Unknown]:
-        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        """The uploads whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones.
+
+        Raises `JournalError` where the journal that was opened is not there any more.
+        """
         return [*self._client.unknown(), *self._bridge.undelivered]
 
     def resolve(self, ref: str, finding: Literal["absent", "present"], *, by: str, note: str) -> Upload:
