@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from gridwire import clock
 from gridwire.epias_stp import EpiasStp
 from gridwire.errors import JournalError
+from gridwire.intents.damage import settle
 from gridwire.intents.journal import AGAIN_S, Journal, read
 from gridwire.observe.events import Event
-from gridwire.outcome import Accepted, Rejected, Unknown
+from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
 from gridwire.sandbox import Sandbox
 from tests.acceptance.epias_stp.floor import WRITES, Writes, floor
 from tests.epias_stp.trading import CONTRACT, Trading, accepted, buy, refused, trading
@@ -145,19 +147,31 @@ class TestDamaged:
                 assert (told.level, told.fields["lines"]) == (logging.ERROR, 1)
                 assert "gridwire journal damaged" in told.text
 
-    async def test_a_lost_bid_could_be_the_one_whose_mark_is_seen(self, tmp_path: Path) -> None:
-        """With a bid of which nothing is known, a mark at another unknown bid's price proves nothing."""
-        async with trading(journal=tmp_path) as t:
-            t.venue.faults.add("drop_after_execute", operation="bid_save")
-            lost = await buy(t.desk)
+    @pytest.mark.parametrize("later", [True, False])
+    async def test_a_lost_bid_could_be_the_one_whose_mark_is_seen(self, tmp_path: Path, later: bool) -> None:
+        """Until a person has looked, a mark at another unknown bid's price proves nothing, declared exclusive or not."""
+        async with Sandbox("epias_stp") as box:
+            box.venue("epias_stp").faults.add("drop_after_execute", operation="bid_save")
+            async with EpiasStp(box.epias_stp, journal=tmp_path, exclusive=True) as stp:
+                lost = await stp.bids.save(CONTRACT, direction="BUY", price="12000.00", quantity=2)
             assert isinstance(lost, Unknown)
-            t.stp._ledger.journal.flush()
             dead = Journal.open(tmp_path)
             sending(dead, "of-which-nothing-is-known")
-            dead.record("unknown", "of-which-nothing-is-known")
+            if later:
+                dead.record("unknown", "of-which-nothing-is-known")
             dead._abandon()
             log = tmp_path / "runs" / f"{dead.run}.log"
             log.write_bytes(log.read_bytes().replace(b'"sending"', b'"sanding"', 1))
-            still = await t.desk.resolve(lost)
-            assert isinstance(still, Unknown)
-            assert "could be that one" in still.reason
+
+            async def asked() -> Outcome:
+                async with EpiasStp(box.epias_stp, journal=tmp_path, exclusive=True) as stp, stp.desk() as desk:
+                    return await desk.resolve(lost)
+
+            assert isinstance(await asked(), Unknown)
+            settle(tmp_path, dead.run, "nothing of it rests", at=clock.now())
+            if later:
+                assert isinstance(await asked(), Unknown)
+                journal = Journal.open(tmp_path)
+                journal.record("resolved_absent", "of-which-nothing-is-known")
+                journal.close()
+            assert isinstance(await asked(), Accepted)
