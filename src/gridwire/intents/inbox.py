@@ -295,4 +295,4 @@ def default_inbox(owner: str) -> Path:
     The name can be read; its last part keeps owners apart whose names differ only in what a file's name cannot hold.
     """
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", owner).strip("-.")[:100]
-    return state_directory() / "inbox" / f"{words}-{sha256(owner.encode()).hexdigest()[:8]}.sqlite"
+    return state_directory("inbox") / "inbox" / f"{words}-{sha256(owner.encode()).hexdigest()[:8]}.sqlite"

@@ -447,4 +447,4 @@ def _sync_directory(path: Path) -> None:
 
 def default_directory() -> Path:
     """Where the journal lives unless told otherwise: below ``XDG_STATE_HOME``, or the platform's place for such."""
-    return state_directory() / "journal"
+    return state_directory("journal") / "journal"
