@@ -131,15 +131,15 @@ async def test_a_document_is_sent_once_wherever_the_program_is_started(
         venue, account = box.venue("siooi"), box.siooi
         (root / "profile.json").write_text(account.profile.model_dump_json(by_alias=True, exclude_none=True))
         shutil.copytree(venue.schemas, root / "schemas")
-        write(
-            root, "siooi", profile="profile.json", login=account.login, journal="uploads.sqlite", schemas="schemas"
-        )
+        write(root, "siooi", profile="profile.json", login=account.login, journal="uploads.sqlite", schemas="schemas")
         monkeypatch.setenv("GRIDWIRE_SIOOI_PASSWORD", account.password.get_secret_value())
         outcomes = []
         for folder in (root, root / "cron"):
             monkeypatch.chdir(folder)
             async with Siooi.from_env() as client:
-                document = await client.prepare(venue.document(), form_code="F101", object_key="TPP-1", period="2026-Q3")
+                document = await client.prepare(
+                    venue.document(), form_code="F101", object_key="TPP-1", period="2026-Q3"
+                )
                 outcomes.append(await client.submit(document, confirm=True))
     assert isinstance(outcomes[0], Accepted)
     assert isinstance(outcomes[1], Rejected)

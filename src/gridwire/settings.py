@@ -13,6 +13,7 @@ import difflib
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,15 +194,26 @@ def _home(setting: str) -> Path:
     return home
 
 
+def temporary_folder(prefix: str) -> str:
+    """A new folder for what ends with the program. Raises `ConfigurationError` where none can be made."""
+    try:
+        return tempfile.mkdtemp(prefix=prefix)
+    except OSError as error:
+        raise ConfigurationError(
+            f"No temporary folder can be made ({error.strerror}): set TMPDIR to a folder that can be written. Nothing was sent."
+        ) from None
+
+
 def find_file(start: Path | None = None) -> Path | None:
     """The nearest ``gridwire.toml`` in ``start`` (the current folder) or above, or None.
 
     Raises `ConfigurationError` for one that another user can write, because it says where passwords go, and for a folder
     that cannot be looked into, because it may be there.
     """
+    folder = start
     try:
-        folder = (start or Path.cwd()).resolve()
-        for folder in (folder, *folder.parents):
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
             candidate = folder / FILE_NAME
             if candidate.is_file():
                 _refuse_foreign(candidate)
@@ -217,7 +229,9 @@ def find_file(start: Path | None = None) -> Path | None:
     return None
 
 
-_NAME_IT = "Start the program in a folder that this user may read, or name the file (file=, --config). Nothing was sent."
+_NAME_IT = (
+    "Start the program in a folder that this user may read, or name the file (file=, --config). Nothing was sent."
+)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -240,7 +254,9 @@ def _table_of(path: Path | None, table: str) -> dict[str, Any]:
         # Windows editors write a byte-order mark, which says nothing new in UTF-8 (TOML 1.1, "Spec").
         whole = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{path} cannot be read: it is not UTF-8. Save it as UTF-8. Nothing was sent.") from None
+        raise ConfigurationError(
+            f"{path} cannot be read: it is not UTF-8. Save it as UTF-8. Nothing was sent."
+        ) from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}. Nothing was sent.") from None
     except ValueError as error:
@@ -266,7 +282,9 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
     path = find_file() if file is None else lasting_path(file, "file")
     from_file = _table_of(path, table)
     _refuse_unknown(schema.model_fields, from_file, prefix=prefix, where=f"the table [{table}] of {path}")
-    paths = [name for name, field in schema.model_fields.items() if any(isinstance(one, IsPath) for one in field.metadata)]
+    paths = [
+        name for name, field in schema.model_fields.items() if any(isinstance(one, IsPath) for one in field.metadata)
+    ]
     if path is not None:
         folder = lasting_path(path, "file").parent  # of the file itself, by whatever link it is found
         for name in paths:
@@ -316,6 +334,11 @@ def _refuse_unknown(known: Collection[str], from_file: Collection[str], *, prefi
         f"The environment variable {name} is no setting{_meant(name[len(prefix) :].lower(), known, prefix)}"
         for name in named
         if name[len(prefix) :].lower() not in known
+    ]
+    complaints += [
+        f"The environment variable {name} is not UTF-8: write it anew."
+        for name in named
+        if any("\udc80" <= letter <= "\udcff" for letter in os.environ[name])  # bytes that are none (PEP 383)
     ]
     if complaints:
         raise ConfigurationError(f"{' '.join(complaints)} Nothing was sent.")

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import math
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable
 from datetime import datetime
@@ -29,6 +28,7 @@ from gridwire.intents.journal import Journal, default_directory, line
 from gridwire.intents.records import LIVE, BootTime, Row
 from gridwire.observe.events import Events
 from gridwire.outcome import Cause, Intent, OrderRef, Unknown
+from gridwire.settings import temporary_folder
 
 _WHEN_CANCELLED = {"bid_cancel": "resolved_done", "bid_update": "resolved_ended"}
 
@@ -92,7 +92,7 @@ class Ledger:
 
     def _open(self) -> Journal:
         if self._throw_away:
-            folder = tempfile.mkdtemp(prefix="gridwire-sandbox-journal-")
+            folder = temporary_folder("gridwire-sandbox-journal-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             return Journal.open(Path(folder), durability=self._durability, must_write=False)

@@ -149,8 +149,11 @@ class Journal:
             return
         if self._descriptor >= 0:
             self._check_place()
-        elif not (self.directory / "runs").is_dir() and self.trouble is not None:
-            raise self.trouble
+        elif self.trouble is not None:
+            try:
+                os.scandir(self.directory / "runs").close()
+            except OSError:
+                raise self.trouble from None
 
     def _check_place(self) -> None:
         try:
@@ -382,8 +385,12 @@ class Journal:
 
     def recover(self) -> list[Row]:
         """Move the rows of dead runs into the archive; what they left in ``sending`` is ``unknown`` from now on."""
-        with alone(self.directory / "lock"):
-            return self._recover()
+        self.check()
+        try:
+            with alone(self.directory / "lock"):
+                return self._recover()
+        except OSError as error:
+            raise JournalError(f"The journal in {self.directory} cannot be locked ({error.strerror}).") from None
 
     def _recover(self) -> list[Row]:
         found: list[Row] = []
