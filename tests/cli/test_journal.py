@@ -91,7 +91,11 @@ def test_a_row_shows_all_that_its_call_said(cli: Cli, place: str) -> None:
 
 def test_an_empty_journal_says_so(cli: Cli, place: str) -> None:
     ran = cli("journal", "list", "--directory", place)
-    assert (ran.code, ran.out, ran.err.strip()) == (ExitCode.DONE, "", f"The journal in {mask(place)} holds no such row.")
+    assert (ran.code, ran.out, ran.err.strip()) == (
+        ExitCode.DONE,
+        "",
+        f"The journal in {mask(place)} holds no such row.",
+    )
     assert json.loads(cli("journal", "list", "--json", "--directory", place).out) == {
         "directory": place,
         "rows": [],
