@@ -72,10 +72,10 @@ def backend(chosen: KeyringBackend) -> Iterator[None]:
 class Failing(KeyringBackend):
     """A backend that raises what it is given."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self, error: Exception) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._error = error
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -91,7 +91,13 @@ class DBusErrorResponse(Exception):
 
 class TestKeyring:
     @pytest.mark.parametrize(
-        "error", [DBusErrorResponse("UnknownMethod"), KeyringLocked("locked"), InitError("nobody answered"), OSError(13, "denied")]
+        "error",
+        [
+            DBusErrorResponse("UnknownMethod"),
+            KeyringLocked("locked"),
+            InitError("nobody answered"),
+            OSError(13, "denied"),
+        ],
     )
     def test_one_that_fails_names_the_setting_that_makes_it_needless(
         self, client: tuple[Callable[[], Any], str], error: Exception
