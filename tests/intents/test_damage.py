@@ -180,3 +180,21 @@ def test_a_log_of_nuls_is_kept_and_reported(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path)
     assert [(one.run, len(one.lines)) for one in journal.damaged] == [(log.stem, 1)]
     journal.close()
+
+
+def test_no_flipped_bit_of_a_log_goes_unnoticed() -> None:
+    """Each bit of each byte, line ends and checksums too; and a log cut anywhere loses its last line alone."""
+    records = [
+        b'{"s":"sending","k":"K","t":1796064940825284,"b":5,"f":{"price":"100.00"}}',
+        b'{"s":"accepted","k":"K","t":1796064940825285,"b":6,"i":"7"}',
+    ]
+    data = b"".join(map(sign, records))
+    assert entries(data, "A")[1] == 0
+    for place in range(len(data)):
+        for bit in range(8):
+            spoilt = bytearray(data)
+            spoilt[place] ^= 1 << bit
+            assert entries(bytes(spoilt), "A")[1] > 0, (place, bit)
+    for end in range(len(data)):
+        whole, damaged = entries(data[:end], "A")
+        assert (len(whole), damaged) == (data.count(b"\n", 0, end), 0)

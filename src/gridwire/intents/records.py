@@ -126,16 +126,18 @@ def sign(body: bytes) -> bytes:
 
 def decode(line: bytes) -> dict[str, Any] | None:
     """The record in ``line``, or None where the line is torn or damaged."""
-    if len(line) < 10 or line[8:9] != b" " or not line.endswith(b"\n"):
-        return None
-    body = line[9:-1]
-    if line[:8] != b"%08x" % zlib.crc32(body):
+    if not is_whole(line):
         return None
     try:
-        record = json.loads(body)
+        record = json.loads(line[9:-1])
     except ValueError:
         return None
     return record if isinstance(record, dict) and _is_record(record) else None
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line is as it was written, by its checksum."""
+    return line[8:9] == b" " and line.endswith(b"\n") and line[:8] == b"%08x" % zlib.crc32(line[9:-1])
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:
