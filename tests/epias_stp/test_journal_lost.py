@@ -135,7 +135,10 @@ class TestDamaged:
             logs(tmp_path)[0].write_bytes(spoilt)
             for _ in range(2):
                 events: list[Event] = []
-                async with EpiasStp(box.epias_stp, journal=tmp_path, on_event=events.append) as stp, stp.desk() as desk:
+                async with (
+                    EpiasStp(box.epias_stp, journal=tmp_path, on_event=events.append) as stp,
+                    stp.desk(contracts=[CONTRACT]) as desk,
+                ):
                     (found,) = stp.unknown()
                     (listed,) = await desk.cancel_all()
                     assert isinstance(listed, Unknown)
