@@ -130,7 +130,8 @@ class TestWriting:
         assert [data.count(b"\n") for data in writes] == [2]
         assert [key for key, _ in told] == ["K", "L"]
         assert "no space left" in told[0][1]
-        assert states(journal) == {"K": "sending", "L": "sending"}
+        assert state_in(tmp_path) == {"K": "sending", "L": "sending"}
+        assert states(journal) == {"K": "done", "L": "done"}  # who could not write it knows it
         journal.close()
 
     def test_after_close_nothing_can_be_written_and_closing_again_is_nothing(self, tmp_path: Path) -> None:

@@ -297,9 +297,9 @@ class Journal:
 
     def _read(self, since: datetime | None) -> Reading:
         self.check()
-        reading = read_files(self.directory, self._archive, since)
+        reading = read_files(self.directory, self._archive, since, run=self.run, unwritten=lambda: self._first)
         if self.trouble is not None:  # nobody has recovered what dead runs left
-            mark_crashed(reading, lambda run: may_live(self.directory, run))
+            mark_crashed(reading, lambda run: run == self.run or may_live(self.directory, run))
         return reading
 
     def _left_behind(self) -> list[Row]:

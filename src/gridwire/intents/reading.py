@@ -43,16 +43,29 @@ def may_live(directory: Path, run: str) -> bool:
         return True
 
 
-def read_files(directory: Path, archive: Archive, since: datetime | None = None) -> Reading:
+def _nothing() -> bytes:
+    return b""
+
+
+def read_files(
+    directory: Path,
+    archive: Archive,
+    since: datetime | None = None,
+    *,
+    run: str = "",
+    unwritten: Callable[[], bytes] = _nothing,
+) -> Reading:
     """The same as it stands in the files; ``since`` leaves rows of the archive out that have ended before.
+
+    ``unwritten`` is what ``run`` would have written next, had there been room.
 
     Where a log is damaged, records whose row is nowhere are shown as rows of their own: see `lost_rows`. Elsewhere they are
     about orders of another journal.
     """
-    reading = _read_once(directory, archive, since)
+    reading = _read_once(directory, archive, since, run, unwritten)
     if (reading.damaged or log_files(directory, DAMAGED)) and _orphans(reading, archive):
         # Again: what another run has written since its log was read explains most.
-        reading = _read_once(directory, archive, since)
+        reading = _read_once(directory, archive, since, run, unwritten)
         reading.rows |= lost_rows(_orphans(reading, archive))
     return reading
 
@@ -64,11 +77,15 @@ def _orphans(reading: Reading, archive: Archive) -> list[Entry]:
     return [one for one in found if one.key not in held]
 
 
-def _read_once(directory: Path, archive: Archive, since: datetime | None) -> Reading:
-    found = [(path.stem, *entries(content(path), path.stem)) for path in log_files(directory)]
+def _read_once(
+    directory: Path, archive: Archive, since: datetime | None, run: str, unwritten: Callable[[], bytes]
+) -> Reading:
+    data = {path.stem: content(path) for path in log_files(directory)}
+    data[run] = data.get(run, b"") + unwritten()  # after the log: what is written meanwhile is then not seen twice
+    found = [(name, *entries(lines, name)) for name, lines in data.items()]
     # The archive after the logs: what is moved between the two is then seen twice, and not never.
     held = archive.read(since)
-    logs = [(log, damaged) for run, log, damaged in found if run not in held.runs]
+    logs = [(log, damaged) for name, log, damaged in found if name not in held.runs]
     reading = Reading(held.rows, held.waiting, sum(damaged for _, damaged in logs))
     reading.take(log for log, _ in logs)
     return reading
