@@ -115,8 +115,8 @@ class Journal:
                     raise
         except OSError as error:
             raise JournalError(
-                f"The journal in {directory} cannot be written or locked ({error.strerror}): make the directory writable, or "
-                "name another one on a local disk."
+                f"The journal in {directory} cannot be written or locked ({error.strerror}): make the directory writable. It "
+                "must be on a local disk."
             ) from None
 
     def _look_back(self) -> None:

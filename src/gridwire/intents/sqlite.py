@@ -19,7 +19,7 @@ _TROUBLE: Mapping[int, tuple[str, str]] = {
     sqlite3.SQLITE_LOCKED: ("is locked by another program", "end that program, or wait for it"),
     sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "make room on the disk"),
     sqlite3.SQLITE_READONLY: ("cannot be written: it is read-only", "make it and its directory writable"),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "make its directory writable, or name a file on a local disk"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "make its directory writable; it must be on a local disk"),
     sqlite3.SQLITE_NOTADB: ("is no journal or is damaged", "restore it from a copy"),
     sqlite3.SQLITE_CORRUPT: (
         "is damaged",

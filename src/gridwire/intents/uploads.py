@@ -126,7 +126,7 @@ class Uploads:
         except OSError as error:
             raise JournalError(
                 f"{WHAT} {path} cannot be written or locked ({error.strerror}). {NOTHING_SENT}: make its directory "
-                "writable, or name a file on a local disk."
+                "writable. It must be on a local disk."
             ) from None
 
     def close(self) -> None:
