@@ -36,14 +36,29 @@ below these (``StpBusinessError``, ``CasCredentialsError`` …).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from gridwire.outcome import Rejected, Unknown
 
 
 class GridwireError(Exception):
-    """Root of the tree. The text says what happened, what it means, and what to do next."""
+    """Root of the tree. The text says what happened, what it means, and what to do next.
+
+    Errors can be copied, and pickled into another process, with all their fields.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How to make the same error again without its constructor, whose further arguments `Exception` does not keep."""
+        _, args, *state = cast("tuple[Any, ...]", super().__reduce__())
+        return _made_again, (type(self), args), *state
+
+
+def _made_again(kind: type[GridwireError], args: tuple[Any, ...]) -> GridwireError:
+    error = kind.__new__(kind, *args)
+    builtin: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
+    builtin.__init__(error, *args)  # ImportError keeps its text here
+    return error
 
 
 class InvalidInput(GridwireError, ValueError):

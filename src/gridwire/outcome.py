@@ -50,6 +50,7 @@ Cause: TypeAlias = Literal[
     "underway",  # the same was begun before, here or by another program, and its answer has not come yet
     "expired",  # the venue took it, and no longer knows what became of it
     "order_ended",  # a change or cancellation of an order that has ended since: settled, nothing depends on it any more
+    "damaged",  # the line of the journal that said what was sent cannot be read
 ]
 
 

@@ -1,5 +1,8 @@
 """Settings: arguments outrank the environment, which outranks ``gridwire.toml``, which outranks the keyring.
 
+A path in a file belongs to the folder of that file, wherever the program is started; every other relative path to the working
+folder. ``~`` is the home folder everywhere.
+
 Nothing has a silent default that could move money: the environment must be named, and facts whose source is uncertain
 must be confirmed by name before a write in production relies on them.
 """
@@ -10,6 +13,7 @@ import difflib
 import os
 import stat
 import sys
+import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +29,11 @@ ENVIRONMENTS = ("sandbox", "test", "production")
 FILE_NAME = "gridwire.toml"
 
 M = TypeVar("M", bound="BaseModel")
+
+
+@dataclass(frozen=True, slots=True)
+class IsPath:
+    """Marks a field of a settings class, within ``Annotated``, as the path of a file or folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,54 +118,120 @@ def flag_or_path(value: object) -> object:
     return _FLAGS.get(value.lower(), value) if isinstance(value, str) else value
 
 
+def expanded(given: str | Path, name: str) -> Path:
+    """``given`` with ``~`` as the home folder. Raises `ConfigurationError` that calls it ``name``."""
+    try:
+        if not isinstance(given, (str, Path)) or not str(given).strip() or "\0" in str(given):
+            raise ValueError("empty")
+        return Path(given).expanduser()
+    except ValueError:
+        raise ConfigurationError(
+            f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent."
+        ) from None
+    except RuntimeError:
+        raise ConfigurationError(
+            f"{name}={str(given)!r} begins in a home folder, and there is none for that user here: write the whole path. "
+            "Nothing was sent."
+        ) from None
+
+
+def existing(given: str | Path, name: str, what: Literal["file", "folder"]) -> Path:
+    """``given`` as a file or folder that is there, with ``~`` as in `expanded`. Raises `ConfigurationError`."""
+    path = expanded(given, name)
+    try:
+        if path.is_file() if what == "file" else path.is_dir():
+            return path
+    except OSError as error:
+        raise ConfigurationError(
+            f"{name} names {path}, which cannot be looked at ({error.strerror}): let this user read it. Nothing was sent."
+        ) from None
+    raise ConfigurationError(f"{name} names {path}, which is not a {what}. Nothing was sent.")
+
+
 def lasting_path(given: str | Path, name: str) -> Path:
     """``given`` as one place for good, whatever folder the program moves to and by whatever link the place is reached.
 
     Two programs that name a journal differently must still find each other's entries. Raises `ConfigurationError`.
     """
+    path = expanded(given, name)
     try:
-        if not isinstance(given, (str, Path)) or not str(given).strip():
-            raise ValueError("empty")
-        return Path(given).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError):  # a ring of links, nobody's home folder, a zero byte
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        why = "it leads round in a ring of links" if isinstance(error, RuntimeError) else str(error.strerror)
+        if isinstance(error, FileNotFoundError):
+            why = "the working folder, to which it belongs, was deleted"
         raise ConfigurationError(
-            f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent."
+            f"{name}={str(given)!r} leads nowhere: {why}. Write the whole path of a place that can be. Nothing was sent."
         ) from None
 
 
-def state_directory() -> Path:
-    """Where this operating system keeps the state of programs: ``$XDG_STATE_HOME`` or ``~/.local/state`` on Linux."""
+def state_directory(setting: str) -> Path:
+    """Where this operating system keeps the state of programs: ``$XDG_STATE_HOME`` or ``~/.local/state`` on Linux.
+
+    Raises `ConfigurationError` that names ``setting``, with which another place can be given.
+    """
     if sys.platform == "win32":  # pragma: no cover - runs on Windows only
-        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or _home(setting) / "AppData" / "Local")
     elif sys.platform == "darwin":  # pragma: no cover - runs on macOS only
-        base = _home() / "Library" / "Application Support"
+        base = _home(setting) / "Library" / "Application Support"
     else:
         named = Path(os.environ.get("XDG_STATE_HOME", ""))
-        base = named if named.is_absolute() else _home() / ".local" / "state"
+        base = named if named.is_absolute() else _home(setting) / ".local" / "state"
     return base / "gridwire"
 
 
-def _home() -> Path:
+def _home(setting: str) -> Path:
     try:
-        return Path.home()
+        home = Path.home()
     except RuntimeError:
+        home = Path()
+    if not home.is_absolute() or os.environ.get("HOME") == "":  # Path.home() makes that the root
         raise ConfigurationError(
-            "This user has no home directory, so there is no usual place for what must survive a program. Give the path."
+            f"This user has no home folder (HOME), so {setting} has no usual place, and it must outlive the program: give its "
+            f"path with the setting {setting} (the environment variable that ends with _{setting.upper()}), or set "
+            "XDG_STATE_HOME to a folder for all such files. Nothing was sent."
+        )
+    return home
+
+
+def temporary_folder(prefix: str) -> str:
+    """A new folder for what ends with the program. Raises `ConfigurationError` where none can be made."""
+    try:
+        return tempfile.mkdtemp(prefix=prefix)
+    except OSError as error:
+        raise ConfigurationError(
+            f"No temporary folder can be made ({error.strerror}): set TMPDIR to a folder that can be written. Nothing was sent."
         ) from None
 
 
 def find_file(start: Path | None = None) -> Path | None:
     """The nearest ``gridwire.toml`` in ``start`` (the current folder) or above, or None.
 
-    Raises `ConfigurationError` for one that another user can write: it says where passwords go.
+    Raises `ConfigurationError` for one that another user can write, because it says where passwords go, and for a folder
+    that cannot be looked into, because it may be there.
     """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        candidate = folder / FILE_NAME
-        if candidate.is_file():
-            _refuse_foreign(candidate)
-            return candidate
+    folder = start
+    try:
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            candidate = folder / FILE_NAME
+            if candidate.is_file():
+                _refuse_foreign(candidate)
+                return candidate
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"The working folder was deleted, so no {FILE_NAME} can be looked for in it and above. {_NAME_IT}"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{FILE_NAME} cannot be looked for in {folder} ({error.strerror}). {_NAME_IT}"
+        ) from None
     return None
+
+
+_NAME_IT = (
+    "Start the program in a folder that this user may read, or name the file (file=, --config). Nothing was sent."
+)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -176,9 +251,16 @@ def _table_of(path: Path | None, table: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}.") from None
+        # Windows editors write a byte-order mark, which says nothing new in UTF-8 (TOML 1.1, "Spec").
+        whole = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{path} cannot be read: it is not UTF-8. Save it as UTF-8. Nothing was sent."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}. Nothing was sent.") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}. Nothing was sent.") from None
     part = whole.get(table, {})
     if not isinstance(part, dict):
         raise ConfigurationError(f"{table} in {path} must be a table, written as [{table}].")
@@ -190,15 +272,26 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
 
     ``schema`` is a pydantic model class whose fields name the settings; the environment variables are ``prefix`` plus
     the field's name in capitals; ``table`` is the table of ``gridwire.toml`` (``file``, or the nearest one from the
-    current folder upwards); ``overrides`` are the caller's arguments (None means not given). Raises
-    `ConfigurationError` naming the setting, also for a name in the table or with the prefix that is none.
+    current folder upwards); ``overrides`` are the caller's arguments (None means not given). Fields marked with `IsPath`
+    are paths: those of the file belong to its folder. Raises `ConfigurationError` naming the setting, also for a name in the
+    table or with the prefix that is none.
     """
     from pydantic import ValidationError, create_model
     from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
-    path = file or find_file()
+    path = find_file() if file is None else lasting_path(file, "file")
     from_file = _table_of(path, table)
     _refuse_unknown(schema.model_fields, from_file, prefix=prefix, where=f"the table [{table}] of {path}")
+    paths = [
+        name for name, field in schema.model_fields.items() if any(isinstance(one, IsPath) for one in field.metadata)
+    ]
+    if path is not None:
+        folder = lasting_path(path, "file").parent  # of the file itself, by whatever link it is found
+        for name in paths:
+            value = from_file.get(name)
+            flag = bool in get_args(schema.model_fields[name].annotation) and isinstance(flag_or_path(value), bool)
+            if isinstance(value, str) and value and not flag:
+                from_file = {**from_file, name: str(folder / expanded(value, name))}
 
     class _Reader(BaseSettings):
         model_config = SettingsConfigDict(env_prefix=prefix, extra="ignore", env_ignore_empty=True)
@@ -217,13 +310,18 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
     reader = create_model("Settings", __base__=(_Reader, schema))
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return cast("M", reader(**given))
+        found = reader(**given)
     except (ValidationError, ValueError) as error:
         name, what = _first_complaint(error, schema)
         raise ConfigurationError(
             f"The setting {name} (environment variable {prefix}{name.upper()}, or {name} in the table [{table}] of "
             f"{path or FILE_NAME}) cannot be used: {what}."
         ) from None
+    for name in paths:
+        value = getattr(found, name)
+        if isinstance(value, (str, Path)) and str(value).startswith("~"):
+            setattr(found, name, type(value)(expanded(value, name)))
+    return cast("M", found)
 
 
 def _refuse_unknown(known: Collection[str], from_file: Collection[str], *, prefix: str, where: str) -> None:
@@ -236,6 +334,11 @@ def _refuse_unknown(known: Collection[str], from_file: Collection[str], *, prefi
         f"The environment variable {name} is no setting{_meant(name[len(prefix) :].lower(), known, prefix)}"
         for name in named
         if name[len(prefix) :].lower() not in known
+    ]
+    complaints += [
+        f"The environment variable {name} is not UTF-8: write it anew."
+        for name in named
+        if any("\udc80" <= letter <= "\udcff" for letter in os.environ[name])  # bytes that are none (PEP 383)
     ]
     if complaints:
         raise ConfigurationError(f"{' '.join(complaints)} Nothing was sent.")
@@ -286,15 +389,24 @@ def _first_complaint(error: ValueError, schema: type[BaseModel]) -> tuple[str, s
     return "?", type(error).__name__
 
 
-def password_from_keyring(table: str, username: str) -> str | None:
-    """The password stored in the system keyring for this venue and user, if the ``keyring`` extra is installed."""
+def password_from_keyring(table: str, username: str, *, setting: str) -> str | None:
+    """The password stored in the system keyring for this venue and user, if the ``keyring`` extra is installed.
+
+    None where there is no keyring or nothing in it. Raises `ConfigurationError` for one that fails: ``setting`` is the
+    environment variable that makes it needless.
+    """
     try:
         import keyring
-        from keyring.errors import KeyringError
+        from keyring.errors import NoKeyringError
     except ImportError:
         return None
     try:
         found = keyring.get_password(f"gridwire.{table}", username)
-    except KeyringError:
+    except NoKeyringError:
         return None
+    except Exception as error:  # noqa: BLE001 - backends are others' code: D-Bus, a backend that is not installed
+        raise ConfigurationError(
+            f"{setting} is not set, so the system keyring was asked for it, and failed ({type(error).__name__}): set {setting}, "
+            "or unlock or repair the keyring. Nothing was sent."
+        ) from None
     return str(found) if found is not None else None

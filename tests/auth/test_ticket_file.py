@@ -545,7 +545,7 @@ class TestDefaultPath:
             raise RuntimeError("Could not determine home directory.")
 
         monkeypatch.setattr(Path, "home", home)
-        with pytest.raises(ConfigurationError, match="Give the path"):
+        with pytest.raises(ConfigurationError, match="give its path with the setting ticket_file"):
             TicketFile()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from gridwire.cli.exits import ExitCode
 from gridwire.intents.journal import Journal, line
+from gridwire.observe.redact import mask
 from tests.cli.conftest import Cli, Running
 from tests.cli.test_stp import BUY
 
@@ -45,7 +46,7 @@ def left_unknown(place: str, *, operation: str, **fields: Any) -> None:
 def test_what_the_command_line_did_is_listed_and_shown(box: Running, cli: Cli) -> None:
     assert cli("stp", "bid", "save", box.contract, *BUY).code == ExitCode.DONE
     listed = cli("journal", "list").out.splitlines()
-    assert listed[0].split() == ["sent", "account", "call", "state", "what", "client_ref", "key", "note"]
+    assert listed[0].split() == ["sent", "account", "call", "state", "what", "bid", "client_ref", "key", "note"]
     assert "BUY 155" in listed[1]
     (row,) = json.loads(cli("journal", "list", "--json").out)["rows"]
     assert (row["state"], row["operation"], row["account"]) == ("accepted", "bid_save", ACCOUNT)
@@ -90,8 +91,16 @@ def test_a_row_shows_all_that_its_call_said(cli: Cli, place: str) -> None:
 
 def test_an_empty_journal_says_so(cli: Cli, place: str) -> None:
     ran = cli("journal", "list", "--directory", place)
-    assert (ran.code, ran.out, ran.err.strip()) == (ExitCode.DONE, "", "The journal holds no such row.")
-    assert json.loads(cli("journal", "list", "--json", "--directory", place).out) == {"rows": [], "damaged_lines": 0}
+    assert (ran.code, ran.out, ran.err.strip()) == (
+        ExitCode.DONE,
+        "",
+        f"The journal in {mask(place)} holds no such row.",
+    )
+    assert json.loads(cli("journal", "list", "--json", "--directory", place).out) == {
+        "directory": place,
+        "rows": [],
+        "damaged_lines": 0,
+    }
 
 
 def test_list_takes_a_state_and_counts_damaged_lines(cli: Cli, place: str) -> None:
@@ -100,7 +109,7 @@ def test_list_takes_a_state_and_counts_damaged_lines(cli: Cli, place: str) -> No
         log.write(b"00000000 {}\n")
     only = cli("journal", "list", "--state", "accepted", "--directory", place)
     assert [text.split()[-1] for text in only.out.splitlines()[1:]] == ["B"]
-    assert "1 line(s) of the journal could not be read" in only.err
+    assert "1 line(s) of the journal cannot be read" in only.err
     wrong = cli("journal", "list", "--state", "lost", "--directory", place)
     assert wrong.code == ExitCode.BAD_INPUT
     assert "is no state of the journal" in wrong.err
@@ -188,7 +197,7 @@ def test_a_bid_that_rests_no_more_can_be_closed_by_hand(cli: Cli, place: str) ->
         ("K", "live", "a bid_cancel cannot rest; write done or absent"),
         ("K", "closed", "it is unknown, so --as can be done or absent and not closed"),
         ("K", "gone", "--as gone is no finding; write live, done, absent or closed"),
-        ("X", "done", "No intent has the key X"),
+        ("X", "done", "No intent has the key, bid id or client_ref X"),
         ("", "done", "KEY is empty"),
     ],
 )
@@ -213,7 +222,7 @@ def test_several_that_begin_alike_are_not_guessed_between(cli: Cli, place: str) 
     sending(journal, "KA")
     sending(journal, "KB")
     journal.close()
-    assert "2 intents begin with K" in cli("journal", "show", "K", "--directory", place).err
+    assert "2 intents are named by K" in cli("journal", "show", "K", "--directory", place).err
 
 
 def test_a_folder_that_is_none_is_not_made(cli: Cli, tmp_path: Path) -> None:

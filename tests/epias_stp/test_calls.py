@@ -108,10 +108,12 @@ async def test_without_a_usable_journal_a_write_is_refused_and_not_raised(tmp_pa
     place = tmp_path / "journal"
     place.write_text("a file where a folder should be")
     async with floor(journal=place) as f:
-        for outcome in (await f.stp.bids.save(TODAY, **BID), await f.stp.bids.cancel("1")):
+        bid = await f.stp.bids.save(TODAY, **BID)
+        change = await f.stp.bids.update("1", price="1.00", quantity=1, bid_status="ACTIVE")
+        for outcome in (bid, change):
             assert isinstance(outcome, Rejected), outcome
             assert (outcome.origin, outcome.code) == ("guard", "journal")
-            assert "Nothing is sent without it" in outcome.reason
+            assert "Nothing was sent" in outcome.reason
         with pytest.raises(JournalError):
             await f.stp.bids.known()
         assert len(f.venue.log) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -102,10 +103,17 @@ class TestLedger:
         assert (await kept.open()).directory == tmp_path / "gridwire" / "journal"
         await kept.aclose()
 
-    async def test_a_place_that_cannot_be_is_refused(self, tmp_path: Path) -> None:
+    async def test_a_place_that_cannot_be_is_told_and_answers_no_question(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(JournalError):
-            await ledger(tmp_path / "file").open()
+        heard: list[Event] = []
+        kept = ledger(tmp_path / "file", heard)
+        await kept.open()
+        assert [(event.name, event.level) for event in heard] == [("journal.trouble", logging.ERROR)]
+        for question in (kept.rows, kept.known, kept.rows_of_all_accounts):
+            with pytest.raises(JournalError, match="cannot be written or locked"):
+                await question()
+        with pytest.raises(JournalError, match="cannot be written or locked"):
+            kept.check()
 
     async def test_what_earlier_runs_left_unknown_is_told_of_this_account_alone(self, tmp_path: Path) -> None:
         dead = Journal.open(tmp_path)

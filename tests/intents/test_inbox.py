@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 from datetime import timedelta
@@ -162,4 +163,20 @@ def test_an_entry_whose_times_are_no_numbers_is_named(path: Path) -> None:
         other.execute("UPDATE messages SET arrived_us = 'never'")
     with pytest.raises(JournalError, match=f"entry 'a' of the inbox {path} is damaged"):
         inbox.pending()
+    inbox.close()
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_one_that_is_deleted_under_its_reader_takes_no_message(path: Path, made_anew: bool) -> None:
+    """What is stored in a file without a name is lost with the process, though the broker was told to forget it."""
+    inbox = Inbox.open(path, reader=True)
+    inbox.store([("a", "one")], at=clock.now())
+    shutil.rmtree(path.parent)
+    if made_anew:
+        Inbox.open(path).close()
+    with pytest.raises(JournalError, match=r"deleted, moved or made anew\. No message was accepted"):
+        inbox.store([("b", "two")], at=clock.now())
+    for question in (inbox.pending, inbox.parked, inbox.last_streaming):
+        with pytest.raises(JournalError, match="not the one that was opened"):
+            question()
     inbox.close()

@@ -130,7 +130,8 @@ class TestWriting:
         assert [data.count(b"\n") for data in writes] == [2]
         assert [key for key, _ in told] == ["K", "L"]
         assert "no space left" in told[0][1]
-        assert states(journal) == {"K": "sending", "L": "sending"}
+        assert state_in(tmp_path) == {"K": "sending", "L": "sending"}
+        assert states(journal) == {"K": "done", "L": "done"}  # who could not write it knows it
         journal.close()
 
     def test_after_close_nothing_can_be_written_and_closing_again_is_nothing(self, tmp_path: Path) -> None:
@@ -163,13 +164,12 @@ class TestTrouble:
         sending(journal, "after")
         journal.record("done", "before")
         assert states(journal) == {"before": "done", "after": "sending"}
-        assert read(tmp_path).damaged == 1
+        assert read(tmp_path).damaged == 0  # the half line was told of
         killed(journal)
         again = Journal.open(tmp_path)
         assert [row.key for row in again.recovered] == ["after"]
-        (kept,) = (tmp_path / "runs").glob("*.damaged")
-        assert b"before" in kept.read_bytes()
-        assert read(tmp_path).damaged == 0
+        assert again.damaged == []
+        assert list((tmp_path / "runs").iterdir()) == logs(tmp_path)
         again.close()
 
     @pytest.mark.parametrize("room", [None, 0, 1, 30, 60, 90, 200])
@@ -197,7 +197,7 @@ class TestTrouble:
             assert not any("sent" in text for text in told)  # an outcome is no sending
         sending(journal, "M")
         assert states(journal) == {"K": "done", "L": "done", "M": "sending"}
-        assert read(tmp_path).damaged <= 1  # the half line
+        assert read(tmp_path).damaged == 0
         journal.close()
 
     def test_an_outcome_that_could_not_be_written_is_written_at_the_end(self, tmp_path: Path) -> None:

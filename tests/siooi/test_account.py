@@ -41,7 +41,7 @@ def test_what_is_missing_is_named(file: str, missing: str, words: str) -> None:
 
 
 def test_a_password_may_be_in_the_keyring(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gridwire.siooi.account.password_from_keyring", lambda table, login: f"{table}/{login}")
+    monkeypatch.setattr("gridwire.siooi.account.password_from_keyring", lambda table, login, **_: f"{table}/{login}")
     account = account_of(SiooiSettings(profile=file, login="robot"))
     assert account.password.get_secret_value() == "siooi/robot"
 

@@ -75,7 +75,7 @@ def _adapter() -> TypeAdapter[_Document]:
 
 def default_path() -> Path:
     """The usual place of the ticket file."""
-    return state_directory() / "cas-tickets.json"
+    return state_directory("ticket_file") / "cas-tickets.json"
 
 
 class TicketFile:

@@ -36,7 +36,7 @@ def orders(
 
     need_stdout()
     words = ["orders", "--orders", str(count), "--rounds", str(rounds), *(["--json"] if json else [])]
-    raise typer.Exit(main([*words, *(["--plot", str(plot)] if plot is not None else [])]))
+    raise typer.Exit(main([*words, *(["--plot", str(plot.expanduser())] if plot is not None else [])]))
 
 
 @app.command("amqp")

@@ -1,4 +1,7 @@
-"""``gridwire journal``: every call that changed something or may have, from all processes on this machine, as one."""
+"""``gridwire journal``: every call that changed something or may have, from all processes on this machine, as one.
+
+The folder is that of the settings, as for every other command, unless ``--directory`` names one.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gridwire.cli.output import Column, clean, local, out, out_json, plain, show_table, tell
-from gridwire.errors import InvalidInput
+from gridwire.errors import ConfigurationError, InvalidInput
 
 if TYPE_CHECKING:
+    from gridwire.intents.damage import DamagedLog
     from gridwire.intents.records import Row
 
 app: typer.Typer = typer.Typer(
@@ -22,13 +26,18 @@ app: typer.Typer = typer.Typer(
 )
 
 Directory = Annotated[
-    Path | None, typer.Option("--directory", metavar="DIR", help="The journal's folder; the usual place unless set.")
+    Path | None,
+    typer.Option("--directory", metavar="DIR", help="The journal's folder; that of the settings unless given."),
 ]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A gridwire.toml; the nearest one unless set.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The key or its beginning, a bid's id, or a client_ref.")]
+LONGEST = 500
+"""So many letters of a damaged line are shown; --json has everything."""
 FINDINGS = ("live", "done", "absent", "closed")
 COLUMNS = (
-    Column("sent"), Column("account", spare=2), Column("call"), Column("state"), Column("what", spare=1),
-    Column("client_ref", spare=2), Column("key"), Column("note", spare=3),
+    Column("sent"), Column("account", spare=4), Column("call"), Column("state"), Column("what", spare=2),
+    Column("bid", spare=1), Column("client_ref", spare=3), Column("key"), Column("note", spare=5),
 )  # fmt: skip
 
 
@@ -36,30 +45,81 @@ COLUMNS = (
 def list_(
     state: Annotated[str | None, typer.Option(metavar="STATE", help="Only rows in this state, like unknown.")] = None,
     directory: Directory = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """List intents, oldest first. A row in `sending` belongs to a process that is alive and waits for its answer."""
+    from gridwire.intents.damage import damaged_logs, text
     from gridwire.intents.records import STATES
 
     if state is not None and state not in STATES:
         raise InvalidInput(f"--state {state} is no state of the journal; these are: {', '.join(sorted(STATES))}.")
-    rows, damaged = _read(directory)
+    folder = _folder(directory, config)
+    rows, damaged = _read(folder)
+    logs = damaged_logs(folder)
     chosen = [row for row in rows if state in (None, row.state)]
     if json:
-        out_json({"rows": [_plain(row) for row in chosen], "damaged_lines": damaged})
+        lines = max(damaged, sum(len(log.lines) for log in logs))
+        out_json({"directory": str(folder), "rows": [_plain(row) for row in chosen], "damaged_lines": lines})
         return
     if chosen:
         show_table(COLUMNS, [_cells(row) for row in chosen])
+        tell(f"The journal in {folder}.")
     else:
-        tell("The journal holds no such row.")
-    if damaged:
-        tell(f"{damaged} line(s) of the journal could not be read; they are not among these rows.", label="Note")
+        tell(f"The journal in {folder} holds no such row.")
+    if logs:
+        tell(text(logs), label="Warning", style="yellow")
+    elif damaged:
+        tell(f"{damaged} line(s) of the journal contradict others; they are not among these rows.", label="Note")
 
 
 @app.command()
-def show(key: str, directory: Directory = None, json: Json = False) -> None:
-    """Show one intent by its key (STP: the transactionId)."""
-    row = _find(key, _read(directory)[0])
+def damaged(
+    settle: Annotated[
+        str | None, typer.Option("--settle", metavar="RUN", help="Report this log no more: a person has looked.")
+    ] = None,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What you found at the venue, and how.")] = "",
+    directory: Directory = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """List the lines of the journal that cannot be read, or settle one damaged log once you have looked at the venue.
+
+    What such a line said is lost: it may be an order that rests at the venue. Nothing is deleted.
+    """
+    from gridwire import clock
+    from gridwire.intents import damage
+    from gridwire.intents.damage import text
+    from gridwire.intents.journal import Journal
+
+    folder = _folder(directory, config)
+    if settle is not None:
+        if not note.strip():
+            raise InvalidInput("--note is empty; write what you found at the venue. Nothing was changed.")
+        Journal.open(folder).close()  # what dead processes left is in the archive from now on
+        damage.settle(folder, settle, clean(note), at=clock.now())
+        tell(f"The damaged log {settle} is settled; it is kept as {settle}{damage.SETTLED}.")
+        return
+    logs = damage.damaged_logs(folder)
+    if json:
+        out_json({"directory": str(folder), "logs": [_plain_log(log) for log in logs]})
+        return
+    for log in logs:
+        out(f"{log.run}  {log.path}")
+        for number, line in log.lines:
+            out(f"  line {number}: {clean(line.decode('utf-8', 'replace'))[:LONGEST]}")
+    tell(text(logs) if logs else f"The journal in {folder} has no damaged log that is not settled.")
+
+
+def _plain_log(log: DamagedLog) -> dict[str, object]:
+    lines = [{"number": number, "text": line.decode("utf-8", "replace")} for number, line in log.lines]
+    return {"run": log.run, "path": str(log.path), "ended": log.ended, "lines": lines}
+
+
+@app.command()
+def show(key: Key, directory: Directory = None, config: Config = None, json: Json = False) -> None:
+    """Show one intent by its key (STP: the transactionId), the id of its bid, or its client_ref."""
+    row = _find(key, _read(_folder(directory, config))[0])
     if json:
         out_json(_plain(row))
         return
@@ -71,7 +131,7 @@ def show(key: str, directory: Directory = None, json: Json = False) -> None:
 
 @app.command()
 def resolve(
-    key: str,
+    key: Key,
     finding: Annotated[
         str,
         typer.Option(
@@ -84,19 +144,19 @@ def resolve(
     ],
     note: Annotated[str, typer.Option(metavar="TEXT", help="How you know: who said so, where you looked.")],
     directory: Directory = None,
+    config: Config = None,
 ) -> None:
     """Settle an intent by what a person found out. It sends nothing and cannot be taken back.
 
     A change that is done restates the bid it was about, and a cancellation that is done closes it.
     """
-    from gridwire.intents.journal import Journal, default_directory
+    from gridwire.intents.journal import Journal
 
     if finding not in FINDINGS:
         raise InvalidInput(f"--as {finding} is no finding; write {_or(FINDINGS)}. Nothing was changed.")
     if not note.strip():
         raise InvalidInput("--note is empty; write how you know. Nothing was changed.")
-    _check_directory(directory)
-    journal = Journal.open(directory or default_directory())  # what dead processes left is unknown from now on
+    journal = Journal.open(_folder(directory, config))  # what dead processes left is unknown from now on
     try:
         rows = journal.rows()
         row = _find(key, rows)
@@ -112,7 +172,7 @@ def _refuse(row: Row, finding: str) -> None:
 
     allowed: tuple[str, ...] = ()
     if row.state == "unknown":
-        allowed = ("live", "done", "absent") if row.operation == "bid_save" else ("done", "absent")
+        allowed = ("live", "done", "absent") if row.operation in ("bid_save", "") else ("done", "absent")
     elif row.state in LIVE:
         allowed = ("closed",)
     if finding in allowed:
@@ -146,25 +206,42 @@ def _or(words: tuple[str, ...]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _check_directory(directory: Path | None) -> None:
-    if directory is not None and not directory.is_dir():
-        raise InvalidInput(f"--directory names {directory}, which is not a folder.")
+def _folder(directory: Path | None, config: Path | None) -> Path:
+    """The journal that is meant: the one named, that of the settings, or the usual place."""
+    from gridwire import settings
+    from gridwire.cli.options import config_file
+    from gridwire.epias_stp.profile import PREFIX, TABLE, StpSettings
+    from gridwire.intents.journal import default_directory
+
+    if directory is not None:
+        try:
+            return settings.lasting_path(settings.existing(directory, "--directory", "folder"), "--directory")
+        except ConfigurationError as error:
+            raise InvalidInput(str(error)) from None
+    found = settings.load(StpSettings, prefix=PREFIX, table=TABLE, overrides={}, file=config_file(config))
+    return settings.lasting_path(found.journal, "journal") if found.journal else default_directory()
 
 
-def _read(directory: Path | None) -> tuple[list[Row], int]:
-    from gridwire.intents.journal import default_directory, read
+def _read(folder: Path) -> tuple[list[Row], int]:
+    from gridwire.intents.journal import read
 
-    _check_directory(directory)
-    reading = read(directory or default_directory())
+    reading = read(folder)
     return sorted(reading.rows.values(), key=lambda row: row.created), reading.damaged
 
 
 def _find(key: str, rows: list[Row]) -> Row:
     if not key:
         raise InvalidInput("KEY is empty; `gridwire journal list` shows all. Nothing was changed.")
-    found = [row for row in rows if row.key == key] or [row for row in rows if row.key.startswith(key)]
+    by_id = [row for row in rows if row.order_id == key]
+    found = (
+        [row for row in rows if row.key == key]
+        or [row for row in by_id if row.operation in ("bid_save", "")]  # not the calls about that bid
+        or by_id
+        or [row for row in rows if row.client_ref == key]
+        or [row for row in rows if row.key.startswith(key)]
+    )
     if len(found) != 1:
-        many = f"{len(found)} intents begin with" if found else "No intent has the key"
+        many = f"{len(found)} intents are named by" if found else "No intent has the key, bid id or client_ref"
         raise InvalidInput(f"{many} {key}; `gridwire journal list` shows all. Nothing was changed.")
     return found[0]
 
@@ -188,9 +265,8 @@ def _plain(row: Row) -> dict[str, object]:
 
 
 def _cells(row: Row) -> list[str]:
-    ref = clean(row.client_ref or "-")
-    what = clean(_what(row.fields))
-    return [_moment(row.created), row.account, row.operation, row.state, what, ref, row.key, clean(row.note)]
+    what, bid, ref = clean(_what(row.fields)), clean(row.order_id or "-"), clean(row.client_ref or "-")
+    return [_moment(row.created), row.account, row.operation, row.state, what, bid, ref, row.key, clean(row.note)]
 
 
 def _what(fields: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
@@ -27,6 +28,13 @@ def choice(*values: str, help: str, also: Mapping[str, str] | None = None) -> An
         return value and value.lower()
 
     return typer.Option(metavar="|".join(values), callback=check, help=help)
+
+
+def config_file(config: Path | None) -> Path | None:
+    """The file that ``--config`` names. Raises `ConfigurationError` where it is none."""
+    from gridwire.settings import existing
+
+    return None if config is None else existing(config, "--config", "file")
 
 
 def warn(event: Event) -> None:

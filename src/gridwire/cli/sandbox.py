@@ -6,7 +6,6 @@ import asyncio
 import os
 import shlex
 import shutil
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ import typer
 from gridwire.cli import loop
 from gridwire.cli.output import out, out_json, tell
 from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.settings import temporary_folder
 
 _LAST_PORT = 65_535
 
@@ -87,7 +87,7 @@ async def _serve(names: list[str], tls: bool, seed: int, port: int | None, json:
             )
         described = box.describe()
         # A journal that outlived the venue would list bids and documents that no venue has, and stand in their way.
-        journals = await asyncio.to_thread(tempfile.mkdtemp, prefix="gridwire-sandbox-journal-")
+        journals = await asyncio.to_thread(temporary_folder, "gridwire-sandbox-journal-")
         stack.push_async_callback(asyncio.to_thread, shutil.rmtree, journals, ignore_errors=True)
         for name in set(_WITH_JOURNAL) & set(described["venues"]):
             described["venues"][name]["env"][f"GRIDWIRE_{name.upper()}_JOURNAL"] = str(Path(journals) / name)

@@ -15,7 +15,7 @@ from gridwire.auth.client_assertion import AssertionOptions, KeySource
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
 from gridwire.intents.inbox import default_inbox
-from gridwire.settings import check_environment, flag_or_path, password_from_keyring
+from gridwire.settings import IsPath, check_environment, flag_or_path, password_from_keyring
 from gridwire.transport.tls import is_loopback
 
 PREFIX = "GRIDWIRE_EDSN_PIE_"
@@ -32,7 +32,7 @@ class PieSettings(BaseModel):
     environment: str | None = None
     client_id: str | None = None
     private_key: SecretStr | None = None
-    private_key_file: Path | None = None
+    private_key_file: Annotated[Path | None, IsPath()] = None
     passphrase: SecretStr | None = None
     idp_url: str | None = None
     rest_url: str | None = None
@@ -73,11 +73,11 @@ class PieSettings(BaseModel):
     amqp_desired_capabilities: list[str] | None = None
     amqp_connection_properties: dict[str, Any] | None = None
     proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
-    ca_bundle: str | None = None
-    client_cert: str | None = None
+    ca_bundle: Annotated[str | None, IsPath()] = None
+    client_cert: Annotated[str | None, IsPath()] = None
     timeout: float = 10.0
     read_only: bool = False
-    inbox: Annotated[bool | str, BeforeValidator(flag_or_path)] = False
+    inbox: Annotated[bool | str, BeforeValidator(flag_or_path), IsPath()] = False
     confirmed: list[str] = []
 
 
@@ -192,7 +192,7 @@ def _key(settings: PieSettings) -> KeySource:
         return settings.private_key_file
     if settings.private_key is not None:
         return settings.private_key
-    stored = password_from_keyring(TABLE, settings.client_id or "")
+    stored = password_from_keyring(TABLE, settings.client_id or "", setting=PREFIX + "PRIVATE_KEY_FILE")
     if stored is None:
         raise ConfigurationError(
             f"No private key is set for {settings.client_id}: set {PREFIX}PRIVATE_KEY_FILE to its PEM file (or "

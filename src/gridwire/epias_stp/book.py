@@ -32,7 +32,8 @@ class Book:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows: dict[str, Row] = {row.key: row for row in rows}
-        self.bids: list[Row] = [row for row in self.rows.values() if row.operation == "bid_save"]
+        # A row whose operation damage hides may be a bid anywhere.
+        self.bids: list[Row] = [row for row in self.rows.values() if row.operation in ("bid_save", "")]
         self._by_id: dict[str, Row] = {row.order_id: row for row in self.bids if row.order_id is not None}
         self._about: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in self.rows.values():

@@ -203,15 +203,20 @@ class Caller:
         intents = intents_of(name, key, reference, restated)
         self._http.check_open()
         effect = effect_of(intents[0], of, rests)
-        try:
-            journal = await self._ledger.open()
-        except JournalError as error:
-            return _refused(intents, "journal", str(error))
+        journal = await self._ledger.open()
         counted = partial(self._count, effect, key)
         price = intents[0].restated.get("price")
         exclusive = self._ledger.exclusive and price not in self._ledger.foreign_prices
         writing = Writing(
-            operation, payload, intents, journal, self._ledger.account, effect, counted, exclusive=exclusive
+            operation,
+            payload,
+            intents,
+            journal,
+            self._ledger.account,
+            effect,
+            counted,
+            self._trouble,
+            exclusive=exclusive,
         )
         try:
             if transaction_id is not None and not await self._first_with(writing, key):
@@ -307,9 +312,14 @@ class Caller:
 
     async def _first_with(self, writing: Writing, key: str) -> bool:
         """Reserve a key that the caller chose; False if an intent has it already, whoever chose it then."""
-        if not self._claim(writing, f"transactionId {key}"):
-            return False
-        return not await asyncio.to_thread(writing.journal.has, key)
+        try:
+            return self._claim(writing, f"transactionId {key}") and not await asyncio.to_thread(
+                writing.journal.has, key
+            )
+        except JournalError:
+            if writing.effect.kind != "cancel":
+                raise
+            return True  # it leaves also where nothing can be written down: see `Journal.append_or_keep`
 
     def _claim(self, writing: Writing, reference: str) -> bool:
         claimed = writing.journal.claim(reference, writing.intent.key)
@@ -325,7 +335,10 @@ class Caller:
             count_ended(self.guard, effect, outcome, key)
 
     def _not_written(self, key: str, error: JournalError) -> None:
-        self._events.emit("journal.trouble", not_written(key, error), level=logging.ERROR)
+        self._trouble(not_written(key, error))
+
+    def _trouble(self, text: str) -> None:
+        self._events.emit("journal.trouble", text, level=logging.ERROR)
 
     def _release(self, writing: Writing) -> None:
         for reference in writing.claimed:

@@ -200,7 +200,11 @@ class EpiasStp:
         await self._tickets.logout()
 
     def unknown(self) -> list[Unknown]:
-        """The calls whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        """The calls whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones.
+
+        Raises `JournalError` where the journal that was opened is not there any more.
+        """
+        self._ledger.check()
         return list(self._ledger.unknown.values())
 
     def desk(

@@ -315,7 +315,9 @@ class StpDesk:
                 outcomes.append(Rejected("no_id", _NO_ID.format(key=bid.intent.key), "guard", bid.intent))
             else:
                 outcomes.append(await self.cancel(bid))
-        return [*outcomes, *(one for one in await self._resolver.open_questions() if is_meant(one.intent))]
+        questions = await self._resolver.open_questions()
+        # Where damage hides what a call was, it may be a bid on any contract.
+        return [*outcomes, *(one for one in questions if one.cause == "damaged" or is_meant(one.intent))]
 
     async def resolve(self, outcome: Unknown) -> Outcome:
         """Look at the venue for what became of an unknown call, sending nothing; settled on evidence only.

@@ -7,9 +7,9 @@ tells a bid's id once and has no call that lists own bids.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable
 from datetime import datetime
@@ -22,10 +22,13 @@ from gridwire.epias_stp.evidence import Ages
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.epias_stp.restated import restated_of as restated_of
 from gridwire.errors import WrongLoop
+from gridwire.intents.damage import NOTE
+from gridwire.intents.damage import text as damaged_text
 from gridwire.intents.journal import Journal, default_directory, line
 from gridwire.intents.records import LIVE, BootTime, Row
 from gridwire.observe.events import Events
 from gridwire.outcome import Cause, Intent, OrderRef, Unknown
+from gridwire.settings import temporary_folder
 
 _WHEN_CANCELLED = {"bid_cancel": "resolved_done", "bid_update": "resolved_ended"}
 
@@ -80,7 +83,7 @@ class Ledger:
         return False
 
     async def open(self) -> Journal:
-        """The journal; opened in a thread the first time. Raises `JournalError`."""
+        """The journal; opened in a thread the first time. What reads or writes it raises where it cannot be used."""
         async with self._opening:
             if self._journal is None:
                 self._journal = await asyncio.to_thread(self._open)
@@ -89,16 +92,27 @@ class Ledger:
 
     def _open(self) -> Journal:
         if self._throw_away:
-            folder = tempfile.mkdtemp(prefix="gridwire-sandbox-journal-")
+            folder = temporary_folder("gridwire-sandbox-journal-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            return Journal.open(Path(folder), durability=self._durability)
-        return Journal.open(self._directory or default_directory(), durability=self._durability)
+            return Journal.open(Path(folder), durability=self._durability, must_write=False)
+        return Journal.open(self._directory or default_directory(), durability=self._durability, must_write=False)
 
     def _report(self, journal: Journal) -> None:
+        if journal.trouble is not None:
+            text = f"{journal.trouble} Until then cancellations are sent, and nothing else is."
+            self._events.emit("journal.trouble", text, level=logging.ERROR)
+        if journal.damaged:
+            self._events.emit(
+                "journal.damaged",
+                damaged_text(journal.damaged),
+                level=logging.ERROR,
+                runs=[log.run for log in journal.damaged],
+                lines=sum(len(log.lines) for log in journal.damaged),
+            )
         for row in journal.recovered:
             self._since_read_s(row, row.created)
-            if row.venue == VENUE and row.account == self.account:
+            if row.venue in (VENUE, "") and row.account in (self.account, ""):
                 self.remember(unknown_of(row))
         if self.unknown:
             self._events.emit(
@@ -121,6 +135,14 @@ class Ledger:
         if journal is not None:
             journal.flush()
             await asyncio.to_thread(journal.close)
+            if journal.unwritten:
+                self._events.emit(
+                    "journal.trouble",
+                    f"{journal.unwritten} record(s) could not be written to the journal in {journal.directory} before the "
+                    "client was closed, and are lost. It shows those calls and bids as they were before: refresh() closes "
+                    "what rests no more, and resolve() looks for what is unknown.",
+                    level=logging.ERROR,
+                )
         if self._remove is not None:
             await asyncio.to_thread(self._remove)
 
@@ -176,23 +198,33 @@ class Ledger:
         return since_us / 1_000_000 if since_us >= 0 else None
 
     async def rows(self, since: datetime | None = None) -> list[Row]:
-        """Rows of this account in the whole directory, oldest first; with ``since`` see `Journal.rows`."""
-        return [row for row in await self._rows(since) if row.account == self.account]
+        """Rows of this account in the whole directory, oldest first; with ``since`` see `Journal.rows`.
+
+        Those of which damage hides whose they are count as its own, here and below.
+        """
+        return [row for row in await self._rows(since) if row.account in (self.account, "")]
 
     async def rows_of_all_accounts(self) -> list[Row]:
         """Rows of every account of this account's environment, oldest first."""
         environment = self.account.partition("/")[0]
-        return [row for row in await self._rows(None) if row.account.partition("/")[0] == environment]
+        return [row for row in await self._rows(None) if row.account.partition("/")[0] in (environment, "")]
 
     async def _rows(self, since: datetime | None) -> list[Row]:
         journal = await self.open()
         journal.flush()
-        return [row for row in await asyncio.to_thread(journal.rows, since) if row.venue == VENUE]
+        return [row for row in await asyncio.to_thread(journal.rows, since) if row.venue in (VENUE, "")]
+
+    def check(self) -> None:
+        """Raise `JournalError` where the journal that was opened is not there any more."""
+        if self._journal is not None:
+            self._journal.check()
 
     async def known(self) -> list[OrderRef]:
         """The bids of this account that may be resting as far as the journal knows, oldest first."""
         return [
-            order_of(row) for row in await self.rows(clock.now()) if row.operation == "bid_save" and row.state in LIVE
+            order_of(row)
+            for row in await self.rows(clock.now())
+            if row.operation in ("bid_save", "") and row.state in LIVE
         ]
 
     async def filled(self, bid: OrderRef) -> OrderRef:
@@ -216,6 +248,12 @@ def intent_of(row: Row) -> Intent:
 def unknown_of(row: Row) -> Unknown:
     """An unknown outcome from its row."""
     cause = row.note.partition(":")[0] or "crashed"
+    if row.note == NOTE:
+        text = (
+            f"The line of the journal that said what was sent as {row.key} is damaged. It may be at the venue: look there, and "
+            "settle it with `gridwire journal resolve`."
+        )
+        return Unknown(intent_of(row), "damaged", text)
     text = (
         "The process that sent this call ended before its answer was written down. It may be at the venue: look before you "
         "send it again."

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from gridwire.errors import ConfigurationError
-from gridwire.settings import Fact, check_environment, flag_or_path, password_from_keyring
+from gridwire.settings import Fact, IsPath, check_environment, flag_or_path, password_from_keyring
 from gridwire.transport.tls import is_loopback
 
 Environment: TypeAlias = Literal["sandbox", "test", "production"]
@@ -125,14 +125,14 @@ class StpSettings(BaseModel):
     language: Literal["tr-tr", "en-us"] = "tr-tr"
     message_format: Literal["json", "xml"] = "json"
     proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
-    ca_bundle: str | None = None
-    client_cert: str | None = None
+    ca_bundle: Annotated[str | None, IsPath()] = None
+    client_cert: Annotated[str | None, IsPath()] = None
     timeout: float = 10.0
     read_only: bool = False
     exclusive: bool = False
     confirmed: list[str] = []
-    ticket_file: Annotated[bool | str, BeforeValidator(flag_or_path)] = False
-    journal: str | None = None
+    ticket_file: Annotated[bool | str, BeforeValidator(flag_or_path), IsPath()] = False
+    journal: Annotated[str | None, IsPath()] = None
     journal_durability: Literal["process", "power"] = "process"
 
 
@@ -160,7 +160,7 @@ def account_of(settings: StpSettings) -> Account:
         raise ConfigurationError(f"No user is named: set {PREFIX}USERNAME to the DGPYS user name.")
     password = settings.password
     if password is None:
-        stored = password_from_keyring(TABLE, settings.username)
+        stored = password_from_keyring(TABLE, settings.username, setting=PREFIX + "PASSWORD")
         if stored is None:
             raise ConfigurationError(
                 f"No password is set for {settings.username}: set {PREFIX}PASSWORD, or store it in the system keyring "

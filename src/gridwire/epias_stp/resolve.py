@@ -82,7 +82,7 @@ class Resolver:
     async def open_questions(self) -> list[Unknown]:
         """New bids of this account of which it is not known whether they rest."""
         rows = await self._ledger.rows(clock.now())
-        return [unknown_of(row) for row in rows if row.operation == "bid_save" and row.state == "unknown"]
+        return [unknown_of(row) for row in rows if row.operation in ("bid_save", "") and row.state == "unknown"]
 
     async def known(self) -> list[OrderRef]:
         """Bids that may be resting as far as the journal knows."""
@@ -268,8 +268,8 @@ class Resolver:
         return reconcile.new_order(order, others, evidence, late_until_s=self._late_until_s)
 
     def _is_exclusive(self, contract: str, shown: Seen, places: Sequence[Wanted]) -> bool:
-        """Whether the declaration is made, and no own mark on the contract contradicts it."""
-        if not self._ledger.exclusive:
+        """Whether the declaration is made, and neither damage nor an own mark on the contract contradicts it."""
+        if not self._ledger.exclusive or self._ledger.journal.damaged:  # what is lost may be a bid of ours anywhere
             return False
         strange = self._note(contract, shown, places)
         if strange and contract not in self._contradicted:

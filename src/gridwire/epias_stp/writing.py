@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from gridwire.epias_stp.judgement import BEFORE_FIRST_BYTE, Attempt
 from gridwire.epias_stp.operations import Operation
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.intents.journal import Journal, line
-from gridwire.orders.desk import Effect, plain
+from gridwire.orders.desk import Effect, kept_in_memory, plain
 from gridwire.outcome import Intent, OrderRef
 
 
@@ -28,6 +29,7 @@ class Writing:
     account: str
     effect: Effect
     on_leaving: Callable[[], None]
+    on_trouble: Callable[[str], None]
     attempts: list[Attempt] = field(default_factory=list)
     exclusive: bool = False
     """Whether the caller declared that nobody else enters bids for the organisation."""
@@ -52,11 +54,18 @@ class Writing:
         """Put the intent, or a second attempt of it, into the journal before its first byte leaves."""
         if self.sent is None or self.left:
             self.journal.flush()
-            # In one write: all that the request carries is in the journal, or nothing of it leaves.
-            self.journal.append(*map(self._row, self.intents))
+            self._write_down(*map(self._row, self.intents))
             if self.sent is None:
                 self.on_leaving()
             self.sent, self.sent_boot_us = clock.now(), clock.boot_us()
+
+    def _write_down(self, *rows: bytes) -> None:
+        if self.effect.kind != "cancel":
+            # In one write: all that the request carries is in the journal, or nothing of it leaves.
+            self.journal.append(*rows)
+        elif (why := self.journal.append_or_keep(*rows)) is not None:
+            text = kept_in_memory(self.intent.key, self.intent.restated, why)
+            asyncio.get_running_loop().call_soon(self.on_trouble, text)
 
     def _row(self, intent: Intent) -> bytes:
         fields = {"v": VENUE, "a": self.account, "o": self.operation.name, "r": intent.client_ref}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gridwire.clock import microseconds, moment
-from gridwire.intents.records import ENDED, BootTime, Entry, Row
+from gridwire.intents.records import ENDED, BootTime, Entry, JournalError, Row
 from gridwire.intents.sqlite import transaction
 
 _SCHEMA = """
@@ -60,12 +60,20 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._seen = False
 
     def _transaction(self, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> AbstractContextManager[sqlite3.Connection]:
-        return transaction(self._path, begin, what="The journal's archive", timeout_s=BUSY_TIMEOUT_S, setup=_SCHEMA)
+        return transaction(
+            self._path,
+            begin,
+            what="The journal's archive",
+            timeout_s=BUSY_TIMEOUT_S,
+            setup=_SCHEMA,
+            means="What earlier programs sent cannot be told",
+        )
 
-    def store(self, run: str, rows: Iterable[Row], waiting: Sequence[Entry]) -> None:
-        """Add the rows of ``run``, and note that they are here; ``waiting`` replaces all that waited before.
+    def store(self, run: str | None, rows: Iterable[Row], waiting: Sequence[Entry]) -> None:
+        """Add the rows of ``run``, and note that they are here, where it is named; ``waiting`` replaces all that waited.
 
         A row that is here already is replaced unless it has ended: an end is never taken back.
         """
@@ -81,7 +89,8 @@ class Archive:
                 "INSERT INTO waiting VALUES (?, ?, ?)",
                 [(one.run, one.at_us, json.dumps(dict(one.record), ensure_ascii=False)) for one in waiting],
             )
-            connection.execute("INSERT OR IGNORE INTO runs VALUES (?)", (run,))
+            if run is not None:
+                connection.execute("INSERT OR IGNORE INTO runs VALUES (?)", (run,))
 
     def read(self, since: datetime | None = None) -> Contents:
         """Everything; with ``since`` of the rows only those that are open or were changed since."""
@@ -102,15 +111,36 @@ class Archive:
         return self._contents(select)
 
     def _contents(self, select: Callable[[sqlite3.Connection], Iterable[Any]]) -> Contents:
-        if not self._path.exists():
+        if not self._is_there():
             return Contents({}, [], ())
         with self._transaction("BEGIN") as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+                return Contents({}, [], ())  # it was made on a full disk, and nothing has ever been stored in it
             waiting = connection.execute("SELECT run, at_us, record FROM waiting ORDER BY at_us, rowid")
             return Contents(
                 {row.key: row for row in map(_row, select(connection))},
                 [Entry(run, at_us, json.loads(record)) for run, at_us, record in waiting],
                 {run for (run,) in connection.execute("SELECT run FROM runs")},
             )
+
+    def _is_there(self) -> bool:
+        """Whether the file is there; before the first run has ended there is none. Raises `JournalError`."""
+        try:
+            self._path.stat()
+        except FileNotFoundError:
+            if self._seen:
+                raise JournalError(
+                    f"The journal's archive {self._path} was there before and is gone: what earlier programs sent cannot be "
+                    "told. Put it back."
+                ) from None
+            return False
+        except OSError as error:
+            raise JournalError(
+                f"The journal's archive {self._path} cannot be read ({error.strerror}), so what earlier programs sent cannot be "
+                "told: make it readable for this user."
+            ) from None
+        self._seen = True
+        return True
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from gridwire.errors import ConfigurationError
+from gridwire.settings import expanded
 
 Rule: TypeAlias = Literal[
     "halted",  # the kill switch was thrown, by halt() or by its file
@@ -80,6 +81,14 @@ class Limits:
             not isinstance(self.halt_file, (str, Path)) or not str(self.halt_file).strip()
         ):
             raise ConfigurationError(f"halt_file={self.halt_file!r} must be the path of a file, as str or Path.")
+        if self.halt_file is not None:  # one place for good, and the link itself where it is one
+            try:
+                place = os.path.abspath(expanded(self.halt_file, "halt_file"))
+            except OSError:
+                raise ConfigurationError(
+                    f"halt_file={str(self.halt_file)!r} belongs to the working folder, which was deleted: write the whole path."
+                ) from None
+            object.__setattr__(self, "halt_file", place)
 
 
 def _is_amount(value: Decimal | str) -> bool:

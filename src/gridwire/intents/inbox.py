@@ -73,6 +73,7 @@ class Inbox:
         self.path = path
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
+        self._identity = (0, 0)
 
     @classmethod
     def open(cls, path: Path, *, reader: bool = False, owner: str | None = None) -> Inbox:
@@ -87,6 +88,8 @@ class Inbox:
             if reader:
                 inbox._take_lock()
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            found = path.stat()
+            inbox._identity = found.st_ino, found.st_dev
         except OSError as error:
             inbox.close()
             raise JournalError(f"The inbox {path} cannot be opened ({error.strerror}). No message was taken.") from None
@@ -226,7 +229,7 @@ class Inbox:
         except (TypeError, ValueError, OverflowError, OSError):
             raise JournalError(
                 f"The inbox {self.path} is damaged: the time of its last connection is no number. No message was taken: "
-                "repair the file, or move it away."
+                "repair the file, or restore it from a copy."
             ) from None
 
     def _select(self, where: str, *values: str | int) -> list[Kept]:
@@ -246,12 +249,21 @@ class Inbox:
         except (TypeError, ValueError, OverflowError, OSError):
             raise JournalError(
                 f"The entry {key!r} of the inbox {self.path} is damaged: its times or counts are no numbers. No message is "
-                "taken by this inbox before that entry is repaired, or the file moved away."
+                "taken by this inbox before that entry is repaired."
             ) from None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             raise JournalError(f"The inbox {self.path} is closed.")
+        try:
+            found = self.path.stat()
+        except OSError:
+            found = None
+        if found is None or (found.st_ino, found.st_dev) != self._identity:
+            raise JournalError(
+                f"The inbox {self.path} is not the one that was opened: it or its folder was deleted, moved or made anew. No "
+                "message was accepted without it: put it back, or open the stream anew."
+            )
         return self._connection
 
     @contextmanager
@@ -272,8 +284,8 @@ class Inbox:
             yield
         except sqlite3.Error as error:
             raise JournalError(
-                f"The inbox {self.path} cannot be used ({error}). No message was accepted without it: make room, repair "
-                "the file, or move it away."
+                f"The inbox {self.path} cannot be used ({error}). No message was accepted without it: make room, or repair "
+                "the file."
             ) from None
 
 
@@ -283,4 +295,4 @@ def default_inbox(owner: str) -> Path:
     The name can be read; its last part keeps owners apart whose names differ only in what a file's name cannot hold.
     """
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", owner).strip("-.")[:100]
-    return state_directory() / "inbox" / f"{words}-{sha256(owner.encode()).hexdigest()[:8]}.sqlite"
+    return state_directory("inbox") / "inbox" / f"{words}-{sha256(owner.encode()).hexdigest()[:8]}.sqlite"

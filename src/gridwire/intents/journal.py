@@ -6,6 +6,10 @@ a SQLite row costs about 14): it survives SIGKILL, and with ``durability="power"
 
 A run holds an flock on its log as long as it lives. Only of a run that is dead, whoever killed it, do rows left in
 ``sending`` become ``unknown``: nobody can be waiting for their answers any more.
+
+Before every row the log is looked for under its name: one that was deleted, or whose folder was moved or made anew, would
+never be found by the next run. Then nothing is sent, and reading raises. The only exception is a cancellation, which takes
+risk away: it leaves also where its row cannot be written, and the row is kept in memory until it can (see `append_or_keep`).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,14 +27,18 @@ from typing import Any, Literal
 
 from gridwire import clock
 from gridwire.intents.archive import Archive
+from gridwire.intents.damage import DAMAGED, SETTLED, DamagedLog, content, damaged_logs, log_files
 from gridwire.intents.locks import try_lock
-from gridwire.intents.records import JournalError, Reading, Row, entries, quote, sign
-from gridwire.intents.runs import alone, ends_in_children, is_alive, new_run
+from gridwire.intents.reading import CRASHED as CRASHED
+from gridwire.intents.reading import mark_crashed, may_live, read_files
+from gridwire.intents.reading import read as read
+from gridwire.intents.records import CUT, JournalError, Reading, Row, entries, quote, sign, split
+from gridwire.intents.runs import LOCK_WAIT_S, alone, ends_in_children, is_alive, new_run
 from gridwire.settings import lasting_path, state_directory
 
 SOON_S = 0.002
-
-CRASHED = "crashed: the process that sent it ended before an answer was written down"
+AGAIN_S = 1.0
+"""Pause before a record that could not be written, or a run that could not begin, is tried again."""
 
 
 class Journal:
@@ -39,58 +48,140 @@ class Journal:
     thread. A forked child has no part in its parent's run: there, writing raises `JournalError`.
     """
 
-    def __init__(self, directory: Path, run: str, descriptor: int, *, durable: bool) -> None:
+    def __init__(self, directory: Path, *, durable: bool) -> None:
         self.directory = directory
-        self.run = run
-        self._descriptor = descriptor
-        self._durable = durable
-        self._first = b""  # what the next write has to begin with: the end of a torn line, outcomes that failed before
-        self._archive = Archive(directory / "archive.sqlite")
-        self._later: list[tuple[Callable[[], Sequence[bytes]], Callable[[JournalError], None]]] = []
+        self.run: str = ""
         self.recovered: list[Row] = []
         """Rows of dead runs whose outcome was not known when this run began, whoever found the run dead."""
+        self.damaged: list[DamagedLog] = []
+        """Logs with lines that could not be read when this run began, and that no person has settled."""
+        self.trouble: JournalError | None = None
+        """Why no run has begun, so that nothing can be written; None if one has."""
+        self._descriptor = -1
+        self._durable = durable
+        self._ended = False
+        self._begin_at = 0.0  # not before, by the monotonic clock
+        self._place = ""
+        self._identity = (0, 0)
+        self._first = b""  # what the next write has to begin with: the end of a torn line, records that failed before
+        self._again: asyncio.TimerHandle | None = None
+        self._archive = Archive(directory / "archive.sqlite")
+        self._later: list[tuple[Callable[[], Sequence[bytes]], Callable[[JournalError], None]]] = []
         ends_in_children(self)
 
     @classmethod
-    def open(cls, directory: Path, *, durability: Literal["process", "power"] = "process") -> Journal:
+    def open(
+        cls, directory: Path, *, durability: Literal["process", "power"] = "process", must_write: bool = True
+    ) -> Journal:
         """Begin a run: create this run's log and lock it, then recover what dead runs left.
 
-        Raises `JournalError` if the directory cannot be used; nothing may be sent without a journal.
+        Raises `JournalError` if the directory cannot be used; nothing may be sent without a journal. With ``must_write``
+        False that is said in ``trouble``: what can be read is read, and every write tries to begin the run anew.
         """
-        run, directory = new_run(), lasting_path(directory, "journal")
+        journal = cls(lasting_path(directory, "journal"), durable=durability == "power")
+        try:
+            journal._begin(LOCK_WAIT_S)
+        except JournalError as error:
+            if must_write:
+                raise JournalError(f"{error} Nothing is sent without it.") from None
+            journal.trouble = error
+            with contextlib.suppress(JournalError):  # `rows` raises it for whoever asks
+                journal._look_back()
+        return journal
+
+    def _begin(self, wait_s: float) -> None:
+        """Begin the run, or leave nothing of it."""
+        directory, run = self.directory, new_run()
         path = directory / "runs" / f"{run}.log"
         try:
             for part in (directory, path.parent, directory / "refs"):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with alone(directory / "lock"):  # a log that is there and not locked would be taken for a dead run's
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-                journal = cls(directory, run, descriptor, durable=durability == "power")
+            with alone(directory / "lock", wait_s=wait_s):  # a log that is there and not locked would be a dead run's
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+                self.run, self._place = run, str(path)
                 try:
-                    try_lock(descriptor)
-                    if journal._durable:
+                    try_lock(self._descriptor)
+                    found = os.stat(self._place)
+                    self._identity = found.st_ino, found.st_dev
+                    if self._durable:
                         _sync_directory(path.parent)
-                    journal._recover()
-                    journal.recovered = journal._left_behind()
+                    self._recover()
+                    self.trouble = None
+                    self._look_back()
                 except BaseException:
-                    journal.close()
+                    self._let_go()
+                    with contextlib.suppress(OSError):
+                        path.unlink()  # nothing is in it
                     raise
         except OSError as error:
             raise JournalError(
-                f"The journal in {directory} cannot be written or locked ({error.strerror}). Nothing is sent without it: "
-                "make the directory writable, or name another one on a local disk."
+                f"The journal in {directory} cannot be written or locked ({error.strerror}): make the directory writable. It "
+                "must be on a local disk."
             ) from None
-        return journal
+
+    def _look_back(self) -> None:
+        self.recovered = self._left_behind()
+        self.damaged = damaged_logs(self.directory)
 
     def close(self) -> None:
         """End the run. Rows still in ``sending`` become ``unknown`` at the next start, as after a crash."""
         if self._descriptor >= 0:
             self.flush()
-            self._abandon()
+        self._abandon()
 
     def _abandon(self) -> None:
+        self._ended = True
+        self._let_go()
+
+    def _let_go(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    @property
+    def unwritten(self) -> int:
+        """How many records could not be written so far, and are in memory alone."""
+        return sum(line != CUT for line in split(self._first))
+
+    def check(self) -> None:
+        """Raise `JournalError` where the journal cannot be read as it was: its folder was deleted, moved or made anew."""
+        if self._ended:
+            return
+        if self._descriptor >= 0:
+            self._check_place()
+        elif self.trouble is not None:
+            try:
+                os.scandir(self.directory / "runs").close()
+            except OSError:
+                raise self.trouble from None
+
+    def _check_place(self) -> None:
+        try:
+            found = os.stat(self._place)  # about 1 us
+        except OSError:
+            found = None
+        if found is None or (found.st_ino, found.st_dev) != self._identity:
+            raise JournalError(
+                f"The journal in {self.directory} is not the one that was opened: the folder was deleted, moved or made anew. "
+                "What is written to it now would not be found by the next program, and what was sent before cannot be "
+                "told. Put the folder back, or look at the venue for what rests there and open the client anew."
+            )
+
+    def _check_writable(self) -> None:
+        """Raise `JournalError` unless this run's log is at its place; a run that could not begin so far is tried again."""
+        if self._descriptor >= 0:
+            self._check_place()
+        elif self._ended:
+            raise JournalError(f"This run of the journal in {self.directory} has ended, by close() or a fork.")
+        else:
+            if self.trouble is not None and time.monotonic() < self._begin_at:
+                raise self.trouble
+            self._begin_at = time.monotonic() + AGAIN_S
+            try:
+                self._begin(0.0)
+            except JournalError as error:
+                self.trouble = error
+                raise
 
     # the order path
 
@@ -103,9 +194,28 @@ class Journal:
         if more:
             lines += b"".join(map(sign, more))
         try:
+            self._check_writable()
             self._write(lines)
         except JournalError as error:
             raise JournalError(f"{error} Nothing was sent.") from None
+
+    def append_or_keep(self, *bodies: bytes) -> JournalError | None:
+        """As `append`, for what may leave also where it cannot be written: a cancellation.
+
+        Returns None where it was written, else why it was not: then it is kept in memory, and written before whatever is
+        written next. Raises `JournalError` where this run has ended: then nothing may be sent.
+        """
+        lines = b"".join(map(sign, bodies))
+        try:
+            self._check_writable()
+            self._write(lines)
+        except JournalError as error:
+            if self._ended:
+                raise JournalError(f"{error} Nothing was sent.") from None
+            self._first += lines
+            self._try_again()
+            return error
+        return None
 
     def _write(self, lines: bytes) -> None:
         """Write ``lines`` after what has to come first. Says only what happened: what it means depends on the caller."""
@@ -122,7 +232,7 @@ class Journal:
             raise JournalError(f"The journal in {self.directory} cannot be written ({error.strerror}).") from None
         # Of what has to come first the whole lines are there now. What follows half a line would be lost with it.
         whole = lines.rfind(b"\n", 0, written) + 1
-        self._first = (b"\n" if written > whole else b"") + self._first[whole:]
+        self._first = (CUT if written > whole else b"") + self._first[whole:]
         raise JournalError(f"The disk under the journal in {self.directory} is full.")
 
     def soon(self, lines: Callable[[], Sequence[bytes]], on_trouble: Callable[[JournalError], None]) -> None:
@@ -138,17 +248,38 @@ class Journal:
         """Write now what `soon` put off."""
         later, self._later = self._later, []
         self._first += b"".join(sign(one) for lines, _ in later for one in lines())
-        if self._first in (b"", b"\n"):
+        if self._first in (b"", CUT):
             return
         try:
+            self._check_lasting()
             self._write(b"")
         except JournalError as error:
+            self._try_again()
             for _, on_trouble in later:
                 on_trouble(error)
+
+    def _check_lasting(self) -> None:
+        """Raise `JournalError` where what is written now is lost. A log that was moved still holds what it is told."""
+        if self._descriptor < 0:
+            self._check_writable()
+        elif not os.fstat(self._descriptor).st_nlink:
+            raise JournalError(f"The journal's log {self._place} was deleted.")
+
+    def _try_again(self) -> None:
+        """Write what could not be written in a while, also if nobody writes anything meanwhile."""
+        if self._again is None and not self._ended:
+            with contextlib.suppress(RuntimeError):  # no loop runs here: close() flushes
+                self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._flush_again)
+
+    def _flush_again(self) -> None:
+        self._again = None
+        if not self._ended:
+            self.flush()
 
     def tell(self, *lines: bytes) -> None:
         """Write ``lines`` in one piece, after what `soon` put off: that an order was accepted before it was cancelled."""
         self.flush()
+        self._check_lasting()
         self._write(b"".join(map(sign, lines)))
 
     def record(self, state: str, key: str, **fields: Any) -> None:
@@ -160,9 +291,16 @@ class Journal:
     def rows(self, since: datetime | None = None) -> list[Row]:
         """The rows of the whole directory, oldest first: archive, dead runs and live ones.
 
-        With ``since`` of the archive only those that are open, and those that were changed since.
+        With ``since`` of the archive only those that are open, and those that were changed since. Raises `JournalError`.
         """
-        return sorted(_read(self.directory, since).rows.values(), key=lambda row: row.created)
+        return sorted(self._read(since).rows.values(), key=lambda row: row.created)
+
+    def _read(self, since: datetime | None) -> Reading:
+        self.check()
+        reading = read_files(self.directory, self._archive, since, run=self.run, unwritten=lambda: self._first)
+        if self.trouble is not None:  # nobody has recovered what dead runs left
+            mark_crashed(reading, lambda run: run == self.run or may_live(self.directory, run))
+        return reading
 
     def _left_behind(self) -> list[Row]:
         return [row for row in self.rows(clock.now()) if row.state == "unknown" and not self._lives(row.run)]
@@ -175,6 +313,7 @@ class Journal:
         Live processes see it at once, because the reservation is a file that only one of them can create. One whose run
         died before it had written down anything to send is taken over: nothing was sent under it.
         """
+        self._check_writable()
         path = self._reference(client_ref)
         mine = path.with_name(f"{path.name}.{self.run}")
         try:
@@ -219,7 +358,8 @@ class Journal:
     def _has(self, run: str, key: str) -> bool:
         """Whether ``key`` of a dead run is in the journal, or whether that cannot be said."""
         log = self._log(run)
-        found, damaged = entries(log.read_bytes(), run) if log.exists() else ([], log.with_suffix(".damaged").exists())
+        kept = any(log.with_suffix(ending).exists() for ending in (DAMAGED, SETTLED))
+        found, damaged = entries(log.read_bytes(), run) if log.exists() else ([], kept)
         return bool(damaged) or any(one.key == key for one in found) or key in self._archive.some((key,)).rows
 
     def release(self, client_ref: str) -> None:
@@ -238,23 +378,40 @@ class Journal:
 
     def has(self, key: str) -> bool:
         """Whether an intent has this key already, in whatever run."""
+        self.check()
         return any(
-            entry.key == key
-            for path in (self.directory / "runs").glob("*.log")
-            for entry in entries(_content(path), path.stem)[0]
+            entry.key == key for path in log_files(self.directory) for entry in entries(content(path), path.stem)[0]
         ) or bool(self._archive.some((key,)).rows)
 
     def recover(self) -> list[Row]:
         """Move the rows of dead runs into the archive; what they left in ``sending`` is ``unknown`` from now on."""
-        with alone(self.directory / "lock"):
-            return self._recover()
+        self.check()
+        try:
+            with alone(self.directory / "lock"):
+                return self._recover()
+        except OSError as error:
+            raise JournalError(f"The journal in {self.directory} cannot be locked ({error.strerror}).") from None
 
     def _recover(self) -> list[Row]:
         found: list[Row] = []
-        for path in sorted((self.directory / "runs").glob("*.log")):
+        damaged = len(log_files(self.directory, DAMAGED))
+        for path in log_files(self.directory):
             if not self._lives(path.stem):
                 found += self._take_over(path)
+        if len(log_files(self.directory, DAMAGED)) > damaged:
+            self._keep_lost_rows()
         return found
+
+    def _keep_lost_rows(self) -> None:
+        """Give rows whose first record is lost a place in the archive, so that they can be settled like others."""
+        held = self._archive.some(())
+        waiting = {one.key for one in held.waiting}
+        if waiting:
+            rows = read_files(self.directory, self._archive).rows
+            lost = [rows[key] for key in waiting if key in rows and not rows[key].venue]
+            gone = {row.key for row in lost}
+            if lost:
+                self._archive.store(None, lost, [one for one in held.waiting if one.key not in gone])
 
     def _take_over(self, path: Path) -> list[Row]:
         run = path.stem
@@ -270,8 +427,8 @@ class Journal:
                     reading.rows[row.key] = replace(row, state="unknown", note=CRASHED)
                     crashed.append(reading.rows[row.key])
             self._archive.store(run, reading.rows.values(), reading.waiting)
-        if damaged:  # kept for who wants to look at it
-            path.replace(path.with_suffix(".damaged"))
+        if damaged:  # kept, and reported until a person has looked at it
+            path.replace(path.with_suffix(DAMAGED))
         else:
             path.unlink()
         return crashed
@@ -281,48 +438,6 @@ def line(state: str, key: str, **fields: Any) -> bytes:
     """A record that ``key`` is in ``state`` now. ``fields`` are its other members, those that are not None."""
     given = "".join([f',"{name}":{quote(value)}' for name, value in fields.items() if value is not None])
     return f'{{"s":"{state}","k":{quote(key)},"t":{clock.now_us()},"b":{clock.boot_us()}{given}}}'.encode()
-
-
-def read(directory: Path) -> Reading:
-    """Everything in ``directory`` as one, changing nothing: the archive, then dead and live runs.
-
-    What a dead run left in ``sending`` is shown as ``unknown``, as it will be when the next run recovers it.
-    """
-    reading = _read(directory, None)
-    waiting = {row.run for row in reading.rows.values() if row.state == "sending"}
-    dead = waiting and {run for run in waiting if not _may_live(directory, run)}
-    for row in list(reading.rows.values()):
-        if row.state == "sending" and row.run in dead:
-            reading.rows[row.key] = replace(row, state="unknown", note=CRASHED)
-    return reading
-
-
-def _may_live(directory: Path, run: str) -> bool:
-    """Whether the run lives, or whether that cannot be asked now."""
-    try:
-        with alone(directory / "lock", wait_s=1.0):
-            return is_alive(directory / "runs" / f"{run}.log")
-    except OSError:
-        return True
-
-
-def _read(directory: Path, since: datetime | None) -> Reading:
-    """The same as it stands in the files; ``since`` leaves rows of the archive out that have ended before."""
-    paths = sorted((directory / "runs").glob("*.log"))
-    found = [(path.stem, *entries(_content(path), path.stem)) for path in paths]
-    # The archive after the logs: what is moved between the two is then seen twice, and not never.
-    held = Archive(directory / "archive.sqlite").read(since)
-    logs = [(log, damaged) for run, log, damaged in found if run not in held.runs]
-    reading = Reading(held.rows, held.waiting, sum(damaged for _, damaged in logs))
-    reading.take(log for log, _ in logs)
-    return reading
-
-
-def _content(log: Path) -> bytes:
-    try:
-        return log.read_bytes()
-    except FileNotFoundError:  # its rows are in the archive by now
-        return b""
 
 
 def _sync(descriptor: int) -> None:
@@ -339,4 +454,4 @@ def _sync_directory(path: Path) -> None:
 
 def default_directory() -> Path:
     """Where the journal lives unless told otherwise: below ``XDG_STATE_HOME``, or the platform's place for such."""
-    return state_directory() / "journal"
+    return state_directory("journal") / "journal"

@@ -218,7 +218,13 @@ def _sum(trades: Sequence[OwnTrade]) -> int | None:
 
 def _rivals(order: Wanted, others: Sequence[Wanted]) -> list[Wanted]:
     """Those whose mark could be taken for the order's."""
-    return [one for one in others if one.side in ("", order.side) and one.price == order.price and one.can_rest]
+    return [
+        one
+        for one in others
+        if one.can_rest
+        and one.side in ("", order.side)
+        and (one.price == order.price or (one.price is None and not one.contract))  # the latter could be anywhere
+    ]
 
 
 def _fitting(order: Wanted, trades: Sequence[OwnTrade]) -> list[OwnTrade]:

@@ -126,16 +126,18 @@ def sign(body: bytes) -> bytes:
 
 def decode(line: bytes) -> dict[str, Any] | None:
     """The record in ``line``, or None where the line is torn or damaged."""
-    if len(line) < 10 or line[8:9] != b" " or not line.endswith(b"\n"):
-        return None
-    body = line[9:-1]
-    if line[:8] != b"%08x" % zlib.crc32(body):
+    if not is_whole(line):
         return None
     try:
-        record = json.loads(body)
+        record = json.loads(line[9:-1])
     except ValueError:
         return None
     return record if isinstance(record, dict) and _is_record(record) else None
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line is as it was written, by its checksum."""
+    return line[8:9] == b" " and line.endswith(b"\n") and line[:8] == b"%08x" % zlib.crc32(line[9:-1])
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:
@@ -175,18 +177,30 @@ class Entry:
 def entries(data: bytes, run: str) -> tuple[list[Entry], int]:
     """The records of one log, in order, and how many of its lines could not be read.
 
-    A last line without its end is no damage: whoever wrote it was told that nothing may be sent, or did not live to know.
+    A last line without its end is no damage where it is the beginning of a record: whoever wrote it was told that nothing
+    may be sent, or did not live to know. NULs, which a power cut can leave, are no such beginning.
     """
     found: list[Entry] = []
     damaged = at_us = 0
     for line in split(data):
         record = decode(line)
         if record is None:
-            damaged += line.endswith(b"\n")
+            damaged += not is_cut_short(line)
         else:
             at_us = max(at_us, int(record["t"]))
             found.append(Entry(run, at_us, record))
     return found, damaged
+
+
+CUT = b"#cut\n"
+"""Ends a line whose write ended too early, where the same run writes on: whoever wrote it knows."""
+
+_BEGINNING = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (?:\{[^\x00-\x1f]*)?")
+
+
+def is_cut_short(line: bytes) -> bool:
+    """Whether a line is the beginning of a record whose write ended too early, and not one that was damaged later."""
+    return line.endswith(CUT) or (_BEGINNING.fullmatch(line) is not None and decode(line[:-1] + b"\n") is None)
 
 
 def apply(row: Row | None, entry: Entry) -> Row | None:

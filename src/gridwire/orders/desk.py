@@ -9,7 +9,7 @@ encode      values become bytes                                    `InvalidInput
 guard       limits, kill switch, ``client_ref``                    `Rejected` by ``guard``
 credential  a ready one is taken, or one is fetched                `Rejected` by ``security`` or ``wire``
 wire        a connection stands, or one is opened                  `Rejected` by ``wire``
-journal     the ``sending`` line is on its way to the disk         `Rejected` by ``guard``
+journal     the ``sending`` line is on its way to the disk         `Rejected` by ``guard``; a cancellation goes on
 write       bytes go to an open connection: **the line**           `Rejected` by ``wire`` if it was closed before
 answer      the venue's answer is awaited                          `Unknown`
 parse       the answer is judged by the venue's table              as that table says
@@ -234,7 +234,11 @@ class OrderPath(Generic[A, C]):
         if draft.of is not None:  # that it was accepted, and under which id, has to be on disk before it is changed
             self._journal.flush()
         try:
-            self._journal.append(form.record(key, at_us, draft.encoded, draft.client_ref))
+            record = form.record(key, at_us, draft.encoded, draft.client_ref)
+            if draft.kind != "cancel":
+                self._journal.append(record)
+            elif (why := self._journal.append_or_keep(record)) is not None:
+                self._loop.call_soon(self._on_trouble, kept_in_memory(key, draft.restated, why))
         except JournalError as error:
             self._release(draft)
             return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.moment(at_us)))
@@ -397,6 +401,15 @@ def not_written(key: str, error: JournalError) -> str:
     """The sentence about an outcome that is not in the journal yet."""
     # Should the process end before, the row is unknown at the next start: honest, not wrong.
     return f"The outcome of {key} could not be written down yet: {error} It is written before the next call is."
+
+
+def kept_in_memory(key: str, restated: Mapping[str, Any], error: JournalError) -> str:
+    """The sentence about a cancellation that leaves though its row is not in the journal yet."""
+    return (
+        f"The cancellation {key} of {restated.get('bid_id', 'an order')} is sent though it could not be written down: {error} "
+        "It is kept in memory, and written as soon as the journal can be. Should this program end before, the journal goes on "
+        "showing the order as it was."
+    )
 
 
 def ref_used(client_ref: str) -> str:

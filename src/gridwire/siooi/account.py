@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr
 
 from gridwire.errors import ConfigurationError
-from gridwire.settings import password_from_keyring
+from gridwire.settings import IsPath, existing, password_from_keyring
 from gridwire.siooi.checks import load_profile
 from gridwire.siooi.profile import Profile
 
@@ -33,14 +34,14 @@ class SiooiSettings(BaseModel):
     ``Siooi.from_env``. The profile takes the place of an environment: there is no default.
     """
 
-    profile: str | None = None
+    profile: Annotated[str | None, IsPath()] = None
     login: str | None = None
     password: SecretStr | None = None
-    journal: str | None = None
-    schemas: str | None = None
+    journal: Annotated[str | None, IsPath()] = None
+    schemas: Annotated[str | None, IsPath()] = None
     proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
-    ca_bundle: str | None = None
-    client_cert: str | None = None
+    ca_bundle: Annotated[str | None, IsPath()] = None
+    client_cert: Annotated[str | None, IsPath()] = None
     timeout: float = 30.0
     read_only: bool = False
 
@@ -57,7 +58,7 @@ def account_of(settings: SiooiSettings) -> Account:
         raise ConfigurationError(f"No account is named: set {PREFIX}LOGIN to the login registered at the venue.")
     password = settings.password
     if password is None:
-        stored = password_from_keyring(TABLE, settings.login)
+        stored = password_from_keyring(TABLE, settings.login, setting=PREFIX + "PASSWORD")
         if stored is None:
             raise ConfigurationError(
                 f"No password is set for {settings.login}: set {PREFIX}PASSWORD, or store it in the system keyring under the "
@@ -69,7 +70,4 @@ def account_of(settings: SiooiSettings) -> Account:
 
 def existing_folder(path: str | Path, name: str) -> Path:
     """``path`` as a folder that is there. Raises `ConfigurationError`."""
-    folder = Path(path)
-    if not folder.is_dir():
-        raise ConfigurationError(f"{name} names {folder}, which is not a folder.")
-    return folder
+    return existing(path, name, "folder")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from gridwire.settings import expanded, lasting_path
 from gridwire.siooi import digests
 from gridwire.siooi.errors import ProfileError, ProfileNotConfirmed
 from gridwire.siooi.profile import Call, LoginCall, LogoutCall, Profile, Rule, SendCall, StatusCall
@@ -34,7 +35,11 @@ def load_profile(source: str | Path | Mapping[str, Any]) -> Profile:
 
     Raises `ProfileError`, whose text names every field that is wrong, what is wrong with it, and what would be right.
     """
-    where, data = ("the profile", source) if isinstance(source, Mapping) else (str(source), _read(Path(source)))
+    if isinstance(source, Mapping):
+        where, data = "the profile", source
+    else:
+        path = expanded(source, "profile")
+        where, data = str(path), _with_its_paths(_read(path), path)
     try:
         profile = Profile.model_validate(data)
     except ValidationError as error:
@@ -75,6 +80,17 @@ def _read(path: Path) -> Any:
         raise ProfileError(str(path), [("", "it is not UTF-8; save it as UTF-8")]) from None
     except (ValueError, RecursionError) as error:
         raise ProfileError(str(path), [("", f"it is neither TOML nor JSON: {error}")]) from None
+
+
+def _with_its_paths(data: Any, file: Path) -> Any:
+    """The profile with its paths as they are seen from the folder of its file."""
+    tls = data.get("tls") if isinstance(data, dict) else None
+    if not isinstance(tls, dict):
+        return data
+    folder = lasting_path(file, "profile").parent
+    named = {name: tls[name] for name in ("ca_bundle", "client_cert") if isinstance(tls.get(name), str) and tls[name]}
+    placed = {name: str(folder / expanded(value, f"tls.{name}")) for name, value in named.items()}
+    return {**data, "tls": {**tls, **placed}}
 
 
 def _complaints(error: ValidationError) -> list[Complaint]:

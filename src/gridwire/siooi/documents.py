@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from gridwire.errors import InvalidInput
+from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.intents.upload_records import Document
+from gridwire.settings import expanded
 from gridwire.siooi.profile import Profile, charset_named
 from gridwire.transport import xml
 
@@ -112,11 +113,12 @@ def _content(source: bytes | str | Path | xml.Element, most: int) -> bytes:
         return bytes(source)
     if isinstance(source, (str, Path)):
         try:
-            with Path(source).open("rb") as file:
+            with expanded(source, "xml").open("rb") as file:
                 return file.read(most + 1)
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-            why = error.strerror if isinstance(error, OSError) else None
-            raise InvalidInput(f"{str(source)!r} cannot be read ({why or error}). Nothing was sent.") from None
+        except ConfigurationError as error:
+            raise InvalidInput(str(error)) from None
+        except OSError as error:
+            raise InvalidInput(f"{str(source)!r} cannot be read ({error.strerror}). Nothing was sent.") from None
     try:
         return xml.serialise(source)
     except TypeError:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import tempfile
 import unicodedata
 import weakref
 from collections.abc import Callable, Collection
@@ -24,7 +23,7 @@ from gridwire.intents.uploads import Uploads, default_path
 from gridwire.observe.events import Events
 from gridwire.observe.redact import excerpt
 from gridwire.outcome import Unknown
-from gridwire.settings import lasting_path
+from gridwire.settings import lasting_path, temporary_folder
 from gridwire.siooi.duplicates import cause_of
 from gridwire.siooi.models import intent_of
 from gridwire.siooi.notes import Kept, Note
@@ -84,7 +83,7 @@ class Ledger:
     def _open(self) -> None:
         path = self.lasting_path
         if path is None:
-            folder = tempfile.mkdtemp(prefix="gridwire-sandbox-uploads-")
+            folder = temporary_folder("gridwire-sandbox-uploads-")
             # Also if nobody closes the client: nothing of a sandbox is worth keeping.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / "uploads.sqlite"

@@ -713,7 +713,10 @@ class EpiasStp(Blocking):
         self._bridge.call(self._client.logout)
 
     def unknown(self) -> list[Unknown]:
-        """The calls whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones."""
+        """The calls whose outcome is not known, oldest first: of this client, and what a crash left of earlier ones.
+
+        Raises `JournalError` where the journal that was opened is not there any more.
+        """
         return [*self._client.unknown(), *self._bridge.undelivered]
 
     def desk(

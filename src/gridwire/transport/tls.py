@@ -12,12 +12,12 @@ import math
 import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from gridwire.errors import ConfigurationError
+from gridwire.settings import existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Network:
             raise ConfigurationError(f"timeout must be a number of seconds above 0, not {self.timeout_s!r}.")
         for name in ("ca_bundle", "client_cert"):
             path = getattr(self, name)
-            if path is not None and not Path(path).is_file():
-                raise ConfigurationError(f"{name} names {path}, which is not a file.")
+            if path is not None:
+                object.__setattr__(self, name, str(existing(path, name, "file")))
         if self.proxy is not None and not _usable(self.proxy):
             raise ConfigurationError("proxy must be an http:// or https:// address.")
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from gridwire.cli import loop
-from gridwire.cli.options import choice, warn, with_options
-from gridwire.errors import ConfigurationError
+from gridwire.cli.options import choice, config_file, warn, with_options
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie import EdsnPie
@@ -49,9 +48,7 @@ class Link:
         return settings.load(PieSettings, prefix=PREFIX, table=TABLE, overrides=given, file=self._file())
 
     def _file(self) -> Path | None:
-        if self.config is not None and not self.config.is_file():
-            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
-        return self.config
+        return config_file(self.config)
 
     def run(self, work: Callable[[EdsnPie], Awaitable[T]]) -> T:
         """Open a client, do ``work`` with it, close it."""

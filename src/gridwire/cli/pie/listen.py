@@ -13,6 +13,7 @@ import typer
 from gridwire.cli.output import ReaderGone, StdoutFull, clean, need_stdout, out, tell
 from gridwire.cli.pie.link import Link
 from gridwire.errors import InvalidInput
+from gridwire.settings import expanded
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie import EdsnPie, Notification, UnknownNotification
@@ -38,6 +39,7 @@ def listen(
 
     Events of the connection go to stderr. Every other reader of the queue sees what this one did not take.
     """
+    inbox = None if inbox is None else expanded(inbox, "--inbox")
     if inbox is not None and inbox.is_dir():
         raise InvalidInput(f"--inbox names {inbox}, which is a folder; a file is needed. Nothing was taken.")
     need_stdout("Nothing was taken from the queue.")

@@ -15,7 +15,8 @@ import typer
 
 from gridwire.cli.output import Column, clean, out, out_json, plain, show_table, tell
 from gridwire.cli.pie.link import Link, with_link
-from gridwire.errors import InvalidInput
+from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.settings import existing
 
 if TYPE_CHECKING:
     from gridwire.intents.inbox import Inbox, Kept
@@ -92,9 +93,10 @@ def _place(link: Link, path: Path | None) -> Path:
 
     if path is None:
         return usual_inbox(link.settings())
-    if not path.is_file():
-        raise InvalidInput(f"--inbox names {path}, which is not a file. Nothing was changed.")
-    return path
+    try:
+        return existing(path, "--inbox", "file")
+    except ConfigurationError as error:
+        raise InvalidInput(str(error)) from None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from gridwire.cli.siooi.link import Link, Ticker
 from gridwire.cli.siooi.words import Words
 from gridwire.errors import GridwireError, InvalidInput
 from gridwire.outcome import Accepted, Outcome, Rejected, Unknown
+from gridwire.settings import expanded
 
 if TYPE_CHECKING:
     from gridwire.siooi import JobRef, Prepared, Siooi
@@ -152,13 +153,17 @@ def _weight(code: ExitCode) -> int:
 def find(paths: Sequence[Path], form: str | None, object_key: str | None, period: str | None) -> list[Item]:
     """The files and what they are about. Raises `InvalidInput` naming the first that does not say."""
     files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            files += sorted(one for one in path.iterdir() if one.suffix.lower() == ".xml" and one.is_file())
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise InvalidInput(f"{path} is neither a file nor a folder. Nothing was sent.")
+    for given in paths:
+        path = expanded(given, "FILE")
+        try:
+            if path.is_dir():
+                files += sorted(one for one in path.iterdir() if one.suffix.lower() == ".xml" and one.is_file())
+            elif path.is_file():
+                files.append(path)
+            else:
+                raise InvalidInput(f"{path} is neither a file nor a folder. Nothing was sent.")
+        except OSError as error:
+            raise InvalidInput(f"{path} cannot be read ({error.strerror}). Nothing was sent.") from None
     if not files or len(files) > MANY:
         what = "There is no XML file" if not files else f"There are {len(files)} files, more than {MANY},"
         raise InvalidInput(f"{what} in {', '.join(map(str, paths))}. Nothing was sent.")

@@ -74,7 +74,7 @@ def resolve(
         raise InvalidInput(f"--as {finding} is no finding; write absent or present. Nothing was changed.")
     if finding is not None and not (note or "").strip():
         raise InvalidInput("--note is empty; write how you know. Nothing was changed.")
-    who = by or getpass.getuser()
+    who = by or _user()
     uploads = Uploads.open(link.journal_path)
     try:
         ref = uploads.get(upload).ref
@@ -91,6 +91,15 @@ def resolve(
     else:
         tell(link.words("settled", ref=row.ref, state=link.words.state(row.state)))
     return ExitCode.DONE
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user has no name (Python before 3.13: KeyError)
+        raise InvalidInput(
+            "This machine has no name for its user: say who you are with --by. Nothing was changed."
+        ) from None
 
 
 def letter(link: Link, upload: Ref) -> int:

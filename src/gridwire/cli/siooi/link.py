@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import typer
 
 from gridwire.cli import loop
-from gridwire.cli.options import choice, warn, with_options
+from gridwire.cli.options import choice, config_file, warn, with_options
 from gridwire.cli.output import console, tell
 from gridwire.cli.siooi.words import Lang, Words, language_of_locale
-from gridwire.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from gridwire.observe.events import Event
@@ -54,9 +53,9 @@ class Link:
         from gridwire import settings
         from gridwire.siooi.account import PREFIX, TABLE, SiooiSettings
 
-        if self.config is not None and not self.config.is_file():
-            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
-        return settings.load(SiooiSettings, prefix=PREFIX, table=TABLE, overrides=self._overrides, file=self.config)
+        return settings.load(
+            SiooiSettings, prefix=PREFIX, table=TABLE, overrides=self._overrides, file=config_file(self.config)
+        )
 
     @property
     def _overrides(self) -> dict[str, Any]:

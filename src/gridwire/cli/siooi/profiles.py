@@ -13,6 +13,7 @@ from gridwire.cli.exits import ExitCode
 from gridwire.cli.output import clean, out, out_json, tell
 from gridwire.cli.siooi.link import Link
 from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.settings import expanded
 
 
 def new(
@@ -30,7 +31,7 @@ def new(
             out(clean(line))
         return ExitCode.DONE
     try:
-        with file.open("x", encoding="utf-8") as written:
+        with expanded(file, "FILE").open("x", encoding="utf-8") as written:
             written.write(text)
     except FileExistsError:
         raise InvalidInput(f"{file} is there already and was left as it is.") from None

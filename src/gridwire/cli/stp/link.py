@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from gridwire.cli import loop
-from gridwire.cli.options import choice, warn, with_options
+from gridwire.cli.options import choice, config_file, warn, with_options
 from gridwire.cli.output import tell
-from gridwire.errors import ConfigurationError, InvalidInput
+from gridwire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from gridwire.epias_stp import EpiasStp
@@ -51,14 +51,12 @@ class Link:
         from gridwire import settings
         from gridwire.epias_stp.profile import PREFIX, TABLE, StpSettings
 
-        if self.config is not None and not self.config.is_file():
-            raise ConfigurationError(f"--config names {self.config}, which is not a file. Nothing was sent.")
         return settings.load(
             StpSettings,
             prefix=PREFIX,
             table=TABLE,
             overrides={"environment": self.environment, "language": self.language, "message_format": self.format},
-            file=self.config,
+            file=config_file(self.config),
         )
 
     def confirm(self, what: str, *, yes: bool) -> None:

@@ -161,7 +161,7 @@ class Bids:
         self._caller.refuse(OPERATIONS[operation])  # before a journal is opened for it
         try:
             return next((one for one in await self._ledger.known() if one.id == bid), None)
-        except JournalError:  # which the call itself will meet, and refuse to go out
+        except JournalError:  # a change is refused by it; a cancellation leaves without the bid's reference
             return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +17,7 @@ from gridwire.sandbox.siooi import forms, profiles
 from gridwire.sandbox.siooi.log import CallLog
 from gridwire.sandbox.siooi.registry import Registry, SiooiKnobs, User
 from gridwire.sandbox.siooi.server import MOST_BYTES, SiooiServer
+from gridwire.settings import temporary_folder
 from gridwire.siooi.account import Account
 from gridwire.siooi.checks import load_profile
 from gridwire.siooi.profile import Profile
@@ -136,7 +136,7 @@ class SiooiVenue:
         return profiles.simulator(self.origin) if wire == "json" else profiles.simulator_soap(self.origin)
 
     def _write_folder(self) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="gridwire-sandbox-siooi-"))
+        folder = Path(temporary_folder("gridwire-sandbox-siooi-"))
         forms.write_schemas(folder / "schemas")
         forms.write_documents(folder / "documents")
         for data in (self._described("json"), self._described("soap")):
