@@ -54,8 +54,9 @@ class TestGone:
             with pytest.raises(JournalError, match="deleted, moved or made anew"):
                 t.stp.unknown()
             assert resting(t) == 2
-            assert isinstance(await t.desk.cancel(bid), Accepted)
-            assert isinstance(await t.stp.bids.cancel(other, transaction_id=other.intent.key[::-1]), Accepted)
+            assert isinstance(await t.desk.cancel(bid, client_ref="end"), Accepted)
+            turned = other.intent.key[::-1]
+            assert isinstance(await t.stp.bids.cancel(other, transaction_id=turned, client_ref="end-2"), Accepted)
             assert resting(t) == 0
             await asyncio.sleep(AGAIN_S)
             told = " ".join(trouble(t.events))

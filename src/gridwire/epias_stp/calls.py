@@ -312,17 +312,22 @@ class Caller:
 
     async def _first_with(self, writing: Writing, key: str) -> bool:
         """Reserve a key that the caller chose; False if an intent has it already, whoever chose it then."""
+        if not self._claim(writing, f"transactionId {key}"):
+            return False
         try:
-            return self._claim(writing, f"transactionId {key}") and not await asyncio.to_thread(
-                writing.journal.has, key
-            )
+            return not await asyncio.to_thread(writing.journal.has, key)
+        except JournalError:
+            if writing.effect.kind != "cancel":
+                raise
+            return True
+
+    def _claim(self, writing: Writing, reference: str) -> bool:
+        try:
+            claimed = writing.journal.claim(reference, writing.intent.key)
         except JournalError:
             if writing.effect.kind != "cancel":
                 raise
             return True  # it leaves also where nothing can be written down: see `Journal.append_or_keep`
-
-    def _claim(self, writing: Writing, reference: str) -> bool:
-        claimed = writing.journal.claim(reference, writing.intent.key)
         if claimed:
             writing.claimed.append(reference)
         return claimed

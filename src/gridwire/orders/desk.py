@@ -290,7 +290,8 @@ class OrderPath(Generic[A, C]):
                         "client_ref", ref_used(draft.client_ref), "guard", self._intent(draft, key, clock.now())
                     )
             except JournalError as error:
-                return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.now()))
+                if draft.kind != "cancel":  # which leaves also where nothing can be written down
+                    return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.now()))
         return refused
 
     def _guarded(self, draft: Draft[A, C], key: str) -> Rejected | None:
