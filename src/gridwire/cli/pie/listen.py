@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,9 +126,11 @@ def _plain_properties(told: UnknownNotification) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """As JSON has it, which has no number for what is not finite."""
+    """As JSON has it, which has no number for what is not finite, and none that every reader reads as a decimal."""
     if isinstance(value, float) and not math.isfinite(value):
         return repr(float(value))
+    if isinstance(value, Decimal):
+        return str(value)
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 
