@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
+from gridwire.auth.credentials import check_credential
 from gridwire.errors import ConfigurationError
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}")
@@ -71,6 +72,7 @@ def check_optional(name: str, value: object, instead: str) -> None:
 def _check_text(name: str, value: str) -> None:
     if value != value.strip() or not value.isprintable():
         raise ConfigurationError(f"amqp_{name}={value!r} holds blanks around it or control characters.")
+    check_credential(f"amqp_{name}", value)
 
 
 def check_whole(name: str, value: object, least: int, most: int, unit: str = "") -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
+from gridwire.auth.credentials import check_credential
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
 from gridwire.intents.inbox import default_inbox
@@ -213,6 +214,9 @@ def check_account(account: Account) -> None:
         raise ConfigurationError(
             f"client_id={name!r} is not the id of a service account: a text without blanks around it. Nothing was sent."
         )
+    check_credential("client_id", name)
+    if account.profile.amqp is not None and account.profile.amqp.username is not None:
+        check_credential("amqp_username", account.profile.amqp.username)
 
 
 def check_profile(profile: Profile) -> None:
@@ -229,6 +233,8 @@ def check_profile(profile: Profile) -> None:
             raise ConfigurationError(f"{name} must be a path that begins with a slash, not {path!r}.")
     if not profile.assertion_audience:
         raise ConfigurationError("audience is empty: it is token_endpoint, issuer, or the text that EDSN tells you.")
+    for name, text in (("audience", profile.audience), ("key_id", profile.assertion.key_id), ("assertion_typ", profile.assertion.typ)):
+        check_credential(name, text or "")
     scope = profile.scope
     if scope is not None and not (scope.strip() and scope.isascii() and scope.isprintable()):
         raise ConfigurationError(f"scope={scope!r} is not a list of words with blanks between them. Nothing was sent.")
@@ -247,7 +253,7 @@ def _host(name: str, url: str) -> str | None:
         raise ConfigurationError(f"{name}={url!r} is not an address.") from None
     host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
     whole = parts.path or parts.query or parts.fragment or parts.username is not None
-    if host is None or parts.scheme not in ("https", "http") or whole:
+    if host is None or parts.scheme not in ("https", "http") or whole or not url.isprintable():
         raise ConfigurationError(f"{name} must be scheme and host alone, like https://api.example.nl, not {url!r}.")
     return host
 
