@@ -88,6 +88,8 @@ class HostileConnection:
 
     def opened(self) -> None:
         self.engine.open()
+        if self._broker.refusal is not None:
+            self.engine.close(self._broker.refusal)
         self.wire.retime()
 
     def attached(self, link: Link) -> None:
@@ -134,6 +136,8 @@ class HostileBroker:
         self.take = take
         self.connections: list[HostileConnection] = []
         self.port = 0
+        self.refusal: Condition | None = None
+        """Why every connection is closed as soon as it is opened."""
         self.longest_message = 0
         """What the client has said that a message may have, in bytes; 0 before, and where it said nothing."""
 

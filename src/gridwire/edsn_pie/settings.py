@@ -64,9 +64,13 @@ class PieSettings(BaseModel):
     amqp_tls: bool | None = None
     amqp_address: str | None = None
     amqp_virtual_host: str | None = None
+    amqp_tunnel_to: str | None = None
     amqp_container_id: str | None = None
     amqp_auth: str | None = None
     amqp_username: str | None = None
+    amqp_cbs_type: str | None = None
+    amqp_cbs_name: str | None = None
+    amqp_patience_s: float | None = None
     amqp_idle_timeout_s: float | None = None
     amqp_credit: int | None = None
     amqp_link_name: str | None = None
@@ -223,8 +227,10 @@ def check_profile(profile: Profile) -> None:
     """Refuse a mix of environments, an address without encryption off this machine, and paths that cannot be filled."""
     for name, url in (("idp_url", profile.idp_url), ("rest_url", profile.rest_url)):
         _check_place(profile, name, _host(name, url), encrypted=url.startswith("https://"))
-    if profile.amqp is not None:
-        _check_place(profile, "amqp_host", profile.amqp.host, encrypted=profile.amqp.tls)
+    amqp = profile.amqp
+    if amqp is not None:
+        name = "amqp_host" if amqp.tunnel_to is None else "amqp_tunnel_to"
+        _check_place(profile, name, amqp.far_host, encrypted=amqp.tls)
     _check_template("ticket_path", profile.ticket_path, needs=("ticket_id",))
     _check_template("comments_path", profile.comments_path, needs=("ticket_id",))
     _check_template("comment_path", profile.comment_path, needs=("comment_id",), may=("ticket_id",))
@@ -264,9 +270,10 @@ def _check_place(profile: Profile, name: str, host: str | None, *, encrypted: bo
             raise ConfigurationError(f"environment is sandbox, but {name} names {host}: a sandbox is on this machine.")
         return
     if is_loopback(host):
+        tunnel = " If it is the near end of a tunnel, name the broker in amqp_tunnel_to." if name == "amqp_host" else ""
         raise ConfigurationError(
             f"environment is {profile.environment}, but {name} names this machine. Are settings of a sandbox left in the "
-            "environment or in gridwire.toml? Nothing was sent."
+            f"environment or in gridwire.toml?{tunnel} Nothing was sent."
         )
     if not encrypted:
         raise ConfigurationError(f"{name} must be reached over TLS; nothing else carries a token. Nothing was sent.")

@@ -28,6 +28,10 @@ Cause: TypeAlias = Literal[
 ]
 
 
+Scope: TypeAlias = Literal["connection", "session", "link"]
+"""What the peer ended with a condition."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """An AMQP error condition, such as ``amqp:not-found``. ``description`` is the peer's text, masked."""
@@ -51,6 +55,8 @@ class AmqpFailure(TransportError):
         condition: Condition | None = None,
         outcome: int | None = None,
         offered: tuple[str, ...] = (),
+        scope: Scope | None = None,
+        verify_code: int | None = None,
     ) -> None:
         super().__init__(mask(text), reason=cause)
         self.stage: Stage = stage
@@ -60,6 +66,9 @@ class AmqpFailure(TransportError):
         """The SASL outcome: 1 credentials, 2 system, 3 system for good, 4 system for now (AMQP 1.0, section 5.3.3.6)."""
         self.offered: tuple[str, ...] = offered
         """The SASL mechanisms that the peer offered, where that is known."""
+        self.scope: Scope | None = scope
+        self.verify_code: int | None = verify_code
+        """What OpenSSL has against the peer's certificate, as its number (``X509_V_ERR_…``)."""
 
 
 def os_words(error: Exception) -> str:
