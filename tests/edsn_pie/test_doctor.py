@@ -53,6 +53,16 @@ async def test_what_the_provider_publishes_is_held_against_the_profile() -> None
         assert (await found(await g.client()))["metadata"].text == "the provider publishes none (HTTP 404)"
         finding = (await found(await g.client(g.account(idp_url="http://127.0.0.1:1"))))["metadata"]
         assert finding.state == "skipped"
+    async with ground() as g:
+        url = g.venue.profile.idp_url
+        finding = (await found(await g.client(g.account(audience="issuer"))))["metadata"]
+        assert finding.state == "ok"
+        g.venue.identity.issuer = "https://elsewhere.example"
+        finding = (await found(await g.client(g.account(audience="issuer"))))["metadata"]
+        assert (finding.state, finding.text.rpartition("; ")[2]) == (
+            "warning",
+            f"this profile names {url}/am/oauth2 as its audience",
+        )
     async with ground() as g, raw_server(answering(*[http_answer(b"not json")] * 3)) as idp:
         finding = (await found(await g.client(g.account(idp_url=idp.url))))["metadata"]
         assert finding.text == "the provider publishes none (HTTP 200)"
@@ -163,7 +173,14 @@ async def test_a_token_without_life_or_scope_is_a_warning() -> None:
         g.venue.identity.knobs.name_life, g.venue.identity.knobs.granted_scope = True, "openid"
         assert "and not roles" in (await token(g)).text
         g.venue.identity.knobs.name_scope = False
-        assert (await token(g)).text == "lives 900 s, no scope named"
+        assert await token(g) == Finding(
+            "token",
+            "warning",
+            "lives 900 s, no scope named; The identity provider granted 'openid', as the token itself says, and not roles: calls "
+            "may be refused for want of a role. Check the service account's roles in the portal.",
+        )
+        g.venue.identity.knobs.granted_scope = None
+        assert await token(g) == Finding("token", "ok", "lives 900 s, no scope named")
 
 
 async def test_an_opaque_token_shows_nothing() -> None:

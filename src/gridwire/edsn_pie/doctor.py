@@ -16,11 +16,12 @@ from pydantic import SecretStr
 from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
 from gridwire.edsn_pie import rules
+from gridwire.edsn_pie import claims
 from gridwire.edsn_pie.claims import claims as claims_in
 from gridwire.edsn_pie.claims import time_of
 from gridwire.edsn_pie.identity import Identity, Token
 from gridwire.edsn_pie.link_advice import advice
-from gridwire.edsn_pie.profile import Account, AmqpSettings, Profile
+from gridwire.edsn_pie.profile import ISSUER, Account, AmqpSettings, Profile
 from gridwire.errors import GridwireError
 from gridwire.observe.redact import excerpt, mask
 from gridwire.transport.amqp_failure import AmqpFailure
@@ -139,7 +140,7 @@ def _clock(name: str, response: Response) -> Finding:
 
 async def _metadata(send: Send, profile: Profile) -> Finding:
     """What the provider publishes of itself (RFC 8414), if it does: it settles questions that EDSN's guide leaves open."""
-    url = f"{profile.idp_url}{profile.issuer_path}{METADATA_PATH}"
+    url = profile.issuer + METADATA_PATH
     try:
         response = await send(Request("GET", url, {"accept": "application/json"}))
     except GridwireError as error:
@@ -154,6 +155,9 @@ async def _metadata(send: Send, profile: Profile) -> Finding:
     text = f"issuer {_plain(told.get('issuer'))}, token endpoint {_plain(endpoint)}, signatures {_plain(signs)}"
     if endpoint is not None and endpoint != profile.token_url:
         return Finding("metadata", "warning", f"{text}; this profile asks at {profile.token_url}")
+    issuer = told.get("issuer")
+    if isinstance(issuer, str) and profile.audience == ISSUER and issuer != profile.assertion_audience:
+        return Finding("metadata", "warning", f"{text}; this profile names {profile.assertion_audience} as its audience")
     if isinstance(signs, list) and profile.assertion.algorithm not in signs:
         return Finding("metadata", "warning", f"{text}; this profile signs by {profile.assertion.algorithm}")
     return Finding("metadata", "ok", text)
@@ -170,7 +174,7 @@ async def _token(identity: Identity, profile: Profile) -> tuple[Token | None, li
     except GridwireError as error:
         return None, [Finding("token", "failed", str(error)), Finding("claims", "skipped", "there is no token")]
     grant = token.grant
-    warning = rules.scope_warning(grant, profile.scope)
+    warning = rules.scope_warning(grant, profile.scope, claims.scopes(token.value))
     life = f"lives {grant.life_s:.0f} s{' (assumed: none was named)' if grant.life_assumed else ''}"
     scope = "no scope named" if grant.scope is None else f"scope {grant.scope!r}"
     state: State = "warning" if warning or grant.life_assumed else "ok"

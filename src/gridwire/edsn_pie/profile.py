@@ -151,7 +151,7 @@ class Profile:
     """Where people make service accounts; for texts only."""
     token_path: str = "/am/oauth2/access_token"  # noqa: S105 - a path
     issuer_path: str = "/am/oauth2"
-    """``idp_url`` with it is the issuer, which matters for ``audience="issuer"`` alone."""
+    """``idp_url`` with it is the issuer; ``/`` for one at the root of its host. It matters for ``audience="issuer"`` alone."""
     audience: str = TOKEN_ENDPOINT
     """``aud`` of assertions: ``token_endpoint``, ``issuer``, or any other text as it is."""
     scope: str | None = "roles"
@@ -187,7 +187,12 @@ class Profile:
         """The ``aud`` that assertions carry."""
         if self.audience == TOKEN_ENDPOINT:
             return self.token_url
-        return self.idp_url + self.issuer_path if self.audience == ISSUER else self.audience
+        return self.issuer if self.audience == ISSUER else self.audience
+
+    @property
+    def issuer(self) -> str:
+        """The identity provider's own name. At the root of a host it ends without a slash, as OpenID providers have it."""
+        return self.idp_url + ("" if self.issuer_path == "/" else self.issuer_path)
 
 
 _ASK = "EDSN's service desk (Partners in Energie), with the name of your service account"

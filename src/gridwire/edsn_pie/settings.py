@@ -234,7 +234,7 @@ def check_profile(profile: Profile) -> None:
     _check_template("ticket_path", profile.ticket_path, needs=("ticket_id",))
     _check_template("comments_path", profile.comments_path, needs=("ticket_id",))
     _check_template("comment_path", profile.comment_path, needs=("comment_id",), may=("ticket_id",))
-    for name, path in (("token_path", profile.token_path), ("issuer_path", profile.issuer_path)):
+    for name, path in (("token_path", profile.token_path), ("issuer_path", profile.issuer_path or "/")):
         if not path.startswith("/") or not path.isprintable() or set("?#\\ ") & set(path):
             raise ConfigurationError(f"{name} must be a path that begins with a slash, not {path!r}.")
     if not profile.assertion_audience:
