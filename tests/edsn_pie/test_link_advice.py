@@ -18,10 +18,12 @@ from gridwire.edsn_pie.link_advice import advice, error_of
 from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
 from gridwire.edsn_pie.reconnect import Action
 from gridwire.sandbox.serving import Authority
+from gridwire.transport.amqp import Decoder, Link, encode
 from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
+from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.tls import Network
-from tests.support.amqp_world import Tokens, amqp_world, handle
-from tests.support.hostile_broker import hostile_broker
+from tests.support.amqp_world import Tokens, amqp_world, handle, until_state
+from tests.support.hostile_broker import HostileConnection, hostile_broker
 
 NOW = datetime.fromisoformat("2026-12-01T06:00:00Z")
 SETTINGS = AmqpSettings("broker.example", "pie.q", port=5671)
@@ -155,6 +157,26 @@ async def test_a_link_that_was_ended_for_messages_held_too_long_says_so_and_goes
             assert "consumer_timeout" in lost.text
             world.put(3)
             assert await handle(consumer, 1) == [3]
+
+
+@pytest.mark.parametrize(
+    ("more", "kind", "name"),
+    [
+        ({}, "jwt", "amqps://127.0.0.1/pie.voorbeeld"),
+        ({"cbs_type": "urn:ietf:params:oauth:token-type:jwt", "cbs_name": "pie"}, "urn:ietf:params:oauth:token-type:jwt", "pie"),
+    ],
+)  # fmt: skip
+async def test_a_claim_says_what_the_token_is_and_what_it_is_for(more: dict[str, str], kind: str, name: str) -> None:
+    def answer(connection: HostileConnection, link: Link) -> None:
+        (replies,) = [one for one in connection.links if not one.receives]
+        replies.send(encode(AmqpMessage(properties={"status-code": 202})), "reply")
+
+    async with hostile_broker(take=answer) as broker, amqp_world() as world:
+        async with world.consumer(auth="cbs", port=broker.port, **more) as consumer:
+            await until_state(consumer, "streaming")
+        request = Decoder().decode(broker.connections[0].received[0])
+        assert request.properties == {"operation": "put-token", "type": kind, "name": name}
+        assert request.body == world.tokens.issued[0]
 
 
 # certificates

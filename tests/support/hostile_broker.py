@@ -76,6 +76,7 @@ class HostileConnection:
         self.settled: list[tuple[int, bool]] = []
         self.broken_by: list[Condition] = []
         self.links: list[Link] = []
+        self.received: list[bytes] = []
         self._begun = False
 
     def logging_in(self, exchange: Exchange) -> None:
@@ -111,6 +112,7 @@ class HostileConnection:
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
         delivery.settle(Settled.ACCEPTED)
+        self.received.append(data)
         self._broker.take(self, link)
         self.wire.flush()
 
