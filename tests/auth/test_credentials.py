@@ -40,7 +40,9 @@ def test_what_belongs_to_the_file_is_told_and_never_shown(text: str, said: str) 
     assert str(caught.value).endswith("No login was tried, and nothing was sent.")
 
 
-@pytest.mark.parametrize("text", ["", "x", '"', "'a", 'a"b"', "pass word", " blanks ", "naïve", "şifre", "пароль", "'a\""])
+@pytest.mark.parametrize(
+    "text", ["", "x", '"', "'a", 'a"b"', "pass word", " blanks ", "naïve", "şifre", "пароль", "'a\""]
+)
 def test_what_may_be_a_password_is_left_alone(text: str) -> None:
     check_credential("password", SecretStr(text))
 
@@ -63,9 +65,9 @@ async def test_every_venue_refuses_it_before_anything_is_sent(odd: str) -> None:
         amqp = pie.profile.amqp
         assert amqp is not None
         makers: list[Callable[[], object]] = [
-            *(lambda name=name: EpiasStp(replace(stp, **{name: spoilt(getattr(stp, name))})) for name in ("username", "password")),  # type: ignore[misc]
+            *(lambda name=name: EpiasStp(replace(stp, **{name: spoilt(getattr(stp, name))})) for name in ("username", "password")),
             lambda: EpiasStp(replace(stp, profile=replace(stp.profile, service=spoilt(stp.profile.service)))),
-            *(lambda name=name: Siooi(replace(siooi, **{name: spoilt(getattr(siooi, name))})) for name in ("login", "password")),  # type: ignore[misc]
+            *(lambda name=name: Siooi(replace(siooi, **{name: spoilt(getattr(siooi, name))})) for name in ("login", "password")),
             lambda: EdsnPie(replace(pie, client_id=spoilt(pie.client_id))),
             lambda: EdsnPie(replace(pie, profile=replace(pie.profile, audience=spoilt("issuer")))),
             lambda: EdsnPie(replace(pie, profile=replace(pie.profile, assertion=replace(pie.profile.assertion, key_id=spoilt("k"))))),
@@ -73,7 +75,7 @@ async def test_every_venue_refuses_it_before_anything_is_sent(odd: str) -> None:
             lambda: replace(amqp, address=spoilt("queue")),
         ]  # fmt: skip
         for make in makers:
-            with pytest.raises(ConfigurationError, match="line end|invisible one|control character|quotes|blanks"):
+            with pytest.raises(ConfigurationError, match=r"line end|invisible one|control character|quotes|blanks"):
                 make()
         async with EpiasStp(stp) as client:
             with pytest.raises(ConfigurationError, match="No login was tried"):

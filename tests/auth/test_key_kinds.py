@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -167,7 +167,9 @@ def test_a_mark_of_utf_8_does_not_disturb(tmp_path: Path) -> None:
     assert load_key(path).private_numbers() == rsa_key().private_numbers()
 
 
-@pytest.mark.parametrize("form", ["{}", "\ufeff{}\n", '{{"keys": [{}]}}', '{{"keys": [{}, {{"kty": "RSA", "n": "AQAB", "e": "AQAB"}}]}}'])
+@pytest.mark.parametrize(
+    "form", ["{}", "\ufeff{}\n", '{{"keys": [{}]}}', '{{"keys": [{}, {{"kty": "RSA", "n": "AQAB", "e": "AQAB"}}]}}']
+)
 def test_a_jwk_is_a_key_as_text_and_as_a_file(form: str, tmp_path: Path) -> None:
     path = tmp_path / "pie.jwk"
     path.write_text(form.format(jwk().decode()), encoding="utf-8")

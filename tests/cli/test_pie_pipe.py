@@ -14,7 +14,9 @@ from gridwire.cli.exits import ExitCode
 from gridwire.sandbox.edsn_pie.queues import MessageQueue
 from tests.cli.conftest import Cli, Running, finish, in_shell, spawn, until
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not tell what a pipe holds")
+pytestmark = pytest.mark.skipif(
+    not os.path.exists("/proc/self/fd"), reason="the system does not tell what a pipe holds"
+)
 
 
 def many(pie: Running, count: int = 30) -> None:
@@ -104,7 +106,11 @@ def test_one_comment_is_shown(cli: Cli, pie: Running, monkeypatch: pytest.Monkey
     assert (ran.code, ran.err) == (ExitCode.DONE, "")
     assert "Wij kijken ernaar." in ran.out
     told = json.loads(cli("pie", "comment", "COM-000001", "--ticket", "PIE-000001", "--json").out)
-    assert (told["id"], told["ticket_id"], told["comment"]["text"]) == ("COM-000001", "PIE-000001", "Wij kijken ernaar.")
+    assert (told["id"], told["ticket_id"], told["comment"]["text"]) == (
+        "COM-000001",
+        "PIE-000001",
+        "Wij kijken ernaar.",
+    )
     ran = cli("pie", "comment", "COM-000001")
     assert (ran.code, ran.out) == (ExitCode.BAD_INPUT, "")
     assert "give --ticket ID" in ran.err

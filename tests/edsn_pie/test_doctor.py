@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from gridwire import clock
 from gridwire.edsn_pie import PRODUCTION, TEST, AmqpSettings, EdsnPie, Finding, doctor
 from gridwire.errors import Unconfirmed
-from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage
 from gridwire.transport.tls import Network
 from tests.acceptance.edsn_pie.ground import Ground, ground
 from tests.support.keys import rsa_key

@@ -9,6 +9,7 @@ import pytest
 
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnTransientError
 from gridwire.edsn_pie.link_errors import EdsnLinkError
+from gridwire.transport.amqp import Link
 from tests.support.amqp_world import Tokens, World, amqp_world, handle, until_state
 from tests.support.hostile_broker import hostile_broker, settling
 from tests.support.raw_server import raw_server
@@ -74,12 +75,19 @@ async def test_without_patience_the_first_refusal_is_the_end() -> None:
 
 
 async def test_a_link_that_comes_pre_settled_after_it_has_worked_takes_nothing_and_is_tried_on() -> None:
-    answers = iter([lambda link: link.open(source=link.peer_source, target=None)] + [settling] * 50)
-    async with hostile_broker(answer=lambda link: next(answers)(link)) as broker, amqp_world() as world:
+    def answer(link: Link) -> None:
+        if len(broker.connections) == 1:
+            link.open(source=link.peer_source, target=None)
+        else:
+            settling(link)
+
+    async with hostile_broker(answer=answer) as broker, amqp_world() as world:
         async with world.consumer(port=broker.port, patience_s=30) as consumer:
             await until_state(consumer, "streaming")
             broker.connections[0].wire.abort()
-            with pytest.raises(EdsnLinkError, match=r"as settled.* Ask EDSN to let the queue .* send unsettled messages"):
+            with pytest.raises(
+                EdsnLinkError, match=r"as settled.* Ask EDSN to let the queue .* send unsettled messages"
+            ):
                 await handle(consumer, 1)
         assert consumer.counts.received == 0
 
@@ -97,7 +105,8 @@ async def test_a_place_that_was_never_reached_ends_after_the_patience_and_names_
             assert "is tried again for 300 s (amqp_patience_s)" in first.reason
             began = loop.time()
             with pytest.raises(
-                EdsnConfigError, match=rf"refused\)\. It was tried again for 300 s\. Check amqp_host and amqp_port \(127\.0\.0\.1:{world.port}\)"
+                EdsnConfigError,
+                match=rf"refused\)\. It was tried again for 300 s\. Check amqp_host and amqp_port \(127\.0\.0\.1:{world.port}\)",
             ):
                 await handle(consumer, 1)
             assert loop.time() - began == pytest.approx(300, abs=2)
@@ -129,7 +138,9 @@ async def test_what_answers_and_is_no_broker_is_the_end_at_once() -> None:
     async with raw_server(web) as server, amqp_world() as world:
         port = int(server.url.rpartition(":")[2])
         async with world.consumer(port=port) as consumer:
-            with pytest.raises(EdsnConfigError, match=rf"no AMQP broker.*amqp_port \(127\.0\.0\.1:{port}\), amqp_tls \(now off\)"):
+            with pytest.raises(
+                EdsnConfigError, match=rf"no AMQP broker.*amqp_port \(127\.0\.0\.1:{port}\), amqp_tls \(now off\)"
+            ):
                 await handle(consumer, 1)
 
 

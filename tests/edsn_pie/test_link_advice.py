@@ -98,7 +98,10 @@ def test_each_refusal_gets_the_advice_that_fits(why: AmqpFailure, said: str) -> 
 def test_the_spellings_of_a_queue_are_hinted_at_however_it_was_spelt(address: str) -> None:
     text = told(failure("attach", "condition", "amqp:not-found"), address=address)
     assert f"Check that '{address}' (amqp_address) is the name of your queue" in text
-    assert "'pie.q' (Artemis, ActiveMQ, Qpid, Service Bus), '/amq/queue/pie.q' (RabbitMQ 3), '/queues/pie.q' (RabbitMQ 4)." in text
+    assert (
+        "'pie.q' (Artemis, ActiveMQ, Qpid, Service Bus), '/amq/queue/pie.q' (RabbitMQ 3), '/queues/pie.q' (RabbitMQ 4)."
+        in text
+    )
     assert text.endswith("The token is opaque, so its scope cannot be told from here.")
 
 
@@ -121,7 +124,9 @@ def test_a_refused_queue_shows_what_the_token_is_good_for(claims: dict[str, Any]
 
 def test_a_connection_that_is_closed_for_the_queue_may_be_at_the_wrong_virtual_host() -> None:
     """RabbitMQ looks at the virtual host when the session begins, and closes the connection."""
-    text = told(failure("attach", "condition", "amqp:unauthorized-access", scope="connection"), virtual_host="vhost:pie")
+    text = told(
+        failure("attach", "condition", "amqp:unauthorized-access", scope="connection"), virtual_host="vhost:pie"
+    )
     assert text.endswith("so amqp_virtual_host may be wrong (now: 'vhost:pie'; RabbitMQ wants vhost:NAME).")
     assert "amqp_virtual_host" not in told(failure("attach", "condition", "amqp:unauthorized-access", scope="link"))
 
@@ -143,7 +148,9 @@ async def test_an_unauthorized_open_is_told_of_the_virtual_host_too() -> None:
     async with hostile_broker() as broker, amqp_world() as world:
         broker.refusal = Condition("amqp:unauthorized-access", "no")
         async with world.consumer(port=broker.port) as consumer:
-            with pytest.raises(EdsnAuthError, match=r"refused the token, and then one fresh.*amqp_virtual_host may be wrong"):
+            with pytest.raises(
+                EdsnAuthError, match=r"refused the token, and then one fresh.*amqp_virtual_host may be wrong"
+            ):
                 await handle(consumer, 1)
 
 
@@ -166,7 +173,7 @@ async def test_a_link_that_was_ended_for_messages_held_too_long_says_so_and_goes
         ({"cbs_type": "urn:ietf:params:oauth:token-type:jwt", "cbs_name": "pie"}, "urn:ietf:params:oauth:token-type:jwt", "pie"),
     ],
 )  # fmt: skip
-async def test_a_claim_says_what_the_token_is_and_what_it_is_for(more: dict[str, str], kind: str, name: str) -> None:
+async def test_a_claim_says_what_the_token_is_and_what_it_is_for(more: dict[str, Any], kind: str, name: str) -> None:
     def answer(connection: HostileConnection, link: Link) -> None:
         (replies,) = [one for one in connection.links if not one.receives]
         replies.send(encode(AmqpMessage(properties={"status-code": 202})), "reply")
@@ -194,8 +201,14 @@ async def test_an_authority_of_the_brokers_own_is_told_what_ca_bundle_does() -> 
         with pytest.raises(EdsnTlsError) as caught:
             await handle(consumer, 1)
     text = str(caught.value)
-    assert "Check amqp_host (127.0.0.1). If the broker has an authority of its own, name a PEM file with it in ca_bundle." in text
-    assert "That file replaces the built-in authorities, for the identity provider and the API too: put both into it" in text
+    assert (
+        "Check amqp_host (127.0.0.1). If the broker has an authority of its own, name a PEM file with it in ca_bundle."
+        in text
+    )
+    assert (
+        "That file replaces the built-in authorities, for the identity provider and the API too: put both into it"
+        in text
+    )
 
 
 async def test_a_certificate_of_another_name_and_one_that_is_over_are_told_apart(tmp_path: Path) -> None:
@@ -204,8 +217,14 @@ async def test_a_certificate_of_another_name_and_one_that_is_over_are_told_apart
     ca.cert_pem.write_to_path(str(bundle))
     past = datetime.fromisoformat("2020-01-01T00:00:00Z")
     for context, said in (
-        (certificate(ca, "elsewhere.example"), "Check amqp_host: it must be a name that the certificate holds, and 127.0.0.1 is none."),
-        (certificate(ca, "127.0.0.1", not_after=past), "Check this machine's clock; an expired certificate is for EDSN to renew."),
+        (
+            certificate(ca, "elsewhere.example"),
+            "Check amqp_host: it must be a name that the certificate holds, and 127.0.0.1 is none.",
+        ),
+        (
+            certificate(ca, "127.0.0.1", not_after=past),
+            "Check this machine's clock; an expired certificate is for EDSN to renew.",
+        ),
     ):
         async with amqp_world(tls=(context, "")) as world:
             world.network = Network(ca_bundle=str(bundle))
@@ -226,5 +245,7 @@ async def test_a_tunnel_is_checked_for_the_name_at_its_far_end(tmp_path: Path) -
         async with world.consumer(tunnel_to="broker.example.nl") as consumer:
             assert await handle(consumer, 1) == [1]
         async with world.consumer(tunnel_to="other.example.nl") as consumer:
-            with pytest.raises(EdsnTlsError, match=r"does not prove that it is other\.example\.nl.*amqp_tunnel_to is that name"):
+            with pytest.raises(
+                EdsnTlsError, match=r"does not prove that it is other\.example\.nl.*amqp_tunnel_to is that name"
+            ):
                 await handle(consumer, 1)

@@ -15,6 +15,7 @@ from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.transport.amqp import Settled
 from gridwire.transport.amqp_message import AmqpMessage
 from tests.acceptance.edsn_pie.ground import Ground, ground
+from tests.support.amqp_world import until
 from tests.support.hostile_broker import hostile_broker, sent
 
 QUEUE = "pie.voorbeeld-energie"
@@ -30,7 +31,11 @@ async def test_everything_is_shown_in_order_and_given_back() -> None:
         assert g.venue.broker is not None
         g.venue.broker.publish(QUEUE, AmqpMessage(body=b"?", message_id="odd"))
         found = await g.pie.peek()
-        assert [one.ticket_id for one in found if isinstance(one, TicketCreated)] == ["PIE-000001", "PIE-000002", "PIE-000003"]
+        assert [one.ticket_id for one in found if isinstance(one, TicketCreated)] == [
+            "PIE-000001",
+            "PIE-000002",
+            "PIE-000003",
+        ]
         assert isinstance(found[-1], UnknownNotification)
         assert {how for _, how, _ in g.venue.broker.settlements} == {Settled.RELEASED}
         assert (queue(g).depth, queue(g).accepted, queue(g).unsettled) == (4, 0, 0)
@@ -52,8 +57,7 @@ async def test_it_ends_when_nothing_comes_for_a_while() -> None:
 async def test_whoever_is_cancelled_meanwhile_has_given_everything_back() -> None:
     async with ground() as g:
         looking = asyncio.create_task(g.pie.peek(quiet_s=60))
-        while queue(g).unsettled < 3:
-            await asyncio.sleep(0.1)
+        await until(lambda: queue(g).unsettled == 3)
         looking.cancel()
         await asyncio.wait([looking])
         await asyncio.sleep(0.1)

@@ -190,7 +190,9 @@ def test_every_failure_meets_a_row() -> None:
     assert TABLE[-1].fits(failure("connect", "network", outcome=7))
 
 
-def until_the_end(rules: Reconnect, ended: AmqpFailure, now: float) -> tuple[list[float], list[bool], Action | None, float]:
+def until_the_end(
+    rules: Reconnect, ended: AmqpFailure, now: float
+) -> tuple[list[float], list[bool], Action | None, float]:
     """The pauses, whether each wants a new token, what ends it, and when."""
     found: list[float] = []
     tokens: list[bool] = []
@@ -201,7 +203,9 @@ def until_the_end(rules: Reconnect, ended: AmqpFailure, now: float) -> tuple[lis
     return found, tokens, verdict.stop, now
 
 
-@pytest.mark.parametrize(("ended", "action"), [one for one in FINAL if one[1] not in (Action.STOP_PLACE, Action.STOP_REDIRECT)])
+@pytest.mark.parametrize(
+    ("ended", "action"), [one for one in FINAL if one[1] not in (Action.STOP_PLACE, Action.STOP_REDIRECT)]
+)
 def test_a_broker_that_has_worked_may_refuse_for_five_minutes(ended: AmqpFailure, action: Action) -> None:
     rules = Reconnect(highest)
     rules.streaming(0.0)
@@ -243,7 +247,12 @@ def test_the_patience_can_be_none_and_begins_anew_with_every_link_and_every_othe
 
 
 def test_a_place_that_never_worked_ends_and_one_that_did_never_does() -> None:
-    for ended in (failure("connect", "network"), failure("tls", "network"), failure("sasl", "eof"), failure("sasl", "timeout")):
+    for ended in (
+        failure("connect", "network"),
+        failure("tls", "network"),
+        failure("sasl", "eof"),
+        failure("sasl", "timeout"),
+    ):
         rules = Reconnect(highest)
         _, _, stop, end = until_the_end(rules, ended, 1000.0)
         assert (stop, end) == (Action.STOP_PLACE, 1300.0)

@@ -160,10 +160,14 @@ def test_scope_that_was_not_granted_is_a_warning() -> None:
         (set(), "granted '', as the token itself says, and not roles"),
     ],
 )
-def test_where_the_provider_names_no_scope_the_tokens_own_word_counts(claimed: set[str] | None, said: str | None) -> None:
+def test_where_the_provider_names_no_scope_the_tokens_own_word_counts(
+    claimed: set[str] | None, said: str | None
+) -> None:
     told = rules.scope_warning(Grant("t", 1, False, None), "roles", claimed)
     assert told is None if said is None else said in str(told)
-    assert rules.scope_warning(Grant("t", 1, False, "roles"), "roles", {"openid"}) is None, "the provider's word comes first"
+    assert rules.scope_warning(Grant("t", 1, False, "roles"), "roles", {"openid"}) is None, (
+        "the provider's word comes first"
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,9 @@ def test_a_refused_assertion_says_what_it_named(options: dict[str, str], said: s
     ):
         profile = replace(TEST, audience=audience, assertion=AssertionOptions(**options))  # type: ignore[arg-type]
         text = str(rules.token_error(Refusal("refused", "x"), profile, NOW))
-        assert f"it named '{aud}' as its audience (aud; set audience), {said} and was signed by algorithm RS256." in text
+        assert (
+            f"it named '{aud}' as its audience (aud; set audience), {said} and was signed by algorithm RS256." in text
+        )
 
 
 def test_skew_is_measured_from_the_providers_date() -> None:

@@ -96,14 +96,17 @@ async def test_a_refused_queue_is_an_error_within_a_second(rabbitmq: RabbitMq, q
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [
-        ({"address": QUEUE}, r"for a queue of another kind than it is\. .*'/amq/queue/pie\.notifications' \(RabbitMQ 3\)"),
+        (
+            {"address": QUEUE},
+            r"for a queue of another kind than it is\. .*'/amq/queue/pie\.notifications' \(RabbitMQ 3\)",
+        ),
         ({"address": f"/queues/{QUEUE}"}, r"unknown_destination.*'/amq/queue/pie\.notifications' \(RabbitMQ 3\)"),
         ({"virtual_host": "vhost:elsewhere"}, r"amqp_virtual_host may be wrong \(now: 'vhost:elsewhere'"),
     ],
     ids=["a bare name", "the form of RabbitMQ 4", "a wrong virtual host"],
 )
 async def test_a_wrong_address_is_refused_with_the_advice_that_fits(
-    rabbitmq: RabbitMq, settings: dict[str, str], advice: str
+    rabbitmq: RabbitMq, settings: dict[str, Any], advice: str
 ) -> None:
     async with consumer(rabbitmq, Asked("guest"), user="guest", **settings) as stream:
         with pytest.raises(EdsnLinkError, match=advice):

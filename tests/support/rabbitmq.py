@@ -158,7 +158,7 @@ class RabbitMq:
             "ERL_EPMD_PORT": str(self._epmd),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
-        command = [PROGRAM.parent / "rabbitmqctl", "-q", "-n", f"gridwire{self.port}@localhost", *arguments]
+        command = [str(PROGRAM.parent / "rabbitmqctl"), "-q", "-n", f"gridwire{self.port}@localhost", *arguments]
         subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
 
     def publish(self, *bodies: bytes) -> None:

@@ -51,7 +51,7 @@ def test_a_price_is_a_decimal_wherever_it_stands_in_a_message() -> None:
         "p128": proton.decimal128((6174 << 113 | 750).to_bytes(16, "big")),
     }
     message = proton.Message(body={"prices": [price], "array": proton.Array(proton.UNDESCRIBED, proton.Data.DECIMAL64, *[price["p64"]])})  # type: ignore[arg-type] # fmt: skip
-    message.properties = price
+    message.properties = price  # type: ignore[assignment]
     found = Decoder().decode(bytes(message.encode()))
     expected = dict.fromkeys(price, Decimal("7.50"))
     assert found.properties == expected

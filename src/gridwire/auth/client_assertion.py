@@ -149,7 +149,8 @@ def _of_jwk(jwk: Mapping[str, Any], where: str, phrase: str | None) -> Any:
         raise ConfigurationError(
             f"The private key {where} is a JWK, which is never encrypted: leave passphrase out. Nothing was sent."
         )
-    kind = {"RSA": RSAAlgorithm, "EC": ECAlgorithm}.get(str(jwk.get("kty")))
+    kinds: dict[str, type[RSAAlgorithm | ECAlgorithm]] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm}
+    kind = kinds.get(str(jwk.get("kty")))
     if kind is None:
         raise ConfigurationError(
             f"The private key {where} is a JWK of the kind {one_line(str(jwk.get('kty')), 20)}; an RSA or EC key is needed. "
@@ -157,7 +158,14 @@ def _of_jwk(jwk: Mapping[str, Any], where: str, phrase: str | None) -> Any:
         )
     try:
         return kind.from_jwk(dict(jwk))
-    except (InvalidKeyError, ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):  # which may quote it
+    except (
+        InvalidKeyError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        UnsupportedAlgorithm,
+    ):  # which may quote it
         raise ConfigurationError(
             f"The private key {where} is a JWK that is damaged or not whole. Nothing was sent."
         ) from None

@@ -21,7 +21,9 @@ def check_credential(name: str, value: str | SecretStr) -> None:
     """Raise `ConfigurationError` for a ``value`` that nobody can have meant. Its text names the setting, never the value."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     found = flaw(text)
-    if found is None and not isinstance(value, SecretStr) and text != text.strip():  # a password may have blanks around it
+    if (
+        found is None and not isinstance(value, SecretStr) and text != text.strip()
+    ):  # a password may have blanks around it
         found = "has blanks around it: take them away"
     if found is not None:
         raise ConfigurationError(f"{name} {found}. No login was tried, and nothing was sent.")

@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
-from gridwire.edsn_pie import rules
-from gridwire.edsn_pie import claims
+from gridwire.edsn_pie import claims, rules
 from gridwire.edsn_pie.claims import claims as claims_in
 from gridwire.edsn_pie.claims import time_of
 from gridwire.edsn_pie.identity import Identity, Token
@@ -157,7 +156,9 @@ async def _metadata(send: Send, profile: Profile) -> Finding:
         return Finding("metadata", "warning", f"{text}; this profile asks at {profile.token_url}")
     issuer = told.get("issuer")
     if isinstance(issuer, str) and profile.audience == ISSUER and issuer != profile.assertion_audience:
-        return Finding("metadata", "warning", f"{text}; this profile names {profile.assertion_audience} as its audience")
+        return Finding(
+            "metadata", "warning", f"{text}; this profile names {profile.assertion_audience} as its audience"
+        )
     if isinstance(signs, list) and profile.assertion.algorithm not in signs:
         return Finding("metadata", "warning", f"{text}; this profile signs by {profile.assertion.algorithm}")
     return Finding("metadata", "ok", text)

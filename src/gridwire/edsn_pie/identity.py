@@ -121,7 +121,9 @@ class Identity:
             self._events.emit("key.unusable", text, level=logging.WARNING)
             return self._key
         if self._key is not None:
-            self._events.emit("key.replaced", "The file of the private key was replaced; assertions are signed with the new one.")
+            self._events.emit(
+                "key.replaced", "The file of the private key was replaced; assertions are signed with the new one."
+            )
         return parsed
 
     async def aclose(self) -> None:

@@ -280,16 +280,13 @@ class QueueLink:
             asking = asyncio.ensure_future(self._tokens.get())
             try:
                 either: set[asyncio.Future[Any]] = {asking, client.ended}
-                await asyncio.wait(
-                    either, timeout=max(0.0, latest - loop.time()), return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait(either, timeout=max(0.0, latest - loop.time()), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 asking.cancel()
+            found = _outcome(asking)
             _check(client)
-            if asking.done() and not asking.cancelled() and asking.exception() is None:
-                found = asking.result()
-                if found != token.get_secret_value():
-                    return SecretStr(found)
+            if found is not None and found != token.get_secret_value():
+                return SecretStr(found)
             if loop.time() >= latest:
                 return None
             await self._stream(client, min(latest, loop.time() + FETCH_AGAIN_S))
@@ -374,3 +371,10 @@ def _check(client: AmqpClient) -> None:
     """Raise what has ended the connection, if it has."""
     if client.ended.done():
         raise client.ended.result() or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+
+
+def _outcome(asking: asyncio.Future[str]) -> str | None:
+    """The token that was asked for; None where none came (yet). The next link tells why, if it is no better then."""
+    if not asking.done() or asking.cancelled() or isinstance(asking.exception(), Exception):
+        return None
+    return asking.result()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from pydantic import SecretStr
@@ -94,7 +95,8 @@ async def _until_quiet(client: AmqpClient, news: asyncio.Event, quiet_s: float, 
         news.clear()
         waiting = asyncio.ensure_future(news.wait())
         try:
-            await asyncio.wait({waiting, client.ended}, timeout=quiet_s, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {waiting, client.ended}
+            await asyncio.wait(either, timeout=quiet_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
         if client.ended.done():

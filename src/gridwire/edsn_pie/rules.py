@@ -43,6 +43,9 @@ LATE_S = 5.0
 _LASTING = frozenset({"tls", "too_large"})
 """Reasons of the transport that the next try meets again."""
 
+_NOWHERE = frozenset({"dns", "refused"})
+"""Reasons of the transport that a wrong address has."""
+
 _NO_CALL = "No call left this machine with it."
 
 
@@ -93,6 +96,8 @@ def token_error(refusal: Refusal, profile: Profile, now: datetime) -> EdsnError:
             pause_s = RATE_LIMIT_PAUSE_S
         wish = "" if pause_s is None else f" It is to be left alone for {pause_s:.0f} s."
         later = "" if refusal.error in _LASTING else " Try again later."
+        if refusal.error in _NOWHERE:
+            later += " If it never worked, check idp_url."
         return EdsnTransientError(
             f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish}{later}",
             facts,
@@ -122,7 +127,11 @@ def _portal(profile: Profile) -> str:
 
 def _key_named(profile: Profile) -> str:
     name = profile.assertion.key_id
-    return "named no key (kid; set key_id if several are registered)" if name is None else f"named the key {name!r} (kid; key_id)"
+    return (
+        "named no key (kid; set key_id if several are registered)"
+        if name is None
+        else f"named the key {name!r} (kid; key_id)"
+    )
 
 
 def token_again(error: BaseException) -> Again | None:

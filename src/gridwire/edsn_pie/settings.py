@@ -239,7 +239,11 @@ def check_profile(profile: Profile) -> None:
             raise ConfigurationError(f"{name} must be a path that begins with a slash, not {path!r}.")
     if not profile.assertion_audience:
         raise ConfigurationError("audience is empty: it is token_endpoint, issuer, or the text that EDSN tells you.")
-    for name, text in (("audience", profile.audience), ("key_id", profile.assertion.key_id), ("assertion_typ", profile.assertion.typ)):
+    for name, text in (
+        ("audience", profile.audience),
+        ("key_id", profile.assertion.key_id),
+        ("assertion_typ", profile.assertion.typ),
+    ):
         check_credential(name, text or "")
     scope = profile.scope
     if scope is not None and not (scope.strip() and scope.isascii() and scope.isprintable()):

@@ -307,9 +307,7 @@ class AmqpClient:
             self.ended.set_result(None)
             await asyncio.wait({self._gone}, timeout=timeout_s)
 
-    def _end(
-        self, text: str, cause: Cause, condition: Condition | None = None, scope: Scope | None = None
-    ) -> None:
+    def _end(self, text: str, cause: Cause, condition: Condition | None = None, scope: Scope | None = None) -> None:
         if not self.ended.done():
             self.ended.set_result(
                 AmqpFailure(
