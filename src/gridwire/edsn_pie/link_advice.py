@@ -83,13 +83,15 @@ def advice(
         case Action.STOP_BROKER:
             return "Ask EDSN's service desk."
         case Action.STOP_PLACE:
-            return place(settings)
+            return place(failure, settings)
         case _:
             return _passing(failure, settings)
 
 
-def place(settings: AmqpSettings) -> str:
+def place(failure: AmqpFailure, settings: AmqpSettings) -> str:
     """What to check about a broker that was never reached."""
+    if failure.cause == "proxy":
+        return f"Check the setting proxy, whether it lets {settings.place} through, and amqp_host and amqp_port."
     tls = "" if settings.tls else ", amqp_tls (now off)"
     return f"Check amqp_host and amqp_port ({settings.place}){tls}, and whether a firewall lets this machine through."
 
@@ -102,7 +104,7 @@ def virtual_host(settings: AmqpSettings) -> str:
 def _passing(failure: AmqpFailure, settings: AmqpSettings) -> str:
     """About trouble that may pass by itself."""
     if failure.stage not in ("attach", "stream"):
-        return place(settings)
+        return place(failure, settings)
     if failure.condition is not None and failure.condition.name == PRECONDITION:
         return (
             "Brokers end a link like that when a message was held for too long without being accepted (RabbitMQ: "

@@ -130,7 +130,7 @@ class AmqpClient:
                     loop, checked = asyncio.get_running_loop(), name if context is not None else None
                     await loop.create_connection(lambda: self._wire, host, port, ssl=context, server_hostname=checked)
         except tunnel.NoWay as error:
-            raise AmqpFailure(str(error), stage="connect", cause="network") from None
+            raise AmqpFailure(str(error), stage="connect", cause="proxy") from None
         except ssl.SSLCertVerificationError as error:
             raise AmqpFailure(
                 f"The certificate of the broker {self._broker} does not prove that it is {name}: "

@@ -15,6 +15,7 @@ Stage: TypeAlias = Literal["connect", "tls", "sasl", "open", "attach", "stream"]
 
 Cause: TypeAlias = Literal[
     "network",  # the operating system says no: refused, unreachable, name not found, reset
+    "proxy",  # the proxy cannot be reached, or opens no way to the peer
     "certificate",  # the peer's certificate does not prove who it is
     "timeout",  # the stage took too long
     "eof",  # the peer ended the connection without a word
