@@ -38,7 +38,7 @@ def names(first: int, last: int) -> list[str]:
 
 def test_what_head_has_not_read_stays_in_the_queue(cli: Cli, pie: Running) -> None:
     many(pie)
-    ended = in_shell("| head -2", "pie", "listen", "--json")
+    ended = in_shell("| (sleep 1; head -2)", "pie", "listen", "--json")  # time enough to fill the pipe
     assert tickets(ended.out) == names(1, 2)
     assert "--peek looks without taking, --count N takes N, --inbox FILE stores what is taken." in ended.err
     assert tickets(cli("pie", "listen", "--json", "--count", "2").out) == names(3, 4)
@@ -50,7 +50,7 @@ def test_what_head_has_not_read_stays_in_the_queue(cli: Cli, pie: Running) -> No
 def test_what_head_has_not_read_stays_in_the_inbox(cli: Cli, pie: Running, tmp_path: Path) -> None:
     many(pie)
     inbox = str(tmp_path / "inbox.sqlite")
-    ended = in_shell("| head -2", "pie", "listen", "--json", "--inbox", inbox)
+    ended = in_shell("| (sleep 1; head -2)", "pie", "listen", "--json", "--inbox", inbox)
     assert (tickets(ended.out), "Note" in ended.err) == (names(1, 2), False)
     assert tickets(cli("pie", "listen", "--json", "--count", "3", "--inbox", inbox).out) == names(3, 5)
 

@@ -111,3 +111,11 @@ async def test_a_first_key_that_cannot_be_used_is_an_error_until_it_can(tmp_path
             await pie.token()
         write(path, good_key(g))
         assert (await pie.token()).count(".") == 2
+
+
+async def test_a_scope_that_was_narrowed_in_silence_is_told() -> None:
+    async with ground() as g:
+        g.venue.identity.knobs.name_scope, g.venue.identity.knobs.granted_scope = False, "openid"
+        await g.pie.token()
+        (event,) = g.told("token.scope")
+        assert "granted 'openid', as the token itself says, and not roles" in event.text
