@@ -535,8 +535,8 @@ def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None =
         out.id = message.message_id
     if message.correlation_id is not None:
         out.correlation_id = message.correlation_id
-    texts = {"subject": message.subject, "content_type": message.content_type, "reply_to": reply_to}
-    for name, value in {**texts, "content_encoding": message.content_encoding}.items():
+    texts = {name: getattr(message, name) for name in ("subject", "content_type", "content_encoding")}
+    for name, value in {**texts, "reply_to": reply_to}.items():
         if value is not None:
             setattr(out, name, value)
     if message.created is not None:
@@ -559,10 +559,8 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth > MOST_DEPTH:
         raise Undecodable(f"the delivery holds values nested more than {MOST_DEPTH} deep")
     match value:
-        case proton.decimal32():  # these three are whole numbers and bytes to Python: the encoding, and not the number
-            return decimal_of(int(value), 32)
-        case proton.decimal64():
-            return decimal_of(int(value), 64)
+        case proton.decimal32() | proton.decimal64():  # to Python the bits that encode it, and not the number
+            return decimal_of(int(value), 32 if isinstance(value, proton.decimal32) else 64)
         case proton.decimal128():
             return decimal_of(int.from_bytes(bytes(value), "big"), 128)
         case None | bool() | bytes() | UUID():
