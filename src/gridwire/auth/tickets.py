@@ -100,9 +100,7 @@ class TicketManager(LoopBound):
     ) -> None:
         _check_address(cas_url)
         _check_credentials(username, password)
-        if not service:
-            raise InvalidInput("service is empty; it is the address CAS knows the venue by.")
-        check_credential("service", service)
+        _check_service(service)
         if not 0 <= tgt_margin_s < tgt_idle_s:
             raise InvalidInput("tgt_idle_s must be more than tgt_margin_s.")
         self._cas_url = cas_url
@@ -444,6 +442,12 @@ def _check_credentials(username: str, password: SecretStr) -> None:
         raise InvalidInput("The user name or the password is empty. CAS was not asked.")
     check_credential("username", username)
     check_credential("password", password)
+
+
+def _check_service(service: str) -> None:
+    if not service:
+        raise InvalidInput("service is empty; it is the address CAS knows the venue by.")
+    check_credential("service", service)
 
 
 def _mark(ticket: str) -> bytes:
