@@ -161,6 +161,30 @@ async def test_what_a_sandbox_exports_is_known_to_its_venue(
             settings.load(schema, prefix=prefix, table=table, overrides={}, file=tmp_path / "gridwire.toml")
 
 
+@pytest.mark.parametrize(
+    ("schema", "name", "meant"),
+    [
+        (PieSettings, "amqp_queue", "amqp_address"),
+        (PieSettings, "amqp_vhost", "amqp_virtual_host"),
+        (PieSettings, "amqp_broker", "amqp_host"),
+        (PieSettings, "username", "client_id"),
+        (PieSettings, "key_file", "private_key_file"),
+        (PieSettings, "kid", "key_id"),
+        (SiooiSettings, "username", "login"),
+        (SiooiSettings, "ca_cert", "ca_bundle"),
+        (StpSettings, "login", "username"),
+        (StpSettings, "env", "environment"),
+    ],
+)
+def test_what_others_call_a_setting_leads_to_ours(
+    schema: type[BaseModel], name: str, meant: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gridwire.toml").touch()
+    monkeypatch.setenv(f"GW_T_{name.upper()}", "x")
+    with pytest.raises(ConfigurationError, match=rf"did you mean GW_T_{meant.upper()}\?"):
+        settings.load(schema, prefix="GW_T_", table="t", overrides={}, file=tmp_path / "gridwire.toml")
+
+
 @pytest.mark.parametrize("text", ["a,b", " a , b ,", '["a", "b"]', ' ["a","b"]'])
 def test_a_list_in_the_environment_is_words_with_commas_or_json(
     file: Path, monkeypatch: pytest.MonkeyPatch, text: str

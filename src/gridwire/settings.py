@@ -344,8 +344,25 @@ def _refuse_unknown(known: Collection[str], from_file: Collection[str], *, prefi
         raise ConfigurationError(f"{' '.join(complaints)} Nothing was sent.")
 
 
+_OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("amqp_queue", "amqp_queue_name", "amqp_source", "queue", "queue_name"), ("amqp_address",)),
+    **dict.fromkeys(("amqp_broker", "amqp_server", "amqp_url", "broker"), ("amqp_host",)),
+    **dict.fromkeys(("amqp_vhost", "vhost"), ("amqp_virtual_host",)),
+    **dict.fromkeys(("account", "service_account", "user", "username", "login"), ("username", "login", "client_id")),
+    **dict.fromkeys(("key_file", "key_path", "pem", "pem_file"), ("private_key_file",)),
+    **dict.fromkeys(("ca", "ca_cert", "ca_file", "cafile"), ("ca_bundle",)),
+    **dict.fromkeys(("cert", "cert_file"), ("client_cert",)),
+    "aud": ("audience",),
+    "env": ("environment", "profile"),
+    "key": ("private_key",),
+    "kid": ("key_id",),
+}
+"""What others call our settings: by their letters alone another one would be the nearest."""
+
+
 def _meant(name: str, known: Collection[str], prefix: str = "") -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = [one for one in _OTHER_WORDS.get(name, ()) if one in known][:1]
+    close = close or difflib.get_close_matches(name, known, n=1)
     if not close:
         return ": remove it."
     return f"; did you mean {prefix + close[0].upper() if prefix else close[0]}?"

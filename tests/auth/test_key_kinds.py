@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     pkcs12,
 )
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from gridwire.auth.client_assertion import load_key
 from gridwire.errors import ConfigurationError
@@ -41,6 +44,12 @@ def certificate() -> x509.Certificate:
     return builder.sign(rsa_key(), SHA256())
 
 
+def jwk(**changes: object) -> bytes:
+    """The key as PingAM gives it; None takes a member out."""
+    whole = {**RSAAlgorithm.to_jwk(rsa_key(), as_dict=True), "kid": "pie-1", "use": "sig", "alg": "RS256", **changes}
+    return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
+
+
 def private(encoding: Encoding, form: PrivateFormat, *, locked: bool = False) -> bytes:
     return rsa_key().private_bytes(encoding, form, _LOCK if locked else NoEncryption())
 
@@ -53,6 +62,7 @@ _DER = "is DER; convert it to PEM: openssl pkey -inform DER -in {path} -out key.
 _SSH = "is in OpenSSH's own form; convert a copy of it: cp {path} key.pem && ssh-keygen -p -m PKCS8 -f key.pem"
 _UTF_16 = "is text in UTF-16; save it as UTF-8: iconv -f UTF-16%s -t UTF-8 {path} > key.pem"
 _OTHER = "is not PEM: it must begin with -----BEGIN PRIVATE KEY-----, and this is another kind of file"
+_BASE64 = "is the base64 of %s; decode it before it is given: base64 -d {path} > key.pem"
 _P12 = "is PKCS#12; take the key out of it: openssl pkcs12 -in {path} -nocerts -out key.pem"
 KINDS: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b" \n", f"is empty; {_PORTAL}"),
@@ -84,6 +94,36 @@ KINDS: dict[str, tuple[Callable[[], bytes], str]] = {
         f"is binary, and neither a key nor a certificate that can be read; {_PORTAL}",
     ),
     "words": (lambda: b"hello", _OTHER),
+    "words that are base64 too": (lambda: b"hell", _OTHER),
+    "base64 of the pem": (lambda: base64.encodebytes(pem(rsa_key()).encode()), _BASE64 % "PEM"),
+    "base64 of a jwk": (lambda: base64.b64encode(jwk()), _BASE64 % "a JWK"),
+    "base64 of the der": (
+        lambda: base64.encodebytes(private(Encoding.DER, PrivateFormat.PKCS8)),
+        "is a key without its first and last line: put -----BEGIN PRIVATE KEY----- before it and "
+        "-----END PRIVATE KEY----- behind it",
+    ),
+    "jwk, public": (lambda: jwk(d=None), f"is a JWK of the public key (it has no member d); {_PORTAL}"),
+    "jwk, shared secret": (
+        lambda: b'{"kty": "oct", "k": "c2VjcmV0"}',
+        f"is a JWK of a shared secret, and not of a key pair; {_PORTAL}",
+    ),
+    "jwk, two keys": (
+        lambda: b'{"keys": [%s, %s]}' % (jwk(), jwk()),
+        "is a set of 2 private keys; keep the one of the service account alone",
+    ),
+    "jwk, of another kind": (
+        lambda: jwk(kty="OKP", crv="Ed25519"),
+        "is a JWK of the kind OKP; an RSA or EC key is needed",
+    ),
+    "jwk, a member is gone": (lambda: jwk(n=None), "is a JWK that is damaged or not whole"),
+    "jwk, a member is a number": (lambda: jwk(n=7), "is a JWK that is damaged or not whole"),
+    "jwk, the numbers do not fit": (lambda: jwk(dp="AQAB"), "is a JWK that is damaged or not whole"),
+    "json": (lambda: b'{"client_id": "pie"}', f"is JSON, and no JWK; {_PORTAL}"),
+    "json, an empty set": (lambda: b'{"keys": []}', f"is JSON, and no JWK; {_PORTAL}"),
+    "json, cut off": (
+        lambda: jwk()[:100],
+        f"begins as JSON and is none; a JWK as its portal showed it, or PEM, is needed ({_PORTAL})",
+    ),
     "a letter": (lambda: b"h", _OTHER),
 }
 
@@ -125,3 +165,53 @@ def test_a_mark_of_utf_8_does_not_disturb(tmp_path: Path) -> None:
     path = tmp_path / "pie.pem"
     path.write_text(pem(rsa_key()), encoding="utf-8-sig")
     assert load_key(path).private_numbers() == rsa_key().private_numbers()
+
+
+@pytest.mark.parametrize(
+    "form", ["{}", "\ufeff{}\n", '{{"keys": [{}]}}', '{{"keys": [{}, {{"kty": "RSA", "n": "AQAB", "e": "AQAB"}}]}}']
+)
+def test_a_jwk_is_a_key_as_text_and_as_a_file(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "pie.jwk"
+    path.write_text(form.format(jwk().decode()), encoding="utf-8")
+    assert load_key(path).private_numbers() == rsa_key().private_numbers()
+    assert load_key(secret(path.read_text(encoding="utf-8"))).private_numbers() == rsa_key().private_numbers()
+    assert load_key(path, secret("")).private_numbers() == rsa_key().private_numbers()
+    with pytest.raises(ConfigurationError, match="is a JWK, which is never encrypted: leave passphrase out"):
+        load_key(path, secret("sesame"))
+
+
+def test_a_jwk_may_be_an_elliptic_curve() -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    assert load_key(secret(ECAlgorithm.to_jwk(key))).private_numbers() == key.private_numbers()
+
+
+@pytest.mark.parametrize("make", [lambda: pem(rsa_key()), lambda: jwk().decode()], ids=["pem", "jwk"])
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_key_are_no_part_of_it(quote: str, make: Callable[[], str]) -> None:
+    assert load_key(secret(f"{quote}{make()}{quote}\r\n")).private_numbers() == rsa_key().private_numbers()
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said"),
+    [
+        ("", "is encrypted: give its passphrase, which is empty"),
+        (None, "is encrypted: give its passphrase"),
+        ("sesame\n", r"is damaged or the passphrase is wrong (it ends with a line end (CR or LF),"),
+        ("'sesame'", r"is damaged or the passphrase is wrong (it stands in quotes,"),
+        ("other", "is damaged or the passphrase is wrong. Nothing"),
+    ],
+)
+def test_a_passphrase_that_does_not_fit_is_told_for_what_it_is(phrase: str | None, said: str) -> None:
+    locked = secret(private(Encoding.PEM, PrivateFormat.PKCS8, locked=True).decode())
+    with pytest.raises(ConfigurationError) as caught:
+        load_key(locked, None if phrase is None else secret(phrase))
+    assert f"The private key given as text {said}" in str(caught.value)
+
+
+def test_a_passphrase_that_has_quotes_in_it_is_used_as_it_is() -> None:
+    locked = rsa_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"'sesame'\n"))
+    assert load_key(secret(locked.decode()), secret("'sesame'\n")).private_numbers() == rsa_key().private_numbers()
+
+
+def test_an_empty_passphrase_is_none() -> None:
+    assert load_key(secret(pem(rsa_key())), secret("")).private_numbers() == rsa_key().private_numbers()

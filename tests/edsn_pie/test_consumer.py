@@ -337,12 +337,11 @@ async def test_a_worker_that_is_cancelled_from_outside_is_no_success() -> None:
 
 
 async def test_a_loss_with_its_pause_is_one_sentence() -> None:
-    async with amqp_world() as world:
+    async with amqp_world() as world, world.consumer() as consumer:
+        await until_state(consumer, "streaming")
         await world.broker.close()
-        async with world.consumer() as consumer:
-            await until_state(consumer, "lost")
-            event = await world.seen("link.lost")
-            assert "(Connection refused); again in " in event.text
+        event = await world.seen("link.lost", 2)
+        assert "(Connection refused); again in " in event.text
 
 
 async def test_free_handlers_are_fed_while_others_hang() -> None:

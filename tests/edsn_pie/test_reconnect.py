@@ -32,6 +32,8 @@ PASSING = [
     failure("open", "condition", "amqp:internal-error"),
     failure("attach", "condition", "amqp:resource-limit-exceeded"),
     failure("attach", "condition"),
+    failure("attach", "condition", "amqp:resource-locked"),
+    failure("stream", "condition", "amqp:precondition-failed"),
     failure("stream", "eof"),
     failure("stream", "idle", "amqp:resource-limit-exceeded"),
     failure("stream", "garbage", "amqp:connection:framing-error"),
@@ -46,7 +48,13 @@ FINAL = [
     (failure("sasl", "outcome", outcome=3), Action.STOP_BROKER),
     (failure("sasl", "mechanism"), Action.STOP_MECHANISM),
     (failure("attach", "null_source"), Action.STOP_QUEUE),
-    (failure("attach", "settled"), Action.STOP_QUEUE),
+    (failure("attach", "settled"), Action.STOP_SETTLED),
+    (failure("sasl", "garbage"), Action.STOP_PLACE),
+    (failure("open", "condition", "amqp:not-found"), Action.STOP_VIRTUAL_HOST),
+    (failure("open", "condition", "amqp:invalid-field"), Action.STOP_VIRTUAL_HOST),
+    (failure("open", "condition", "amqp:not-allowed"), Action.STOP_VIRTUAL_HOST),
+    (failure("attach", "condition", "amqp:precondition-failed"), Action.STOP_QUEUE),
+    (failure("attach", "condition", "amqp:not-implemented"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:not-found"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:unauthorized-access"), Action.STOP_QUEUE),
     (failure("attach", "condition", "amqp:link:redirect"), Action.STOP_REDIRECT),
@@ -104,6 +112,7 @@ def test_a_token_that_expires_under_the_link_is_replaced_at_once_but_not_again_a
 
 def pauses(outage_s: float) -> list[tuple[float, float]]:
     rules, now, found = Reconnect(highest), 0.0, []
+    rules.logged_in()
     while now <= outage_s:
         pause_s = rules.judge(failure("connect", "network"), now).pause_s
         found.append((now, pause_s))
@@ -179,3 +188,109 @@ def test_a_pause_is_drawn_between_nothing_and_its_bound_and_the_other_sides_wish
 def test_every_failure_meets_a_row() -> None:
     assert TABLE[-1].fits(failure("stream", "eof"))
     assert TABLE[-1].fits(failure("connect", "network", outcome=7))
+
+
+def until_the_end(
+    rules: Reconnect, ended: AmqpFailure, now: float
+) -> tuple[list[float], list[bool], Action | None, float]:
+    """The pauses, whether each wants a new token, what ends it, and when."""
+    found: list[float] = []
+    tokens: list[bool] = []
+    while (verdict := rules.judge(ended, now)).stop is None:
+        found.append(verdict.pause_s)
+        tokens.append(verdict.new_token)
+        now += verdict.pause_s
+    return found, tokens, verdict.stop, now
+
+
+@pytest.mark.parametrize(
+    ("ended", "action"), [one for one in FINAL if one[1] not in (Action.STOP_PLACE, Action.STOP_REDIRECT)]
+)
+def test_a_broker_that_has_worked_may_refuse_for_five_minutes(ended: AmqpFailure, action: Action) -> None:
+    rules = Reconnect(highest)
+    rules.streaming(0.0)
+    found, tokens, stop, end = until_the_end(rules, ended, 900.0)
+    assert found == [1, 2, 4, 8, 16, 32, 60, 60, 60, 57], "growing pauses, and once more at the end"
+    assert (stop, end, any(tokens)) == (action, 1200.0, False)
+    assert rules.judge(ended, 1200.0).tried_s == 300.0
+
+
+def test_a_broker_that_has_worked_and_is_elsewhere_now_is_not_tried_on() -> None:
+    rules = Reconnect(highest)
+    rules.streaming(0.0)
+    assert rules.judge(failure("stream", "condition", "amqp:connection:redirect"), 900.0).stop is Action.STOP_REDIRECT
+
+
+def test_a_login_that_is_refused_twice_after_it_worked_is_tried_on_with_new_tokens() -> None:
+    rules = Reconnect(highest, patience_s=10.0)
+    rules.logged_in()
+    rules.streaming(0.0)
+    found, tokens, stop, end = until_the_end(rules, failure("sasl", "outcome", outcome=1), 100.0)
+    assert (found, set(tokens), stop, end) == ([0, 1, 2, 4, 3], {True}, Action.NEW_LOGIN, 110.0)
+
+
+def test_the_patience_can_be_none_and_begins_anew_with_every_link_and_every_other_trouble() -> None:
+    refused, lost = failure("attach", "null_source"), failure("stream", "eof")
+    at_once = Reconnect(highest, patience_s=0.0)
+    at_once.streaming(0.0)
+    assert at_once.judge(refused, 1.0).stop is Action.STOP_QUEUE
+    rules = Reconnect(highest, patience_s=10.0)
+    rules.logged_in()
+    rules.streaming(0.0)
+    assert rules.judge(refused, 100.0).left_s == 10.0
+    assert rules.judge(refused, 109.0).left_s == 1.0
+    rules.streaming(109.5)
+    assert rules.judge(refused, 111.0).left_s == 10.0, "it worked again in between"
+    assert rules.judge(failure("connect", "network"), 120.0).stop is None
+    assert rules.judge(refused, 500.0).left_s == 10.0, "it was away in between, and has come back as it went"
+    assert rules.judge(lost, 501.0).stop is None
+
+
+def test_a_place_that_never_worked_ends_and_one_that_did_never_does() -> None:
+    for ended in (
+        failure("connect", "network"),
+        failure("tls", "network"),
+        failure("sasl", "eof"),
+        failure("sasl", "timeout"),
+    ):
+        rules = Reconnect(highest)
+        _, _, stop, end = until_the_end(rules, ended, 1000.0)
+        assert (stop, end) == (Action.STOP_PLACE, 1300.0)
+        worked = Reconnect(highest)
+        worked.judge(failure("sasl", "outcome", outcome=4), 0.0)
+        assert worked.judge(ended, 1.0).left_s is None, "there is a broker, so it may come back"
+        assert worked.judge(ended, 9999.0).stop is None
+
+
+def test_a_stranger_at_the_place_of_a_broker_that_worked_is_waited_out() -> None:
+    rules = Reconnect(highest)
+    rules.logged_in()
+    rules.streaming(0.0)
+    assert rules.judge(failure("sasl", "garbage"), 99.0).stop is None
+
+
+def test_a_planned_change_of_the_token_ends_what_was_before_it() -> None:
+    """The outage at 0 would have made the one at 900 fifteen minutes old, and its first pauses long."""
+    rules, lost = Reconnect(highest), failure("connect", "network")
+    rules.logged_in()
+    for now in range(10):
+        rules.judge(lost, float(now))
+    rules.streaming(10.0)
+    rules.rolled_over()
+    rules.streaming(890.0)
+    assert [rules.judge(lost, 900.0).pause_s, rules.judge(lost, 901.0).pause_s] == [1.0, 2.0]
+    expired = failure("stream", "condition", "amqp:unauthorized-access")
+    assert rules.judge(expired, 902.0).pause_s == 0.0
+    assert rules.judge(expired, 903.0).pause_s == 1.0
+    rules.rolled_over()
+    assert rules.judge(expired, 904.0).pause_s == 0.0
+
+
+def test_a_link_that_brought_messages_is_made_anew_soon_also_where_it_costs_a_token() -> None:
+    rules, now = Reconnect(highest), 0.0
+    for _ in range(20):
+        rules.streaming(now)
+        now += 40.0
+        verdict = rules.judge(failure("stream", "condition", "amqp:unauthorized-access"), now, served=True)
+        assert verdict.new_token
+        assert verdict.pause_s <= 4.0

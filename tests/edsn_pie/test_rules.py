@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gridwire.auth.client_assertion import Grant, Refusal
+from gridwire.auth.client_assertion import AssertionOptions, Grant, Refusal
 from gridwire.edsn_pie import TEST, rules
 from gridwire.edsn_pie.errors import (
     EdsnAnswerError,
@@ -149,6 +149,45 @@ def test_ids_and_codes_of_an_answer_are_kept() -> None:
 def test_scope_that_was_not_granted_is_a_warning() -> None:
     assert rules.scope_warning(Grant("t", 1, False, None), "roles") is None
     assert "and not roles" in str(rules.scope_warning(Grant("t", 1, False, "openid"), "roles"))
+
+
+@pytest.mark.parametrize(
+    ("claimed", "said"),
+    [
+        (None, None),
+        ({"roles", "openid"}, None),
+        ({"openid", "mail"}, "granted 'mail openid', as the token itself says, and not roles"),
+        (set(), "granted '', as the token itself says, and not roles"),
+    ],
+)
+def test_where_the_provider_names_no_scope_the_tokens_own_word_counts(
+    claimed: set[str] | None, said: str | None
+) -> None:
+    told = rules.scope_warning(Grant("t", 1, False, None), "roles", claimed)
+    assert told is None if said is None else said in str(told)
+    assert rules.scope_warning(Grant("t", 1, False, "roles"), "roles", {"openid"}) is None, (
+        "the provider's word comes first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "named no key (kid; set key_id if several are registered)"),
+        ({"key_id": "pie-1"}, "named the key 'pie-1' (kid; key_id)"),
+    ],
+)
+def test_a_refused_assertion_says_what_it_named(options: dict[str, str], said: str) -> None:
+    for audience, aud in (
+        ("token_endpoint", "https://acc.idp.cmf.energysector.nl/am/oauth2/access_token"),
+        ("issuer", "https://acc.idp.cmf.energysector.nl/am/oauth2"),
+        ("urn:pie", "urn:pie"),
+    ):
+        profile = replace(TEST, audience=audience, assertion=AssertionOptions(**options))  # type: ignore[arg-type]
+        text = str(rules.token_error(Refusal("refused", "x"), profile, NOW))
+        assert (
+            f"it named '{aud}' as its audience (aud; set audience), {said} and was signed by algorithm RS256." in text
+        )
 
 
 def test_skew_is_measured_from_the_providers_date() -> None:

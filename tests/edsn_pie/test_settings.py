@@ -60,6 +60,20 @@ def test_the_audience_is_a_word_or_a_text() -> None:
     assert replace(TEST, audience="urn:x").assertion_audience == "urn:x"
 
 
+@pytest.mark.parametrize(
+    ("path", "issuer"),
+    [
+        ("/", "https://idp.example"),
+        ("", "https://idp.example"),
+        ("/realms/pie", "https://idp.example/realms/pie"),
+        ("/am/oauth2/", "https://idp.example/am/oauth2/"),
+    ],
+)
+def test_an_issuer_may_be_at_the_root_of_its_host(path: str, issuer: str) -> None:
+    profile = account_of(settings(idp_url="https://idp.example", issuer_path=path, audience="issuer")).profile
+    assert (profile.issuer, profile.assertion_audience) == (issuer, issuer)
+
+
 def test_settings_replace_single_fields_of_a_preset() -> None:
     account = account_of(
         settings(
@@ -70,6 +84,7 @@ def test_settings_replace_single_fields_of_a_preset() -> None:
             ticket_types=["case.opened"], comment_types=["case.remark"], ticket_id_names=["no"], comment_id_names=["nr"],
             amqp_host="broker.example.nl", amqp_address="pie.voorbeeld", amqp_auth="xoauth2", amqp_credit=5,
             amqp_source_capabilities=["queue"], amqp_connection_properties={"product": "x"}, amqp_idle_timeout_s=0,
+            amqp_patience_s=60, amqp_cbs_type="urn:x:jwt", amqp_cbs_name="pie", amqp_tunnel_to="far.example.nl.",
         )
     )  # fmt: skip
     assert account.profile == replace(
@@ -88,7 +103,8 @@ def test_settings_replace_single_fields_of_a_preset() -> None:
         pointers=IdPointers(("/a",), ("/b",), ("/c",), ("case.opened",), ("case.remark",)),
         amqp=AmqpSettings(
             "broker.example.nl", "pie.voorbeeld", auth="xoauth2", credit=5, source_capabilities=("queue",),
-            connection_properties={"product": "x"}, idle_timeout_s=0,
+            connection_properties={"product": "x"}, idle_timeout_s=0, patience_s=60, cbs_type="urn:x:jwt", cbs_name="pie",
+            tunnel_to="far.example.nl",
         ),
     )  # fmt: skip
     assert (account.client_id, account.private_key) == ("pie", SecretStr(PEM))
@@ -204,7 +220,15 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"amqp_host": "b", "amqp_address": "q", "amqp_credit": 0}, "between 1 and 10000"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_idle_timeout_s": -1}, "must be 0"),
         ({"amqp_host": "b", "amqp_address": "q", "amqp_tls": False}, "amqp_host must be reached over TLS"),
-        ({"amqp_host": "localhost", "amqp_address": "q"}, "amqp_host names this machine"),
+        ({"amqp_host": "localhost", "amqp_address": "q"}, r"amqp_host names this machine.*name the broker in amqp_tunnel_to\."),
+        ({"amqp_host": "localhost", "amqp_address": "q", "amqp_tunnel_to": "127.0.0.1"}, "amqp_tunnel_to names this machine"),
+        ({"amqp_host": "localhost", "amqp_address": "q", "amqp_tunnel_to": "b.nl", "amqp_tls": False}, "amqp_tunnel_to must be reached over TLS"),
+        ({"amqp_host": "localhost", "amqp_address": "q", "amqp_tunnel_to": "amqps://b.nl"}, "amqp_tunnel_to is a name alone"),
+        ({"amqp_host": "b", "amqp_address": "q", "amqp_tunnel_to": ""}, "amqp_tunnel_to='' must not be empty"),
+        ({"amqp_host": "b", "amqp_address": "q", "amqp_patience_s": -1}, "amqp_patience_s must be 0"),
+        ({"amqp_host": "b", "amqp_address": "q", "amqp_cbs_type": " "}, "amqp_cbs_type is empty"),
+        ({"amqp_host": "b", "amqp_address": "q", "amqp_cbs_name": ""}, "amqp_cbs_name='' must not be empty"),
+        ({"environment": "sandbox", "idp_url": "http://127.0.0.1:1", "rest_url": "http://127.0.0.1:2", "amqp_host": "127.0.0.1", "amqp_address": "q", "amqp_tunnel_to": "b.nl"}, "a sandbox is on this machine"),
         ({"amqp_host": "api.cmf.energysector.nl", "amqp_address": "q"}, "belongs to production"),
     ],
 )  # fmt: skip
@@ -217,6 +241,7 @@ def test_a_gateway_of_ones_own_is_no_mix() -> None:
     check_profile(replace(PRODUCTION, idp_url="https://idp.gateway.example"))
     check_profile(replace(SANDBOX, amqp=AmqpSettings("127.0.0.1", "q", tls=False)))
     check_profile(replace(SANDBOX, amqp=AmqpSettings("[::1]", "q", tls=False)))
+    check_profile(replace(PRODUCTION, amqp=AmqpSettings("127.0.0.1", "q", tunnel_to="broker.example.nl")))
     with pytest.raises(ConfigurationError, match="audience is empty"):
         check_profile(replace(SANDBOX, audience=""))
 

@@ -42,10 +42,20 @@ class Asked:
 
 
 def consumer(
-    rabbitmq: RabbitMq, asked: Asked, *, user: str = USER, queue: str = QUEUE, events: list[Event] | None = None
+    rabbitmq: RabbitMq,
+    asked: Asked,
+    *,
+    user: str = USER,
+    queue: str = QUEUE,
+    events: list[Event] | None = None,
+    **more: Any,
 ) -> Consumer:
     settings = AmqpSettings(
-        host="127.0.0.1", port=rabbitmq.port, tls=False, address=f"/amq/queue/{queue}", idle_timeout_s=2.0
+        **{"address": f"/amq/queue/{queue}", **more},
+        host="127.0.0.1",
+        port=rabbitmq.port,
+        tls=False,
+        idle_timeout_s=2.0,
     )
     tokens = TokenSource(asked.get, lambda _: None, lambda _: None)
     seen = Events(events.append) if events is not None else None
@@ -81,6 +91,47 @@ async def test_a_refused_queue_is_an_error_within_a_second(rabbitmq: RabbitMq, q
         with pytest.raises(EdsnLinkError, match=queue):
             await handle(stream, 1)
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        (
+            {"address": QUEUE},
+            r"for a queue of another kind than it is\. .*'/amq/queue/pie\.notifications' \(RabbitMQ 3\)",
+        ),
+        ({"address": f"/queues/{QUEUE}"}, r"unknown_destination.*'/amq/queue/pie\.notifications' \(RabbitMQ 3\)"),
+        ({"virtual_host": "vhost:elsewhere"}, r"amqp_virtual_host may be wrong \(now: 'vhost:elsewhere'"),
+    ],
+    ids=["a bare name", "the form of RabbitMQ 4", "a wrong virtual host"],
+)
+async def test_a_wrong_address_is_refused_with_the_advice_that_fits(
+    rabbitmq: RabbitMq, settings: dict[str, Any], advice: str
+) -> None:
+    async with consumer(rabbitmq, Asked("guest"), user="guest", **settings) as stream:
+        with pytest.raises(EdsnLinkError, match=advice):
+            await handle(stream, 1)
+
+
+async def test_a_refused_queue_shows_what_the_token_may_do(rabbitmq: RabbitMq) -> None:
+    asked = Asked(rabbitmq.signer.token(scope=["pie.read:*/other"]))
+    async with consumer(rabbitmq, asked, queue=CLOSED_QUEUE) as stream:
+        with pytest.raises(EdsnLinkError, match=r"The token claims scope 'pie\.read:\*/other'\."):
+            await handle(stream, 1)
+
+
+async def test_a_queue_that_is_taken_away_and_made_anew_does_not_end_the_stream(rabbitmq: RabbitMq) -> None:
+    events: list[Event] = []
+    async with consumer(rabbitmq, Asked("guest"), user="guest", events=events) as stream:
+        rabbitmq.publish(message(1).body)
+        assert await handle(stream, 1) == [1]
+        await asyncio.to_thread(rabbitmq.control, "delete_queue", QUEUE)
+        reading = asyncio.create_task(handle(stream, 1))
+        await until(lambda: any("is tried again for 300 s" in event.text for event in events))
+        await asyncio.to_thread(rabbitmq.control, "import_definitions", str(rabbitmq.folder / "definitions.json"))
+        await asyncio.to_thread(rabbitmq.publish, message(2).body)
+        async with asyncio.timeout(90):
+            assert await reading == [2]
 
 
 async def test_a_frozen_broker_is_noticed_within_the_idle_time_out(rabbitmq: RabbitMq) -> None:

@@ -76,6 +76,7 @@ class HostileConnection:
         self.settled: list[tuple[int, bool]] = []
         self.broken_by: list[Condition] = []
         self.links: list[Link] = []
+        self.received: list[bytes] = []
         self._begun = False
 
     def logging_in(self, exchange: Exchange) -> None:
@@ -88,6 +89,8 @@ class HostileConnection:
 
     def opened(self) -> None:
         self.engine.open()
+        if self._broker.refusal is not None:
+            self.engine.close(self._broker.refusal)
         self.wire.retime()
 
     def attached(self, link: Link) -> None:
@@ -109,6 +112,7 @@ class HostileConnection:
 
     def delivered(self, link: Link, delivery: Delivery, data: bytes) -> None:
         delivery.settle(Settled.ACCEPTED)
+        self.received.append(data)
         self._broker.take(self, link)
         self.wire.flush()
 
@@ -134,6 +138,8 @@ class HostileBroker:
         self.take = take
         self.connections: list[HostileConnection] = []
         self.port = 0
+        self.refusal: Condition | None = None
+        """Why every connection is closed as soon as it is opened."""
         self.longest_message = 0
         """What the client has said that a message may have, in bytes; 0 before, and where it said nothing."""
 

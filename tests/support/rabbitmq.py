@@ -149,6 +149,18 @@ class RabbitMq:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def control(self, *arguments: str) -> None:
+        """Have the node do something, as its operator would."""
+        environment = {
+            "HOME": str(self.folder),
+            "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        command = [str(PROGRAM.parent / "rabbitmqctl"), "-q", "-n", f"gridwire{self.port}@localhost", *arguments]
+        subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+
     def publish(self, *bodies: bytes) -> None:
         """Put messages into the queue, durable ones."""
         logging.getLogger("proton").setLevel(logging.WARNING)  # it tells every step of its machinery

@@ -52,6 +52,12 @@ def test_every_call_is_there_and_blocks(box: Sandbox) -> None:
         pie.get_ticket(TICKET)
 
 
+def test_a_look_takes_nothing(box: Sandbox) -> None:
+    with EdsnPie(box.edsn_pie) as pie:
+        first, again = pie.peek(quiet_s=0.3), pie.peek(quiet_s=0.3)
+    assert [one.key for one in first] == [one.key for one in again] != []
+
+
 def test_settings_make_a_blocking_client_too(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in box.describe()["venues"]["edsn_pie"]["env"].items():
         monkeypatch.setenv(name, value)

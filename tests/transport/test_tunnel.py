@@ -181,7 +181,7 @@ async def test_what_a_proxy_refuses_is_one_sentence(answer: bytes, words: str) -
             await AmqpClient.connect(Broker("127.0.0.1", 9, "me"), network, LOGIN)
     assert words in str(caught.value)
     assert "secret" not in str(caught.value)
-    assert (caught.value.stage, caught.value.cause) == ("connect", "network")
+    assert (caught.value.stage, caught.value.cause) == ("connect", "proxy")
 
 
 async def test_a_proxy_that_is_away_is_tried_again() -> None:
@@ -189,7 +189,10 @@ async def test_a_proxy_that_is_away_is_tried_again() -> None:
         world.network = replace(world.network, proxy="http://127.0.0.1:9")
         async with world.consumer() as consumer:
             lost = await until_state(consumer, "lost")
-            assert lost.reason == "The proxy 127.0.0.1:9 cannot be reached (Connection refused)."
+            assert lost.reason.startswith(
+                "The proxy 127.0.0.1:9 cannot be reached (Connection refused). Check the setting proxy, whether it lets "
+                f"127.0.0.1:{world.port} through, and amqp_host and amqp_port. It is tried again"
+            )
             assert lost.retry_in_s is not None
 
 

@@ -25,11 +25,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt import InvalidKeyError
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 from pydantic import SecretStr
 
 from gridwire import clock
-from gridwire.auth.key_kinds import complaint
+from gridwire.auth.credentials import flaw
+from gridwire.auth.key_kinds import complaint, of_jwk
 from gridwire.errors import ConfigurationError, TransportError
 from gridwire.observe.redact import excerpt, one_line
 from gridwire.transport.exchange import Flow, Request, Response
@@ -39,7 +41,7 @@ Signer: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 """Signs these bytes and returns the raw JWS signature, for keys that never leave a key store."""
 
 KeySource: TypeAlias = SecretStr | Path | PrivateKey | Signer
-"""PEM text, the path of a PEM file, a parsed key, or a signer."""
+"""The text of a key (PEM or JWK), the path of its file, a parsed key, or a signer."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 LEAST_RSA_BITS = 2048
@@ -95,7 +97,7 @@ class AssertionOptions:
 def load_key(source: SecretStr | Path | PrivateKey, passphrase: SecretStr | None = None) -> PrivateKey:
     """The private key in ``source``. Takes milliseconds to a quarter of a second, so not on an event loop.
 
-    PEM in PKCS#8 (plain or encrypted) or PKCS#1; line ends that an environment variable turned into a backslash and an n
+    PEM in PKCS#8 (plain or encrypted) or PKCS#1, or a JWK (RFC 7517), which PingAM lets people download; line ends that an environment variable turned into a backslash and an n
     are mended. Raises `ConfigurationError`, which never quotes the key.
     """
     if isinstance(source, Path):
@@ -109,26 +111,69 @@ def load_key(source: SecretStr | Path | PrivateKey, passphrase: SecretStr | None
             ) from None
         return _checked(_parsed(data, passphrase, source))
     if isinstance(source, SecretStr):
-        text = source.get_secret_value()
+        text = _bare(source.get_secret_value())
         return _checked(_parsed(text.encode("utf-8", "replace"), passphrase, None))
     return _checked(source)
 
 
+def _bare(text: str) -> str:
+    """A key without quotes that a file of settings left around it: none begins with one, so they are no part of it."""
+    whole = text.strip()
+    return whole[1:-1] if len(whole) > 1 and whole[0] == whole[-1] and whole[0] in "\"'`" else text
+
+
 def _parsed(data: bytes, passphrase: SecretStr | None, file: Path | None) -> Any:
     where = f"in {file}" if file is not None else "given as text"
-    what_else = complaint(data, file)
+    jwk, what_else = of_jwk(data)
+    if jwk is None and what_else is None:
+        what_else = complaint(data, file)
     if what_else is not None:
         raise ConfigurationError(f"The private key {where} {what_else}. Nothing was sent.")
+    phrase = passphrase.get_secret_value() if passphrase is not None else None
+    if jwk is not None:
+        return _of_jwk(jwk, where, phrase)
     pem = data.replace(b"\\r", b"").replace(b"\\n", b"\n").strip()
-    phrase = passphrase.get_secret_value().encode() if passphrase is not None else None
     try:
-        return load_pem_private_key(pem, phrase)
+        return load_pem_private_key(pem, phrase.encode() if phrase else None)  # an empty passphrase is none
     except TypeError:  # cryptography's word for a passphrase that is missing, or one too many
-        what = "is encrypted: give its passphrase" if phrase is None else "is not encrypted: leave passphrase out"
+        needed = "is encrypted: give its passphrase" + (", which is empty" if phrase == "" else "")
+        what = "is not encrypted: leave passphrase out" if phrase else needed
         raise ConfigurationError(f"The private key {where} {what}. Nothing was sent.") from None
     except (ValueError, UnsupportedAlgorithm):  # their texts may quote what they could not read
-        hint = "" if phrase is None else " or the passphrase is wrong"
+        hint = "" if not phrase else f" or the passphrase is wrong{_of_passphrase(phrase)}"
         raise ConfigurationError(f"The private key {where} is damaged{hint}. Nothing was sent.") from None
+
+
+def _of_jwk(jwk: Mapping[str, Any], where: str, phrase: str | None) -> Any:
+    if phrase:
+        raise ConfigurationError(
+            f"The private key {where} is a JWK, which is never encrypted: leave passphrase out. Nothing was sent."
+        )
+    kinds: dict[str, type[RSAAlgorithm | ECAlgorithm]] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm}
+    kind = kinds.get(str(jwk.get("kty")))
+    if kind is None:
+        raise ConfigurationError(
+            f"The private key {where} is a JWK of the kind {one_line(str(jwk.get('kty')), 20)}; an RSA or EC key is needed. "
+            "Nothing was sent."
+        )
+    try:
+        return kind.from_jwk(dict(jwk))
+    except (
+        InvalidKeyError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        UnsupportedAlgorithm,
+    ):  # which may quote it
+        raise ConfigurationError(
+            f"The private key {where} is a JWK that is damaged or not whole. Nothing was sent."
+        ) from None
+
+
+def _of_passphrase(phrase: str) -> str:
+    found = flaw(phrase)
+    return f" (it {found})" if found is not None else ""
 
 
 def _checked(key: Any) -> PrivateKey:

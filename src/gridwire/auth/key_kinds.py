@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -29,9 +32,54 @@ def complaint(data: bytes, file: Path | None) -> str | None:
         return f"is a public key; {_NEEDED}"
     if data.startswith(b"\x30"):
         return _of_der(data, name)
+    if (packed := _of_base64(data, name)) is not None:
+        return packed
     return "is not PEM: it must begin with -----BEGIN PRIVATE KEY-----" + (
         ". If this is a path, give it as private_key_file" if file is None else ", and this is another kind of file"
     )
+
+
+def of_jwk(data: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    """The private key that ``data`` holds as a JWK (RFC 7517), or what it is instead; nothing for what is no JWK at all.
+
+    A set with one private key in it is as good as the key.
+    """
+    text = data.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text.startswith(b"{"):
+        return None, None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None, f"begins as JSON and is none; a JWK as its portal showed it, or PEM, is needed ({_NEEDED})"
+    keys = found.get("keys") if isinstance(found.get("keys"), list) else [found]
+    private = [key for key in keys if isinstance(key, dict) and isinstance(key.get("d"), str)]
+    if len(private) == 1:
+        return private[0], None
+    if private:
+        return None, f"is a set of {len(private)} private keys; keep the one of the service account alone"
+    kinds = [key.get("kty") for key in keys if isinstance(key, dict)]
+    if "oct" in kinds:
+        return None, f"is a JWK of a shared secret, and not of a key pair; {_NEEDED}"
+    if {"RSA", "EC"} & {kind for kind in kinds if isinstance(kind, str)}:
+        return None, f"is a JWK of the public key (it has no member d); {_NEEDED}"
+    return None, f"is JSON, and no JWK; {_NEEDED}"
+
+
+def _of_base64(data: bytes, name: str) -> str | None:
+    """What is wrong with a key that was encoded once more, as stores of secrets hold files; None where it was not."""
+    try:
+        inner = base64.b64decode(b"".join(data.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if b"-----BEGIN" in inner or of_jwk(inner)[0] is not None:
+        what = "PEM" if b"-----BEGIN" in inner else "a JWK"
+        return f"is the base64 of {what}; decode it before it is given: base64 -d {name} > key.pem"
+    if _loads(lambda: load_der_private_key(inner, None)):
+        return (
+            "is a key without its first and last line: put -----BEGIN PRIVATE KEY----- before it and "
+            "-----END PRIVATE KEY----- behind it"
+        )
+    return None
 
 
 def _utf_16(data: bytes) -> str | None:

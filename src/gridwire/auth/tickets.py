@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from gridwire.auth import cas
 from gridwire.auth.budget import LoginBudget
 from gridwire.auth.cas_session import CasSession, retry_unavailable
+from gridwire.auth.credentials import check_credential
 from gridwire.auth.errors import CasCredentialsError, CasProtocolError, CasTicketExpired, CasUnavailable
 from gridwire.auth.login_store import LoginStore, MemoryStore
 from gridwire.auth.ticket_file import TicketFile
@@ -99,8 +100,7 @@ class TicketManager(LoopBound):
     ) -> None:
         _check_address(cas_url)
         _check_credentials(username, password)
-        if not service:
-            raise InvalidInput("service is empty; it is the address CAS knows the venue by.")
+        _check_service(service)
         if not 0 <= tgt_margin_s < tgt_idle_s:
             raise InvalidInput("tgt_idle_s must be more than tgt_margin_s.")
         self._cas_url = cas_url
@@ -440,6 +440,14 @@ def _check_address(cas_url: str) -> None:
 def _check_credentials(username: str, password: SecretStr) -> None:
     if not username or not password.get_secret_value():
         raise InvalidInput("The user name or the password is empty. CAS was not asked.")
+    check_credential("username", username)
+    check_credential("password", password)
+
+
+def _check_service(service: str) -> None:
+    if not service:
+        raise InvalidInput("service is empty; it is the address CAS knows the venue by.")
+    check_credential("service", service)
 
 
 def _mark(ticket: str) -> bytes:

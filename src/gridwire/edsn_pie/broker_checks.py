@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address
 from typing import Any
 
+from gridwire.auth.credentials import check_credential
 from gridwire.errors import ConfigurationError
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}")
@@ -18,7 +19,7 @@ _LONG = 2**63
 """AMQP's widest whole number with a sign has 64 bits."""
 
 
-def check_host(host: str) -> str:
+def check_host(host: str, setting: str = "host") -> str:
     """The name or address alone, as it is resolved and as a certificate spells it.
 
     An IPv6 address may stand in brackets, as in URLs, and a name may end in a full stop; both are taken off here for good.
@@ -30,13 +31,13 @@ def check_host(host: str) -> str:
         except ValueError:
             bare = ""
     elif not set("/@[]") & set(bare):
-        return _name(bare)
+        return _name(bare, setting)
     if not bare or set("/@[]") & set(bare):
-        raise ConfigurationError(f"amqp_host is a name alone, without scheme, user or port; not {host[:300]!r}.")
+        raise ConfigurationError(f"amqp_{setting} is a name alone, without scheme, user or port; not {host[:300]!r}.")
     return bare
 
 
-def _name(host: str) -> str:
+def _name(host: str, setting: str) -> str:
     bare = host.removesuffix(".")
     try:
         known = not bare.endswith(".") and bool(_HOST.fullmatch(bare.encode("idna")))
@@ -44,7 +45,7 @@ def _name(host: str) -> str:
         known = False
     if not known:
         raise ConfigurationError(
-            f"amqp_host={host[:300]!r} is not the name of a host: letters, digits and hyphens, with 1 to 63 of them between "
+            f"amqp_{setting}={host[:300]!r} is not the name of a host: letters, digits and hyphens, with 1 to 63 of them between "
             "full stops, 253 in all."
         )
     return bare
@@ -71,6 +72,7 @@ def check_optional(name: str, value: object, instead: str) -> None:
 def _check_text(name: str, value: str) -> None:
     if value != value.strip() or not value.isprintable():
         raise ConfigurationError(f"amqp_{name}={value!r} holds blanks around it or control characters.")
+    check_credential(f"amqp_{name}", value)
 
 
 def check_whole(name: str, value: object, least: int, most: int, unit: str = "") -> None:

@@ -52,6 +52,27 @@ def shown(token: str, now: datetime) -> str:
     return sentence
 
 
+_SCOPES = ("scope", "scp", "roles")
+"""Where tokens say what they are good for: RFC 8693 names the first, products use the others."""
+
+
+def scopes(token: str) -> set[str] | None:
+    """The words of the scope that the token claims; None where it claims none, or is opaque."""
+    found = claims(token) or {}
+    held = [found[name] for name in _SCOPES[:2] if isinstance(found.get(name), (str, list))]
+    words = [str(word) for value in held for word in (value.split() if isinstance(value, str) else value)]
+    return set(words) if held else None
+
+
+def scopes_shown(token: str) -> str:
+    """A sentence about what the token is good for by its own claims."""
+    found = claims(token)
+    if found is None:
+        return "The token is opaque, so its scope cannot be told from here."
+    told = [f"{name} {_value(found[name])}" for name in _SCOPES if found.get(name)]
+    return f"The token claims {', '.join(told)}." if told else "The token claims no scope."
+
+
 _NAMED = (("aud", "its audience"), ("sub", "its subject"), ("scope", "its scope"))
 
 

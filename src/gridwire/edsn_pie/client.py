@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
@@ -21,17 +22,19 @@ from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.errors import Facts
 from gridwire.edsn_pie.identity import Identity
 from gridwire.edsn_pie.models import Comment, CommentCreated, Notification, Ticket, TicketCreated
-from gridwire.edsn_pie.profile import Account, Profile
+from gridwire.edsn_pie.profile import Account, AmqpSettings, Profile
 from gridwire.edsn_pie.settings import PREFIX, TABLE, PieSettings, account_of, check_account, inbox_owner
 from gridwire.edsn_pie.stream import ConsumerOptions, StreamEvent, check_handler
 from gridwire.errors import ConfigurationError, InvalidInput, ReadOnly
 from gridwire.intents.inbox import default_inbox
 from gridwire.observe.events import Events, Listener
+from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.http import HttpTransport
 from gridwire.transport.tls import Network
 
 if TYPE_CHECKING:
     from gridwire.edsn_pie.consumer import Consumer
+    from gridwire.edsn_pie.link import TokenSource
 
 ENOUGH_LIFE_S = 120.0
 """A connection to the broker begins with a token that has this long to live, or half its life if that is less."""
@@ -220,22 +223,14 @@ class EdsnPie:
             )
         # Before the broker is looked for: a sandbox without the extra has none, and naming one would not help.
         from gridwire.edsn_pie.consumer import Consumer
-        from gridwire.edsn_pie.link import TokenSource
 
-        amqp = self.profile.amqp
-        if amqp is None:
-            raise ConfigurationError(
-                "No broker is named: set amqp_host and amqp_address to the host and the queue that EDSN told you. Nothing "
-                "was taken."
-            )
-        self._http.check_open()
-        self._require(*_FOR_A_TOKEN, *_FOR_THE_BROKER, use="take notifications")
+        amqp = self._broker("take notifications")
         chosen = options or ConsumerOptions()
         consumer = Consumer(
             amqp,
             user=amqp.username or self._account.client_id,
             network=self._network,
-            tokens=TokenSource(self._token_for_a_connection, self._identity.refused, self._identity.left_s),
+            tokens=self._token_source(),
             decode=partial(decode, pointers=self.profile.pointers),
             options=chosen if chosen.inbox is not None else replace(chosen, inbox=self._inbox),
             events=self._events,
@@ -243,6 +238,27 @@ class EdsnPie:
         )
         self._consumers = [*(one for one in self._consumers if not one.closed), consumer]
         return consumer
+
+    async def peek(self, most: int = 20, *, quiet_s: float = 2.0) -> list[Notification]:
+        """The notifications that wait in the queue, up to ``most`` (1,000 at most), without taking any.
+
+        They are given back to the queue before this returns, and come to whoever reads it next; meanwhile no other reader is
+        given them. It looks until none has come for ``quiet_s`` seconds. Works with ``read_only`` too, and leaves an inbox
+        alone. Raises `InvalidInput`, what `notifications` raises, and what ends its stream.
+        """
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= 1000:
+            raise InvalidInput(f"most must be a whole number from 1 to 1000, not {most!r}. Nothing was asked for.")
+        if isinstance(quiet_s, bool) or not isinstance(quiet_s, (int, float)) or not 0 < quiet_s <= 60:
+            raise InvalidInput(f"quiet_s must be a number of seconds up to 60, not {quiet_s!r}. Nothing was asked for.")
+        from gridwire.edsn_pie import peek
+
+        amqp = self._broker("look at notifications")
+        user = amqp.username or self._account.client_id
+        tokens = self._token_source()
+        found = await peek.look(
+            amqp, user, self._network, tokens, most=most, quiet_s=quiet_s, lost=self._tell_of_a_lost_one
+        )
+        return [decode(message, self.profile.pointers) for message in found]
 
     async def run(
         self,
@@ -270,6 +286,31 @@ class EdsnPie:
             threads.shutdown(wait=False, cancel_futures=True)
 
     # -----------------------------------------------------------------------------------------------------------------
+
+    def _broker(self, use: str) -> AmqpSettings:
+        """Where the broker is, if it may be logged in at."""
+        amqp = self.profile.amqp
+        if amqp is None:
+            raise ConfigurationError(
+                "No broker is named: set amqp_host and amqp_address to the host and the queue that EDSN told you. Nothing "
+                "was taken."
+            )
+        self._http.check_open()
+        self._require(*_FOR_A_TOKEN, *_FOR_THE_BROKER, use=use)
+        return amqp
+
+    def _token_source(self) -> TokenSource:
+        from gridwire.edsn_pie.link import TokenSource
+
+        return TokenSource(self._token_for_a_connection, self._identity.refused, self._identity.left_s)
+
+    def _tell_of_a_lost_one(self, message: AmqpMessage) -> None:
+        self._events.emit(
+            "notification.lost",
+            f"The broker had settled {message.message_id or 'a message without an id'} when it sent it, so it cannot be given "
+            "back: what was shown of it now is all there is. Look at the portal.",
+            level=logging.ERROR,
+        )
 
     async def _token_for_a_connection(self) -> str:
         return (await self._identity.get(least_s=ENOUGH_LIFE_S)).value

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
+from gridwire.edsn_pie.inflate import Packed, inflated, words
 from gridwire.edsn_pie.models import CommentCreated, Envelope, Notification, TicketCreated, UnknownNotification
 from gridwire.edsn_pie.profile import IdPointers
 from gridwire.edsn_pie.wire import id_text
@@ -102,12 +103,12 @@ def _unwrap(message: AmqpMessage) -> _Event | None:
     if not structured and attributes:
         # The payload of a binary event may be of any kind, so what is no JSON is no reason to refuse the event.
         try:
-            data = _body(message.body)
+            data = _body(message)
         except _Unreadable:
             data = None
         if not (isinstance(data, dict) and "specversion" in data):
             return _event("binary", attributes, data)
-    body = _body(message.body)
+    body = _body(message)
     if not isinstance(body, dict):
         return None
     if structured or "specversion" in body:
@@ -142,14 +143,18 @@ def _json_or(text: str | bytes) -> Any:
         return text
 
 
-def _body(body: Any) -> Any:
+def _body(message: AmqpMessage) -> Any:
     """The body's JSON, or the mapping that an AMQP value section held. Raises `_Unreadable`."""
+    return _parsed(message.body, message.content_encoding)
+
+
+def _parsed(body: Any, encoding: str | None) -> Any:
     if isinstance(body, Mapping):
         return {str(name): value for name, value in body.items()}
     if isinstance(body, Sequence) and not isinstance(body, (str, bytes, bytearray, memoryview)):
         parts = list(body)
         if len(parts) == 1:
-            return _body(parts[0])
+            return _parsed(parts[0], encoding)
         if not parts or not all(isinstance(part, (bytes, bytearray, memoryview)) for part in parts):
             raise _Unreadable("The body is a sequence, and of its parts none can be told to be the event.")
         body = b"".join(bytes(part) for part in parts)
@@ -160,12 +165,21 @@ def _body(body: Any) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise _Unreadable(f"The body is larger than the {MAX_BODY_BYTES} bytes that an event may have.")
     try:
+        body = inflated(body, encoding, MAX_BODY_BYTES) if isinstance(body, bytes) else body
         text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
         return json.loads(text)
+    except Packed as why:
+        raise _Unreadable(str(why)) from None
     except UnicodeDecodeError:
-        raise _Unreadable("The body is not UTF-8.") from None
+        raise _Unreadable("The body is not UTF-8." + _packing(encoding)) from None
     except (ValueError, RecursionError):
-        raise _Unreadable("The body is not JSON.") from None
+        raise _Unreadable("The body is not JSON." + _packing(encoding)) from None
+
+
+def _packing(encoding: str | None) -> str:
+    """A sentence about a packing that is not undone here, for a body that cannot be read."""
+    named = "".join(letter for letter in ", ".join(words(encoding)) if letter.isprintable())[:40]
+    return f" Its content-encoding is {named!r}; gzip and deflate are unpacked here." if named else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------

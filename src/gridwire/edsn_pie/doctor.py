@@ -15,13 +15,12 @@ from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.auth.client_assertion import describe_key
-from gridwire.edsn_pie import rules
+from gridwire.edsn_pie import claims, rules
 from gridwire.edsn_pie.claims import claims as claims_in
-from gridwire.edsn_pie.claims import shown as claims_shown
 from gridwire.edsn_pie.claims import time_of
 from gridwire.edsn_pie.identity import Identity, Token
-from gridwire.edsn_pie.profile import Account, AmqpSettings, Profile
-from gridwire.edsn_pie.reconnect import Action, action_on
+from gridwire.edsn_pie.link_advice import advice
+from gridwire.edsn_pie.profile import ISSUER, Account, AmqpSettings, Profile
 from gridwire.errors import GridwireError
 from gridwire.observe.redact import excerpt, mask
 from gridwire.transport.amqp_failure import AmqpFailure
@@ -140,7 +139,7 @@ def _clock(name: str, response: Response) -> Finding:
 
 async def _metadata(send: Send, profile: Profile) -> Finding:
     """What the provider publishes of itself (RFC 8414), if it does: it settles questions that EDSN's guide leaves open."""
-    url = f"{profile.idp_url}{profile.issuer_path}{METADATA_PATH}"
+    url = profile.issuer + METADATA_PATH
     try:
         response = await send(Request("GET", url, {"accept": "application/json"}))
     except GridwireError as error:
@@ -155,6 +154,11 @@ async def _metadata(send: Send, profile: Profile) -> Finding:
     text = f"issuer {_plain(told.get('issuer'))}, token endpoint {_plain(endpoint)}, signatures {_plain(signs)}"
     if endpoint is not None and endpoint != profile.token_url:
         return Finding("metadata", "warning", f"{text}; this profile asks at {profile.token_url}")
+    issuer = told.get("issuer")
+    if isinstance(issuer, str) and profile.audience == ISSUER and issuer != profile.assertion_audience:
+        return Finding(
+            "metadata", "warning", f"{text}; this profile names {profile.assertion_audience} as its audience"
+        )
     if isinstance(signs, list) and profile.assertion.algorithm not in signs:
         return Finding("metadata", "warning", f"{text}; this profile signs by {profile.assertion.algorithm}")
     return Finding("metadata", "ok", text)
@@ -171,7 +175,7 @@ async def _token(identity: Identity, profile: Profile) -> tuple[Token | None, li
     except GridwireError as error:
         return None, [Finding("token", "failed", str(error)), Finding("claims", "skipped", "there is no token")]
     grant = token.grant
-    warning = rules.scope_warning(grant, profile.scope)
+    warning = rules.scope_warning(grant, profile.scope, claims.scopes(token.value))
     life = f"lives {grant.life_s:.0f} s{' (assumed: none was named)' if grant.life_assumed else ''}"
     scope = "no scope named" if grant.scope is None else f"scope {grant.scope!r}"
     state: State = "warning" if warning or grant.life_assumed else "ok"
@@ -209,8 +213,7 @@ async def _broker(token: Token | None, network: Network, account: Account, allow
     try:
         client = await link.log_in(amqp, broker, amqp.username or account.client_id, network, secret)
     except AmqpFailure as failure:
-        advice = _login_advice(failure, str(broker), amqp, secret)
-        return [Finding("broker", "failed", f"{_without(secret, failure)} {advice}"), no_queue]
+        return [Finding("broker", "failed", _with_advice(failure, amqp, secret)), no_queue]
     except GridwireError as error:
         return [Finding("broker", "failed", _without(secret, error)), no_queue]
     over = "over TLS" if amqp.tls else "without TLS, on this machine"
@@ -229,45 +232,15 @@ async def _broker(token: Token | None, network: Network, account: Account, allow
         )
         found.append(Finding("queue", "ok", f"{amqp.address} can be read; no message was asked for"))
     except AmqpFailure as failure:
-        found.append(Finding("queue", "failed", f"{_without(secret, failure)} {_queue_advice(failure, amqp)}"))
+        found.append(Finding("queue", "failed", _with_advice(failure, amqp, secret)))
     finally:
         await client.close(CLOSE_S)
     return found
 
 
-def _login_advice(failure: AmqpFailure, broker: str, amqp: AmqpSettings, token: SecretStr) -> str:
-    """What to do about a login that failed, with what the broker offered and what the token says of itself."""
-    match action_on(failure):
-        case Action.NEW_LOGIN:
-            offered = f" offers {', '.join(failure.offered)}, and" if failure.offered else ""
-            return (
-                f"The broker {broker}{offered} was given the token by amqp_auth = {amqp.auth}. "
-                f"{claims_shown(token.get_secret_value(), clock.now())} Ask EDSN whether the service account has the AMQP consumer role of "
-                f"{amqp.address}, and how the broker wants the token."
-            )
-        case Action.STOP_MECHANISM:
-            return "Set amqp_auth to a way that is offered."
-        case Action.STOP_CLAIM:
-            return f"The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way."
-        case Action.STOP_TLS:
-            return "Check amqp_host, or give the broker's authority in ca_bundle."
-        case Action.STOP_REDIRECT:
-            return "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
-        case Action.STOP_BROKER:
-            return "Ask EDSN's service desk."
-    return f"Check amqp_host and amqp_port ({broker}), and whether a firewall lets this machine through."
-
-
-def _queue_advice(failure: AmqpFailure, amqp: AmqpSettings) -> str:
-    match action_on(failure):
-        case Action.STOP_QUEUE:
-            return (
-                f"Check that {amqp.address!r} (amqp_address) is the name of your queue, letter for letter, and that the "
-                "service account has the AMQP consumer role for it."
-            )
-        case Action.STOP_REDIRECT:
-            return "That is not followed by itself, because the token would go there: ask EDSN, then set amqp_host."
-    return "Try again; if it stays so, ask EDSN's service desk."
+def _with_advice(failure: AmqpFailure, amqp: AmqpSettings, token: SecretStr) -> str:
+    """What failed and what to do about it, with what the broker offered and what the token says of itself."""
+    return f"{_without(token, failure)} {advice(failure, amqp, token, clock.now())}"
 
 
 def _without(token: SecretStr, error: GridwireError) -> str:

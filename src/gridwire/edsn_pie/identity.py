@@ -1,6 +1,6 @@
 """The token of one service account, shared by REST calls and the broker.
 
-The key is parsed once, in a thread, when the first token is needed. A refusal is remembered for a minute: whoever asks
+The key is parsed in a thread when the first token is needed, and again when its file was replaced. A refusal is remembered for a minute: whoever asks
 meanwhile gets it again, and the identity provider is left alone.
 """
 
@@ -11,14 +11,16 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.auth import client_assertion
-from gridwire.auth.client_assertion import AssertionOptions, Grant, PrivateKey, Signer
+from gridwire.auth.client_assertion import AssertionOptions, Grant, KeySource, PrivateKey, Signer
 from gridwire.auth.tokens import Lease, TokenCache
-from gridwire.edsn_pie import rules
+from gridwire.edsn_pie import claims, rules
 from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnError, EdsnProtocolError, EdsnTransientError
 from gridwire.edsn_pie.profile import Account
 from gridwire.errors import ConfigurationError, GridwireError
@@ -26,6 +28,8 @@ from gridwire.observe.events import Events
 from gridwire.observe.redact import one_line
 from gridwire.transport.exchange import Send, run_flow
 from gridwire.transport.retry import RetryQuota, retrying
+
+_Stamp: TypeAlias = tuple[int, int, int, int]
 
 TOKEN_DEADLINE_S = 60.0
 """Bound of one fetch with all its attempts."""
@@ -53,6 +57,7 @@ class Identity:
         self._events = events
         self._allow = allow
         self._key: PrivateKey | None = None
+        self._key_stamp: _Stamp | None = None
         self._quota = RetryQuota()
         self._tokens: TokenCache[Token] = TokenCache(self._fetch)
         self._refused: tuple[EdsnError, float] | None = None
@@ -95,14 +100,31 @@ class Identity:
     async def key(self) -> PrivateKey | Signer:
         """The parsed private key, or the signer. Raises `ConfigurationError` if it cannot be used."""
         source = self._account.private_key
-        options = self._account.profile.assertion
         if callable(source):
             return source
-        if self._key is None:
-            parsed = await asyncio.to_thread(client_assertion.load_key, source, self._account.passphrase)
-            client_assertion.check_fit(parsed, options.algorithm)
-            self._key = parsed
+        stamp = await _stamp(source)
+        if self._key is None or stamp not in (None, self._key_stamp):
+            self._key = await self._load(source)
+            self._key_stamp = stamp
         return self._key
+
+    async def _load(self, source: KeySource) -> PrivateKey:
+        """The key as it is now. One that was put in place of a good one and cannot be used is not: it may be half written."""
+        assert not callable(source)  # noqa: S101 - a signer has no key to load
+        try:
+            parsed = await asyncio.to_thread(client_assertion.load_key, source, self._account.passphrase)
+            client_assertion.check_fit(parsed, self._account.profile.assertion.algorithm)
+        except ConfigurationError as error:
+            if self._key is None:
+                raise
+            text = f"The file of the private key was replaced, and the key from before is used on: {error}"
+            self._events.emit("key.unusable", text, level=logging.WARNING)
+            return self._key
+        if self._key is not None:
+            self._events.emit(
+                "key.replaced", "The file of the private key was replaced; assertions are signed with the new one."
+            )
+        return parsed
 
     async def aclose(self) -> None:
         """Stop the fetch under way, if there is one."""
@@ -114,7 +136,7 @@ class Identity:
         """A new token. Called by the cache, one at a time."""
         loop = asyncio.get_running_loop()
         first = began = loop.time()
-        if self._refused is not None and first < self._refused[1]:
+        if self._refused is not None and first < self._refused[1] and not await self._key_replaced():
             error = self._refused[0]
             raise type(error)(Exception.__str__(error), error.facts)
 
@@ -140,6 +162,10 @@ class Identity:
         token = Token(grant.token, began + grant.life_s, grant, rules.skew_s(grant.server_time, clock.now()))
         return Lease(token, usable_s=usable_s + earlier_s, fresh_s=fresh_s + earlier_s)
 
+    async def _key_replaced(self) -> bool:
+        """Whether the file holds another key than the one that was refused."""
+        return await _stamp(self._account.private_key) not in (None, self._key_stamp)
+
     async def _ask(self) -> Grant:
         account = self._account
         profile = account.profile
@@ -154,8 +180,8 @@ class Identity:
     async def _assertion(self, options: AssertionOptions) -> SecretStr:
         account = self._account
         key = await self.key()
-        claims = client_assertion.claims_of(account.client_id, account.profile.assertion_audience, options)
-        payload = client_assertion.signing_input(claims, options)
+        said = client_assertion.claims_of(account.client_id, account.profile.assertion_audience, options)
+        payload = client_assertion.signing_input(said, options)
         if callable(key):
             signature = await _signed(key, payload)
         else:
@@ -170,9 +196,20 @@ class Identity:
                 f"The identity provider named no life for the token; {grant.life_s:.0f} s are assumed.",
                 level=logging.WARNING,
             )
-        warning = rules.scope_warning(grant, self._account.profile.scope)
+        warning = rules.scope_warning(grant, self._account.profile.scope, claims.scopes(grant.token))
         if warning is not None:
             self._events.emit("token.scope", warning, level=logging.WARNING, granted=grant.scope)
+
+
+async def _stamp(source: KeySource) -> _Stamp | None:
+    """What changes when a key file is replaced or written anew; None where there is no file (now)."""
+    if not isinstance(source, Path):
+        return None
+    try:
+        found = await asyncio.to_thread(source.expanduser().stat)
+    except (OSError, ValueError, RuntimeError):  # a zero byte; nobody's home folder
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 async def _signed(signer: Signer, payload: bytes) -> bytes:

@@ -18,10 +18,10 @@ from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.edsn_pie import claims
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnProtocolError
-from gridwire.edsn_pie.link_errors import EdsnLinkError, EdsnTlsError
+from gridwire.edsn_pie.errors import EdsnProtocolError
+from gridwire.edsn_pie.link_advice import PRECONDITION, advice, error_of
 from gridwire.edsn_pie.profile import AmqpSettings
-from gridwire.edsn_pie.reconnect import Action, Reconnect, Verdict
+from gridwire.edsn_pie.reconnect import Reconnect, Verdict
 from gridwire.edsn_pie.rules import lasting
 from gridwire.edsn_pie.stream import LinkState, PossibleLoss
 from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, LoginBudgetExceeded, TransportError
@@ -34,6 +34,9 @@ from gridwire.transport.tls import Network
 
 ROLLOVER_MARGIN_S = 60.0
 ROLLOVER_WAIT_S = 30.0
+ROLLOVER_LEAST_S = 10.0
+"""So long before the end of its token (or a quarter of what is left) a link is let go, also where no new token came."""
+FETCH_AGAIN_S = 5.0
 CLOSE_S = 2.0
 ALIVE_EVERY_S = 30.0
 """How often a link that stands notes the time of day, which is how a sleep of this machine is noticed."""
@@ -99,7 +102,7 @@ def mechanisms(
     if settings.auth == "cbs":  # the token follows on a link of its own
         return [sasl.external(), sasl.anonymous()] if certificate else [sasl.anonymous()]
     bearers: dict[str, Callable[[str, str], sasl.Mechanism]] = {
-        "oauthbearer": partial(sasl.oauthbearer, host=settings.host, port=settings.port),
+        "oauthbearer": partial(sasl.oauthbearer, host=settings.far_host, port=settings.port),
         "xoauth2": sasl.xoauth2,
         "plain_token": sasl.plain,
     }
@@ -114,7 +117,8 @@ def broker_of(settings: AmqpSettings) -> Broker:
         port=settings.port,
         container_id=settings.container_id or f"edsn-pie-{uuid4()}",
         tls=settings.tls,
-        virtual_host=settings.virtual_host,
+        tls_name=settings.tunnel_to,
+        virtual_host=settings.virtual_host or settings.tunnel_to,
         idle_timeout_s=settings.idle_timeout_s,
         desired_capabilities=settings.desired_capabilities,
         properties=settings.connection_properties,
@@ -130,15 +134,16 @@ async def log_in(settings: AmqpSettings, broker: Broker, user: str, network: Net
         ways = mechanisms(settings, user, token, certificate=settings.tls and network.client_cert is not None)
         client = await AmqpClient.connect(broker, network, ways)
         if settings.auth == "cbs":
-            await _claim(client, f"amqps://{in_url(settings.host)}/{settings.address}", token)
+            await _claim(client, settings, token)
     except AmqpFailure as error:
         raise error.with_traceback(None) from None
     return client
 
 
-async def _claim(client: AmqpClient, place: str, token: SecretStr) -> None:
+async def _claim(client: AmqpClient, settings: AmqpSettings, token: SecretStr) -> None:
+    name = settings.cbs_name or f"amqps://{in_url(settings.far_host)}/{settings.address}"
     try:
-        await client.put_token(token.get_secret_value(), place)
+        await client.put_token(token.get_secret_value(), name, settings.cbs_type)
     except BaseException:
         await client.close(0)
         raise
@@ -160,6 +165,8 @@ def without(failure: AmqpFailure, token: SecretStr) -> AmqpFailure:
         condition=condition,
         outcome=failure.outcome,
         offered=failure.offered,
+        scope=failure.scope,
+        verify_code=failure.verify_code,
     )
 
 
@@ -188,7 +195,8 @@ class QueueLink:
         self._alive_at = clock.now()
         self._stood = False
         self._broker = broker_of(settings)
-        self._rules = Reconnect()
+        self._rules = Reconnect(patience_s=settings.patience_s)
+        self._next: SecretStr | None = None
         self._client: AmqpClient | None = None
         self._link: Link | None = None
 
@@ -200,7 +208,7 @@ class QueueLink:
             try:
                 self._look_for_loss()
                 self._holder.tell(LinkState("connecting"))
-                token = SecretStr(await self._tokens.get())
+                token, self._next = self._next or SecretStr(await self._tokens.get()), None
                 await self._once(token)
             except AmqpFailure as error:
                 failure = without(error, token)
@@ -216,7 +224,7 @@ class QueueLink:
                 await self._follow(failure, token, served=self._holder.received > received)
 
     async def _once(self, token: SecretStr) -> None:
-        """One connection, from its login to its end. Returns when the token is about to expire."""
+        """One connection, from its login to its end. Returns when the token is about to expire, and another is there."""
         loop = asyncio.get_running_loop()
         # Asked for now, because a call over REST may have the token replaced while the connection lives on with it.
         left_s = self._tokens.left_s(token.get_secret_value())
@@ -224,7 +232,6 @@ class QueueLink:
         client = await log_in(self._settings, self._broker, self._user, self._network, token)
         self._client = client
         try:
-            self._rules.logged_in()
             name = self._settings.link_name or f"pie-{uuid4()}"
             capabilities = self._settings.source_capabilities
             self._link = link = await client.attach(
@@ -237,34 +244,62 @@ class QueueLink:
             self._alive_at = clock.now()
             self._holder.attached(client, link)
             self._holder.tell(LinkState("streaming"))
-            await self._stream(client, ends_at)
-            await self._roll_over(client, ends_at)
+            await self._stream(client, self._until(ends_at))
+            self._next = await self._fetch_next(client, token, ends_at)
+            await self._let_go(client, ends_at)
+            self._rules.rolled_over()
         finally:
             if self._link is not None:
                 self._away_since = self._alive_at  # not now: this machine may have slept since
             await self.close()
 
-    async def _stream(self, client: AmqpClient, ends_at: float | None) -> None:
-        left_s = ends_at - asyncio.get_running_loop().time() if self._proactive and ends_at is not None else None
+    def _until(self, ends_at: float | None) -> float:
+        """When to change a token that lives until ``ends_at``, by the loop's clock."""
+        now = asyncio.get_running_loop().time()
+        left_s = ends_at - now if self._proactive and ends_at is not None else 0.0
         # Half of a short life has to be used, or a token whose life is below the margin would be changed all the time.
-        wait_s = max(left_s - ROLLOVER_MARGIN_S, left_s / 2, 1.0) if left_s is not None and left_s > 0 else None
+        return now + max(left_s - ROLLOVER_MARGIN_S, left_s / 2, 1.0) if left_s > 0 else float("inf")
+
+    async def _stream(self, client: AmqpClient, until: float) -> None:
+        """Look after the connection until then. Raises what ended it before."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + wait_s if wait_s is not None else float("inf")
         while (left_s := until - loop.time()) > 0:
             await asyncio.wait({client.ended}, timeout=min(ALIVE_EVERY_S, left_s))
-            if client.ended.done():
-                failure = client.ended.result()
-                raise failure or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+            _check(client)
             self._note_alive()
+
+    async def _fetch_next(self, client: AmqpClient, token: SecretStr, ends_at: float | None) -> SecretStr | None:
+        """The token of the next link, fetched while this one serves; None where none came in time.
+
+        Whatever the identity provider says is no reason to let the link go before: the token it stands on is good yet.
+        """
+        loop = asyncio.get_running_loop()
+        left_s = ends_at - loop.time() if ends_at is not None else 0.0
+        latest = loop.time() + left_s - min(ROLLOVER_LEAST_S, left_s / 4)
+        while True:
+            asking = asyncio.ensure_future(self._tokens.get())
+            try:
+                either: set[asyncio.Future[Any]] = {asking, client.ended}
+                await asyncio.wait(either, timeout=max(0.0, latest - loop.time()), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asking.cancel()
+            found = _outcome(asking)
+            _check(client)
+            if found is not None and found != token.get_secret_value():
+                return SecretStr(found)
+            if loop.time() >= latest:
+                return None
+            await self._stream(client, min(latest, loop.time() + FETCH_AGAIN_S))
 
     def _note_alive(self) -> None:
         """The connection has not ended; if this machine slept meanwhile, it just has not noticed yet."""
         before, self._alive_at = self._alive_at, clock.now()
         self._tell_loss(before)
 
-    async def _roll_over(self, client: AmqpClient, ends_at: float | None) -> None:
-        """Let what is with us be decided on the connection it came by. The next one asks for a token with more life."""
-        self._holder.tell(LinkState("draining", "the token is about to expire"))
+    async def _let_go(self, client: AmqpClient, ends_at: float | None) -> None:
+        """Let what is with us be decided on the connection it came by."""
+        told = "the token is about to expire" + ("" if self._next is not None else ", and there is no new one yet")
+        self._holder.tell(LinkState("draining", told))
         left_s = ends_at - asyncio.get_running_loop().time() if ends_at is not None else 0.0
         self.stop_asking()
         within_s = max(1.0, min(ROLLOVER_WAIT_S, left_s - CLOSE_S - 1.0))
@@ -296,15 +331,20 @@ class QueueLink:
     async def _follow(self, failure: AmqpFailure, token: SecretStr, *, served: bool) -> None:
         verdict = self._rules.judge(failure, asyncio.get_running_loop().time(), served=served)
         if verdict.stop is not None:
-            raise self._end(failure, verdict.stop, token) from failure
+            raise error_of(failure, verdict.stop, self._settings, token, clock.now(), verdict.tried_s) from failure
         if verdict.new_token and token.get_secret_value():
             self._tokens.refused(token.get_secret_value())
         await self._pause(self._reason(failure, verdict, token), verdict.pause_s)
 
     def _reason(self, failure: AmqpFailure, verdict: Verdict, token: SecretStr) -> str:
-        if not verdict.new_token or not token.get_secret_value():
-            return str(failure)
-        return f"{failure} {claims.shown(token.get_secret_value(), clock.now())}"
+        text = str(failure)
+        if verdict.left_s is not None or (failure.condition is not None and failure.condition.name == PRECONDITION):
+            text += f" {advice(failure, self._settings, token, clock.now())}"
+        elif verdict.new_token and token.get_secret_value():
+            text += f" {claims.shown(token.get_secret_value(), clock.now())}"
+        if verdict.left_s is not None:
+            text += f" It is tried again for {verdict.left_s:.0f} s (amqp_patience_s)."
+        return text
 
     async def _wait(self, error: GridwireError, least_s: float) -> None:
         await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))
@@ -326,36 +366,15 @@ class QueueLink:
         self._holder.tell(PossibleLoss(since, round(away_s / 3600, 1)))
         return True
 
-    def _end(self, failure: AmqpFailure, action: Action, token: SecretStr) -> Exception:
-        broker, queue = self._broker, self._settings.address
-        kept = "Nothing was lost: notifications wait in the queue, for a day each."
-        match action:
-            case Action.STOP_TLS:
-                return EdsnTlsError(
-                    f"{failure} Check the host {self._settings.host} and this machine's clock, or give the broker's authority "
-                    f"in ca_bundle; an expired certificate is for EDSN to mend. {kept}"
-                )
-            case Action.NEW_LOGIN:
-                return EdsnAuthError(
-                    f"The broker {broker} refused the token, and then one fresh from the identity provider. "
-                    f"{claims.shown(token.get_secret_value(), clock.now())} Ask EDSN whether the service account has the consumer role of this "
-                    f"queue, and how the broker wants the token (now: {self._settings.auth}). {kept}"
-                )
-            case Action.STOP_MECHANISM:
-                return EdsnConfigError(f"{failure} Set amqp_auth to one that is offered. {kept}")
-            case Action.STOP_CLAIM:
-                return EdsnConfigError(
-                    f"{failure} The broker {broker} seems to take no token by a claim (CBS): set amqp_auth to another way. {kept}"
-                )
-            case Action.STOP_REDIRECT:
-                return EdsnLinkError(
-                    f"The broker {broker} sends us elsewhere: {failure.condition}. That is not followed by itself, because "
-                    f"the token would go there; ask EDSN, then set the host. {kept}"
-                )
-            case Action.STOP_QUEUE:
-                return EdsnLinkError(
-                    f"The broker {broker} does not let us read the queue {queue!r}: {str(failure.condition or failure).rstrip('.')}. Check "
-                    f"its name, and that the service account has the AMQP consumer role for it. {kept}"
-                )
-            case _:
-                return EdsnLinkError(f"{failure} Ask EDSN's service desk. {kept}")
+
+def _check(client: AmqpClient) -> None:
+    """Raise what has ended the connection, if it has."""
+    if client.ended.done():
+        raise client.ended.result() or AmqpFailure("The connection was closed by us.", stage="stream", cause="eof")
+
+
+def _outcome(asking: asyncio.Future[str]) -> str | None:
+    """The token that was asked for; None where none came (yet). The next link tells why, if it is no better then."""
+    if not asking.done() or asking.cancelled() or isinstance(asking.exception(), Exception):
+        return None
+    return asking.result()

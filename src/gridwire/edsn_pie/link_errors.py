@@ -5,6 +5,8 @@
     NotSent             └── EdsnTlsError    the broker's certificate does not prove who it is
     SecurityError       └── EdsnLinkError   the broker does not let this account read this queue
 
+A place where no broker ever was is an `gridwire.edsn_pie.errors.EdsnConfigError`.
+
 Notifications that were not accepted stay in the queue, for a day from when they were put there.
 """
 

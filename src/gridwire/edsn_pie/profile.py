@@ -39,6 +39,8 @@ class AmqpSettings:
     tls: bool = True
     virtual_host: str | None = None
     """``hostname`` of the open frame; the host where None."""
+    tunnel_to: str | None = None
+    """The broker at the far end, where ``host`` and ``port`` are the near end of a tunnel: the name its certificate is for."""
     container_id: str | None = None
     """A new one per client where None."""
     auth: AmqpAuth = "plain_token"
@@ -46,10 +48,16 @@ class AmqpSettings:
 
     ``auto``: by the first of OAUTHBEARER, XOAUTH2 and PLAIN that the broker offers.
     """
+    cbs_type: str = "jwt"
+    """What a claim says the token is, where ``auth`` is ``cbs``."""
+    cbs_name: str | None = None
+    """What a claim says the token is for; ``amqps://host/queue`` where None."""
     username: str | None = None
     """User of SASL; the client id where None."""
     idle_timeout_s: float = 60.0
     """A broker that is silent this long is lost; 0 switches that off."""
+    patience_s: float = 300.0
+    """So long a broker that refuses is tried again after it has worked, and one that was never reached; 0 not at all."""
     credit: int = 20
     """Most messages under way at once."""
     link_name: str | None = None
@@ -67,16 +75,32 @@ class AmqpSettings:
         if not isinstance(self.tls, bool):
             raise ConfigurationError(f"amqp_tls is True or False, not {self.tls!r}.")
         checks.check_optional("virtual_host", self.virtual_host, "the host")
+        checks.check_optional("tunnel_to", self.tunnel_to, "a broker that host and port lead to")
+        if self.tunnel_to is not None:
+            object.__setattr__(self, "tunnel_to", checks.check_host(self.tunnel_to, "tunnel_to"))
         checks.check_optional("container_id", self.container_id, "a new one")
         if self.auth not in AMQP_AUTHS:
             raise ConfigurationError(f"amqp_auth is one of {', '.join(AMQP_AUTHS)}, not {self.auth!r}.")
+        checks.check_required("cbs_type", self.cbs_type, "what the token is called in a claim, jwt for most brokers")
+        checks.check_optional("cbs_name", self.cbs_name, "the broker's address with the queue")
         checks.check_optional("username", self.username, "the client id")
         checks.check_seconds("idle_timeout_s", self.idle_timeout_s)
+        checks.check_seconds("patience_s", self.patience_s)
         checks.check_whole("credit", self.credit, 1, 10_000, " messages")
         checks.check_optional("link_name", self.link_name, "a new one")
         checks.check_words("source_capabilities", self.source_capabilities)
         checks.check_words("desired_capabilities", self.desired_capabilities)
         checks.check_properties(self.connection_properties)
+
+    @property
+    def far_host(self) -> str:
+        """The name of the broker itself, wherever it is reached."""
+        return self.tunnel_to or self.host
+
+    @property
+    def place(self) -> str:
+        """Host and port in one text, for people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +151,7 @@ class Profile:
     """Where people make service accounts; for texts only."""
     token_path: str = "/am/oauth2/access_token"  # noqa: S105 - a path
     issuer_path: str = "/am/oauth2"
-    """``idp_url`` with it is the issuer, which matters for ``audience="issuer"`` alone."""
+    """``idp_url`` with it is the issuer; ``/`` for one at the root of its host. It matters for ``audience="issuer"`` alone."""
     audience: str = TOKEN_ENDPOINT
     """``aud`` of assertions: ``token_endpoint``, ``issuer``, or any other text as it is."""
     scope: str | None = "roles"
@@ -163,7 +187,12 @@ class Profile:
         """The ``aud`` that assertions carry."""
         if self.audience == TOKEN_ENDPOINT:
             return self.token_url
-        return self.idp_url + self.issuer_path if self.audience == ISSUER else self.audience
+        return self.issuer if self.audience == ISSUER else self.audience
+
+    @property
+    def issuer(self) -> str:
+        """The identity provider's own name. At the root of a host it ends without a slash, as OpenID providers have it."""
+        return self.idp_url + ("" if self.issuer_path == "/" else self.issuer_path)
 
 
 _ASK = "EDSN's service desk (Partners in Energie), with the name of your service account"

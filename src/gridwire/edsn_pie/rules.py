@@ -43,6 +43,9 @@ LATE_S = 5.0
 _LASTING = frozenset({"tls", "too_large"})
 """Reasons of the transport that the next try meets again."""
 
+_NOWHERE = frozenset({"dns", "refused"})
+"""Reasons of the transport that a wrong address has."""
+
 _NO_CALL = "No call left this machine with it."
 
 
@@ -72,8 +75,9 @@ def token_error(refusal: Refusal, profile: Profile, now: datetime) -> EdsnError:
         return EdsnAuthError(
             f"{where} refused the service account ({refusal.said}). {_NO_CALL} {_clock_hint(refusal, now)}Check that "
             "client_id is the service account's, that the private key is its key and not an older one, and that the "
-            f"account is of type OAuth{_portal(profile)}. If all are right, audience ({profile.audience}) or algorithm "
-            f"({profile.assertion.algorithm}) may be: ask EDSN.",
+            f"account is of type OAuth{_portal(profile)}. If all are right, the form of the assertion may be wrong: it named "
+            f"{profile.assertion_audience!r} as its audience (aud; set audience), {_key_named(profile)} and was signed by "
+            f"algorithm {profile.assertion.algorithm}. Ask EDSN.",
             facts,
         )
     if refusal.kind == "settings":
@@ -92,6 +96,8 @@ def token_error(refusal: Refusal, profile: Profile, now: datetime) -> EdsnError:
             pause_s = RATE_LIMIT_PAUSE_S
         wish = "" if pause_s is None else f" It is to be left alone for {pause_s:.0f} s."
         later = "" if refusal.error in _LASTING else " Try again later."
+        if refusal.error in _NOWHERE:
+            later += " If it never worked, check idp_url."
         return EdsnTransientError(
             f"{where} gives no token now ({refusal.said}). {_NO_CALL}{wish}{later}",
             facts,
@@ -119,6 +125,15 @@ def _portal(profile: Profile) -> str:
     return "" if profile.portal_url is None else f" (portal: {profile.portal_url})"
 
 
+def _key_named(profile: Profile) -> str:
+    name = profile.assertion.key_id
+    return (
+        "named no key (kid; set key_id if several are registered)"
+        if name is None
+        else f"named the key {name!r} (kid; key_id)"
+    )
+
+
 def token_again(error: BaseException) -> Again | None:
     """Whether to ask for a token again, with a new assertion."""
     if not isinstance(error, EdsnTransientError) or lasting(error):
@@ -131,14 +146,21 @@ def lasting(error: BaseException) -> bool:
     return isinstance(error, EdsnTransientError) and error.facts.error_code in _LASTING
 
 
-def scope_warning(grant: Grant, asked: str | None) -> str | None:
-    """A sentence about scope that was asked for and not granted; None if there is nothing to say."""
-    missing = missing_scope(asked, grant.scope)
+def scope_warning(grant: Grant, asked: str | None, claimed: Collection[str] | None = None) -> str | None:
+    """A sentence about scope that was asked for and not granted; None if there is nothing to say.
+
+    Where the provider does not name what it granted, which by the standard means all of it (RFC 6749 section 5.1), the token's
+    own word counts: ``claimed``, None where it has none.
+    """
+    granted, where = grant.scope, ""
+    if granted is None and claimed is not None:
+        granted, where = " ".join(sorted(claimed)), ", as the token itself says,"
+    missing = missing_scope(asked, granted)
     if not missing:
         return None
     return (
-        f"The identity provider granted {grant.scope!r} and not {', '.join(sorted(missing))}: calls may be refused for want of "
-        "a role. Check the service account's roles in the portal."
+        f"The identity provider granted {granted!r}{where} and not {', '.join(sorted(missing))}: calls may be refused for want "
+        "of a role. Check the service account's roles in the portal."
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from gridwire.auth.client_assertion import AssertionOptions, KeySource
+from gridwire.auth.credentials import check_credential
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
 from gridwire.intents.inbox import default_inbox
@@ -63,9 +64,13 @@ class PieSettings(BaseModel):
     amqp_tls: bool | None = None
     amqp_address: str | None = None
     amqp_virtual_host: str | None = None
+    amqp_tunnel_to: str | None = None
     amqp_container_id: str | None = None
     amqp_auth: str | None = None
     amqp_username: str | None = None
+    amqp_cbs_type: str | None = None
+    amqp_cbs_name: str | None = None
+    amqp_patience_s: float | None = None
     amqp_idle_timeout_s: float | None = None
     amqp_credit: int | None = None
     amqp_link_name: str | None = None
@@ -213,22 +218,33 @@ def check_account(account: Account) -> None:
         raise ConfigurationError(
             f"client_id={name!r} is not the id of a service account: a text without blanks around it. Nothing was sent."
         )
+    check_credential("client_id", name)
+    if account.profile.amqp is not None and account.profile.amqp.username is not None:
+        check_credential("amqp_username", account.profile.amqp.username)
 
 
 def check_profile(profile: Profile) -> None:
     """Refuse a mix of environments, an address without encryption off this machine, and paths that cannot be filled."""
     for name, url in (("idp_url", profile.idp_url), ("rest_url", profile.rest_url)):
         _check_place(profile, name, _host(name, url), encrypted=url.startswith("https://"))
-    if profile.amqp is not None:
-        _check_place(profile, "amqp_host", profile.amqp.host, encrypted=profile.amqp.tls)
+    amqp = profile.amqp
+    if amqp is not None:
+        name = "amqp_host" if amqp.tunnel_to is None else "amqp_tunnel_to"
+        _check_place(profile, name, amqp.far_host, encrypted=amqp.tls)
     _check_template("ticket_path", profile.ticket_path, needs=("ticket_id",))
     _check_template("comments_path", profile.comments_path, needs=("ticket_id",))
     _check_template("comment_path", profile.comment_path, needs=("comment_id",), may=("ticket_id",))
-    for name, path in (("token_path", profile.token_path), ("issuer_path", profile.issuer_path)):
+    for name, path in (("token_path", profile.token_path), ("issuer_path", profile.issuer_path or "/")):
         if not path.startswith("/") or not path.isprintable() or set("?#\\ ") & set(path):
             raise ConfigurationError(f"{name} must be a path that begins with a slash, not {path!r}.")
     if not profile.assertion_audience:
         raise ConfigurationError("audience is empty: it is token_endpoint, issuer, or the text that EDSN tells you.")
+    for name, text in (
+        ("audience", profile.audience),
+        ("key_id", profile.assertion.key_id),
+        ("assertion_typ", profile.assertion.typ),
+    ):
+        check_credential(name, text or "")
     scope = profile.scope
     if scope is not None and not (scope.strip() and scope.isascii() and scope.isprintable()):
         raise ConfigurationError(f"scope={scope!r} is not a list of words with blanks between them. Nothing was sent.")
@@ -247,7 +263,7 @@ def _host(name: str, url: str) -> str | None:
         raise ConfigurationError(f"{name}={url!r} is not an address.") from None
     host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
     whole = parts.path or parts.query or parts.fragment or parts.username is not None
-    if host is None or parts.scheme not in ("https", "http") or whole:
+    if host is None or parts.scheme not in ("https", "http") or whole or not url.isprintable():
         raise ConfigurationError(f"{name} must be scheme and host alone, like https://api.example.nl, not {url!r}.")
     return host
 
@@ -258,9 +274,10 @@ def _check_place(profile: Profile, name: str, host: str | None, *, encrypted: bo
             raise ConfigurationError(f"environment is sandbox, but {name} names {host}: a sandbox is on this machine.")
         return
     if is_loopback(host):
+        tunnel = " If it is the near end of a tunnel, name the broker in amqp_tunnel_to." if name == "amqp_host" else ""
         raise ConfigurationError(
             f"environment is {profile.environment}, but {name} names this machine. Are settings of a sandbox left in the "
-            "environment or in gridwire.toml? Nothing was sent."
+            f"environment or in gridwire.toml?{tunnel} Nothing was sent."
         )
     if not encrypted:
         raise ConfigurationError(f"{name} must be reached over TLS; nothing else carries a token. Nothing was sent.")

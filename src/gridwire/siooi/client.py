@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import SecretStr
 
 from gridwire import clock, settings
+from gridwire.auth.credentials import check_credential
 from gridwire.auth.login_session import LoginSession, NoSession, login
 from gridwire.auth.refusal_file import RefusalFile
 from gridwire.errors import ConfigurationError, GridwireError, InvalidInput, ReadOnly, TransportError
@@ -75,6 +76,8 @@ class Siooi:
         on_event: Listener | None = None,
     ) -> None:
         account = _account(profile, login, password)
+        check_credential("login", account.login)
+        check_credential("password", account.password)
         check_profile(account.profile)
         check_reach(account.profile)
         self.profile: Profile = account.profile

@@ -132,6 +132,15 @@ class EdsnPie(Blocking):
         """
         return Consumer(self._bridge, self._bridge.run(self._client.notifications, options))
 
+    def peek(self, most: int = 20, *, quiet_s: float = 2.0) -> list[Notification]:
+        """The notifications that wait in the queue, up to ``most`` (1,000 at most), without taking any.
+
+        They are given back to the queue before this returns, and come to whoever reads it next; meanwhile no other reader is
+        given them. It looks until none has come for ``quiet_s`` seconds. Works with ``read_only`` too, and leaves an inbox
+        alone. Raises `InvalidInput`, what `notifications` raises, and what ends its stream.
+        """
+        return self._bridge.call(self._client.peek, most, quiet_s=quiet_s)
+
     def run(
         self,
         handler: Callable[[Notification], object],

@@ -18,6 +18,7 @@ from uuid import UUID
 from gridwire.errors import MissingExtra
 from gridwire.observe.redact import one_line
 from gridwire.transport import amqp_sections
+from gridwire.transport.amqp_decimals import decimal_of
 from gridwire.transport.amqp_failure import Condition
 from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.amqp_side import Side
@@ -500,6 +501,7 @@ class Decoder:
         return AmqpMessage(
             body=body,
             content_type=cproton.pn_message_get_content_type(raw),
+            content_encoding=cproton.pn_message_get_content_encoding(raw),
             subject=cproton.pn_message_get_subject(raw),
             message_id=_id(cproton.pn_message_get_id(raw)),
             correlation_id=_id(cproton.pn_message_get_correlation_id(raw)),
@@ -533,7 +535,8 @@ def encode(message: AmqpMessage, *, durable: bool = True, reply_to: str | None =
         out.id = message.message_id
     if message.correlation_id is not None:
         out.correlation_id = message.correlation_id
-    for name, value in (("subject", message.subject), ("content_type", message.content_type), ("reply_to", reply_to)):
+    texts = {name: getattr(message, name) for name in ("subject", "content_type", "content_encoding")}
+    for name, value in {**texts, "reply_to": reply_to}.items():
         if value is not None:
             setattr(out, name, value)
     if message.created is not None:
@@ -556,6 +559,10 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth > MOST_DEPTH:
         raise Undecodable(f"the delivery holds values nested more than {MOST_DEPTH} deep")
     match value:
+        case proton.decimal32() | proton.decimal64():  # to Python the bits that encode it, and not the number
+            return decimal_of(int(value), 32 if isinstance(value, proton.decimal32) else 64)
+        case proton.decimal128():
+            return decimal_of(int.from_bytes(bytes(value), "big"), 128)
         case None | bool() | bytes() | UUID():
             return value
         case proton.timestamp():

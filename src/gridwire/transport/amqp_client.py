@@ -17,7 +17,7 @@ from gridwire.errors import ConfigurationError
 from gridwire.observe.redact import one_line
 from gridwire.transport import amqp, tunnel
 from gridwire.transport.amqp import Delivery, Link, Settled
-from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Stage, os_words
+from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Scope, Stage, os_words
 from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
 from gridwire.transport.sasl import ClientExchange, Mechanism
@@ -42,6 +42,8 @@ class Broker:
     port: int
     container_id: str
     tls: bool = True
+    tls_name: str | None = None
+    """The name that the broker's certificate must hold; the host itself if None."""
     virtual_host: str | None = None
     """The ``hostname`` of the connection's open frame; the host itself if None."""
     idle_timeout_s: float = 60.0
@@ -119,20 +121,23 @@ class AmqpClient:
 
     async def _reach(self, context: ssl.SSLContext | None, proxy: str | None) -> None:
         host, port = self._broker.host, self._broker.port
+        name = self._broker.tls_name or host
         try:
             async with asyncio.timeout(self._timeout_s):
                 if proxy is not None and context is not None:
-                    await tunnel.open_way(proxy, str(self._broker), self._wire, context, host)
+                    await tunnel.open_way(proxy, str(self._broker), self._wire, context, name)
                 else:
-                    await asyncio.get_running_loop().create_connection(lambda: self._wire, host, port, ssl=context)
+                    loop, checked = asyncio.get_running_loop(), name if context is not None else None
+                    await loop.create_connection(lambda: self._wire, host, port, ssl=context, server_hostname=checked)
         except tunnel.NoWay as error:
-            raise AmqpFailure(str(error), stage="connect", cause="network") from None
+            raise AmqpFailure(str(error), stage="connect", cause="proxy") from None
         except ssl.SSLCertVerificationError as error:
             raise AmqpFailure(
-                f"The certificate of the broker {self._broker} does not prove that it is {host}: "
+                f"The certificate of the broker {self._broker} does not prove that it is {name}: "
                 f"{error.verify_message.rstrip('.')}. Nothing secret was sent.",
                 stage="tls",
                 cause="certificate",
+                verify_code=error.verify_code,
             ) from None
         except ssl.SSLError as error:
             reason = (error.reason or "no reason given").lower().replace("_", " ")
@@ -193,8 +198,11 @@ class AmqpClient:
         await self._until(self._attached(link))
         return link
 
-    async def put_token(self, token: str, audience: str) -> None:
-        """Hand ``token`` to the broker's ``$cbs`` node (OASIS claims-based security). Raises `AmqpFailure`."""
+    async def put_token(self, token: str, name: str, kind: str = "jwt") -> None:
+        """Hand ``token`` to the broker's ``$cbs`` node (OASIS claims-based security). Raises `AmqpFailure`.
+
+        ``name`` says what it is for, ``kind`` what it is.
+        """
         self._stage = "sasl"
         reply: asyncio.Future[AmqpMessage] = asyncio.get_running_loop().create_future()
 
@@ -212,7 +220,7 @@ class AmqpClient:
             await self._until(waiting)
         receiver.flow(1)
         await self._credit(sender, lambda: sender.credit > 0)
-        claims = {"operation": "put-token", "type": "jwt", "name": audience}
+        claims = {"operation": "put-token", "type": kind, "name": name}
         request = AmqpMessage(body=token, message_id="put-token", properties=claims)
         sender.send(amqp.encode(request, durable=False, reply_to=_CBS_REPLY), "put-token")
         self.flush()
@@ -299,10 +307,12 @@ class AmqpClient:
             self.ended.set_result(None)
             await asyncio.wait({self._gone}, timeout=timeout_s)
 
-    def _end(self, text: str, cause: Cause, condition: Condition | None = None) -> None:
+    def _end(self, text: str, cause: Cause, condition: Condition | None = None, scope: Scope | None = None) -> None:
         if not self.ended.done():
             self.ended.set_result(
-                AmqpFailure(text, stage=self._stage, cause=cause, condition=condition, offered=self.offered)
+                AmqpFailure(
+                    text, stage=self._stage, cause=cause, condition=condition, offered=self.offered, scope=scope
+                )
             )
 
     # what the wire tells
@@ -398,15 +408,17 @@ class AmqpClient:
             why = condition or "it gave no reason"
             self._end(f"The broker ended the link for the token before it had answered: {why}.", "condition", condition)
         elif link is self._main or (link in self._attaching and not self._attaching[link].done()):
-            self._end(f"The broker ended the link: {condition or 'it gave no reason'}.", "condition", condition)
+            self._end(f"The broker ended the link: {condition or 'it gave no reason'}.", "condition", condition, "link")
 
     def session_ended(self, condition: Condition | None) -> None:
         """Some brokers refuse a link by ending the session."""
-        self._end(f"The broker ended the session: {condition or 'it gave no reason'}.", "condition", condition)
+        text = f"The broker ended the session: {condition or 'it gave no reason'}."
+        self._end(text, "condition", condition, "session")
 
     def closed(self, condition: Condition | None) -> None:
         """The broker says good-bye."""
-        self._end(f"The broker closed the connection: {condition or 'it gave no reason'}.", "condition", condition)
+        text = f"The broker closed the connection: {condition or 'it gave no reason'}."
+        self._end(text, "condition", condition, "connection")
 
     def broken(self, condition: Condition) -> None:
         """Silence for too long, or garbage."""

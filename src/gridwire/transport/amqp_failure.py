@@ -15,6 +15,7 @@ Stage: TypeAlias = Literal["connect", "tls", "sasl", "open", "attach", "stream"]
 
 Cause: TypeAlias = Literal[
     "network",  # the operating system says no: refused, unreachable, name not found, reset
+    "proxy",  # the proxy cannot be reached, or opens no way to the peer
     "certificate",  # the peer's certificate does not prove who it is
     "timeout",  # the stage took too long
     "eof",  # the peer ended the connection without a word
@@ -26,6 +27,10 @@ Cause: TypeAlias = Literal[
     "null_source",  # the link was answered without a source: the queue is not there for us
     "settled",  # the link was answered for settled messages: what is lost on the way would not come again
 ]
+
+
+Scope: TypeAlias = Literal["connection", "session", "link"]
+"""What the peer ended with a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class AmqpFailure(TransportError):
         condition: Condition | None = None,
         outcome: int | None = None,
         offered: tuple[str, ...] = (),
+        scope: Scope | None = None,
+        verify_code: int | None = None,
     ) -> None:
         super().__init__(mask(text), reason=cause)
         self.stage: Stage = stage
@@ -60,6 +67,9 @@ class AmqpFailure(TransportError):
         """The SASL outcome: 1 credentials, 2 system, 3 system for good, 4 system for now (AMQP 1.0, section 5.3.3.6)."""
         self.offered: tuple[str, ...] = offered
         """The SASL mechanisms that the peer offered, where that is known."""
+        self.scope: Scope | None = scope
+        self.verify_code: int | None = verify_code
+        """What OpenSSL has against the peer's certificate, as its number (``X509_V_ERR_…``)."""
 
 
 def os_words(error: Exception) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,8 @@ class AmqpMessage:
 
     body: Any = field(default=None, repr=False)
     content_type: str | None = None
+    content_encoding: str | None = None
+    """How the body is packed, ``gzip`` say. It is kept as it came; who reads it unpacks it."""
     subject: str | None = None
     message_id: str | None = None
     correlation_id: str | None = None
@@ -40,7 +43,7 @@ def load(text: str) -> AmqpMessage:
     """The message that `dump` was given. Raises `ValueError` for a text that `dump` has not made."""
     try:
         return AmqpMessage(**{name: _unpacked(value) for name, value in json.loads(text).items()})
-    except (TypeError, AttributeError, KeyError, RecursionError) as error:
+    except (TypeError, AttributeError, KeyError, RecursionError, ArithmeticError) as error:
         raise ValueError(f"the text holds no message ({type(error).__name__})") from None
 
 
@@ -55,6 +58,8 @@ def _packed(value: Any) -> Any:
             return {"time": value.isoformat()}
         case UUID():
             return {"uuid": str(value)}
+        case Decimal():
+            return {"decimal": str(value)}
         case Mapping():
             return {"map": [[_packed(key), _packed(item)] for key, item in value.items()]}
         case list() | tuple():
@@ -75,6 +80,8 @@ def _unpacked(value: Any) -> Any:
             return datetime.fromisoformat(content)
         case "uuid":
             return UUID(content)
+        case "decimal":
+            return Decimal(content)
         case "map":
             return {_unpacked(key): _unpacked(item) for key, item in content}
     return content

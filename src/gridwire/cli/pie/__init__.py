@@ -16,6 +16,7 @@ app: typer.Typer = typer.Typer(
 
 app.command()(with_link(listen.listen))
 app.command()(with_link(reads.ticket))
+app.command()(with_link(reads.comment))
 app.command()(with_link(reads.comments))
 app.command()(with_link(doctor.doctor))
 app.add_typer(parked.app, name="parked")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from gridwire.cli.output import ReaderGone, StdoutFull, clean, need_stdout, out, tell
 from gridwire.cli.pie.link import Link
+from gridwire.cli.pipes import pipe, taken
 from gridwire.errors import InvalidInput
 from gridwire.settings import expanded
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 _LINE = 160
 """Most characters of a line of what was not understood."""
+_PEEKED = 20
+_INTO_A_PIPE = (
+    "The next program gets each notification once, and what it has read is no longer in the queue, whatever it does with it. "
+    "--peek looks without taking, --count N takes N, --inbox FILE stores what is taken."
+)
 _IN_THE_QUEUE = "The notification that was to be printed went back to the queue and will come again."
 _IN_THE_INBOX = "The notification that was to be printed stays in the inbox for the next start."
 
@@ -34,16 +41,29 @@ def listen(
     inbox: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Store each in this file before the queue may forget it.")
     ] = None,
+    peek: Annotated[
+        bool,
+        typer.Option("--peek", help="Look at what waits, without taking it: 20 of them, or --count. Ends by itself."),
+    ] = False,
 ) -> None:
     """Print notifications of new tickets and comments as they come, until Ctrl-C. Printing one removes it from the queue.
 
-    Events of the connection go to stderr. Every other reader of the queue sees what this one did not take.
+    In a pipe a notification is taken once the next program has read its line. --peek takes none. Events of the connection
+    go to stderr. Every other reader of the queue sees what this one did not take.
     """
     inbox = None if inbox is None else expanded(inbox, "--inbox")
     if inbox is not None and inbox.is_dir():
         raise InvalidInput(f"--inbox names {inbox}, which is a folder; a file is needed. Nothing was taken.")
+    if peek and inbox is not None:
+        raise InvalidInput("--peek takes nothing, so there is nothing to store: leave --inbox out. Nothing was taken.")
     need_stdout("Nothing was taken from the queue.")
-    kept = _IN_THE_QUEUE if inbox is None and not link.settings().inbox else _IN_THE_INBOX
+    if peek:
+        link.run(lambda pie: _peek(pie, link.json or jsonl, _PEEKED if count is None else count))
+        return
+    in_queue = inbox is None and not link.settings().inbox
+    kept = _IN_THE_QUEUE if in_queue else _IN_THE_INBOX
+    if in_queue and count is None and pipe() is not None:
+        tell(_INTO_A_PIPE, label="Note", style="yellow")
     try:
         link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
     except StdoutFull as error:
@@ -59,7 +79,7 @@ async def _listen(pie: EdsnPie, as_json: bool, count: int | None, inbox: Path | 
             if isinstance(item, Received):
                 try:
                     async with item as told:
-                        _print(told, as_json)
+                        await _print(told, as_json)
                 except _NotPrinted as trouble:
                     raise trouble.error from None
                 shown += 1
@@ -77,9 +97,24 @@ class _NotPrinted(BaseException):
         self.error = error
 
 
-def _print(told: Notification, as_json: bool) -> None:
+async def _peek(pie: EdsnPie, as_json: bool, count: int) -> None:
+    found = await pie.peek(min(count, 1000))
+    for told in found:
+        out(_text(told, as_json))
+    more = " There may be more: --count N shows up to N." if len(found) == count else ""
+    tell(f"{len(found)} shown and none taken: they are in the queue for its next reader.{more}")
+
+
+def _text(told: Notification, as_json: bool) -> str:
+    return json.dumps(plain_of(told)) if as_json else line_of(told)
+
+
+async def _print(told: Notification, as_json: bool) -> None:
+    """Print it, and wait for the next program to read it: what is left in a pipe when that ends was seen by nobody."""
     try:
-        out(line_of(told) if not as_json else json.dumps(plain_of(told)))
+        out(_text(told, as_json))
+        if (into := pipe()) is not None:
+            await taken(into)
     except (ReaderGone, StdoutFull) as error:
         raise _NotPrinted(error) from None
 
@@ -127,9 +162,11 @@ def _plain_properties(told: UnknownNotification) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """As JSON has it, which has no number for what is not finite."""
+    """As JSON has it, which has no number for what is not finite, and none that every reader reads as a decimal."""
     if isinstance(value, float) and not math.isfinite(value):
         return repr(float(value))
+    if isinstance(value, Decimal):
+        return str(value)
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
 
 

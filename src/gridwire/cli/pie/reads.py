@@ -1,4 +1,4 @@
-"""``gridwire pie ticket`` and ``comments``. The API's fields are shown under its own names: it publishes no schema."""
+"""``gridwire pie ticket``, ``comment`` and ``comments``. The API's fields are shown under its own names: it publishes no schema."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from gridwire.cli.output import Column, out, out_json, show_table, tell
 from gridwire.cli.pie.link import Link
+from gridwire.errors import InvalidInput
 
 _COLUMNS = (Column("Field"), Column("Value"))
 
@@ -22,6 +23,34 @@ def ticket(link: Link, id: TicketId) -> None:
         out_json({"id": found.id, "ticket": found.raw})
     else:
         show_table(_COLUMNS, list(rows(found.raw)))
+
+
+def comment(
+    link: Link,
+    id: Annotated[str, typer.Argument(metavar="ID", help="A comment's id, as a notification names it.")],
+    ticket: Annotated[
+        str | None,
+        typer.Option(
+            "--ticket", metavar="ID", help="The ticket it was written on; needed unless comment_path does without it."
+        ),
+    ] = None,
+) -> None:
+    """Show one comment."""
+    if ticket is None and "{ticket_id}" in _comment_path(link):
+        raise InvalidInput(
+            "The path of a comment needs its ticket too: give --ticket ID, which the notification names. Nothing was sent."
+        )
+    found = link.run(lambda pie: pie.get_comment(ticket, id))
+    if link.json:
+        out_json({"id": found.id, "ticket_id": found.ticket_id, "comment": found.raw})
+    else:
+        show_table(_COLUMNS, list(rows(found.raw)))
+
+
+def _comment_path(link: Link) -> str:
+    from gridwire.edsn_pie.profile import TEST
+
+    return link.settings().comment_path or TEST.comment_path
 
 
 def comments(link: Link, id: TicketId) -> None:
