@@ -42,6 +42,8 @@ VALUES: dict[str, Any] = {
     "condition": Condition("amqp:not-found", "no queue"),
     "outcome": 3,
     "offered": ("PLAIN",),
+    "scope": "link",
+    "verify_code": 19,
     "line": 7,
     "faults": [Fault(3, 1, "/a/b", "SCHEMAV", "unknown element")],
     "obstacle": Obstacle(UPLOAD, "same_bytes"),

@@ -82,7 +82,7 @@ class Failing(KeyringBackend):
         raise self._error
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        raise NotImplementedError
+        raise self._error
 
 
 class DBusErrorResponse(Exception):
