@@ -212,7 +212,7 @@ class Sender:
                     start_within_s=self._http.network.timeout_s,
                     on_progress=self._listener(on_progress),
                 )
-            raw.append(response.text(last=self._profile.charset, errors="replace"))
+            raw.append(response.text(last=self._profile.read_in(self._profile.send), errors="replace"))
             answer = await self._read(response, session)
             pause_s = retry_after_s(response, now=clock.now(), default_s=rules.PAUSE_AFTER_429_S)
             outcome = rules.outcome_of(self._profile, answer, intent, pause_s=pause_s)
