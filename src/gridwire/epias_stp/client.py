@@ -120,14 +120,10 @@ class EpiasStp:
         self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
         self._armed = Armed(self._tickets)
         policy = Policy(
-            application=application,
-            language=language,
-            message_format=message_format,
-            read_only=read_only,
+            application=application, language=language, message_format=message_format, read_only=read_only,
             confirmed=settings.known_fields(confirmed, account.profile.facts),
-            resend_on_security_error=resend_on_security_error,
-            retry_cancel=retry_cancel,
-        )
+            resend_on_security_error=resend_on_security_error, retry_cancel=retry_cancel,
+        )  # fmt: skip
         self._events = Events(on_event)
         self._policy = policy
         self._ledger = _ledger(account, journal, journal_durability, exclusive, self._events)
