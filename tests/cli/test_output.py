@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from gridwire.cli.output import Column, clean, count, fitting, local, plain, price, table
+from gridwire.cli import main
+from gridwire.cli.exits import ExitCode
+from gridwire.cli.output import Column, clean, count, fitting, local, plain, price, table, tell
 from gridwire.epias_stp import Direction
 from gridwire.epias_stp.models import AmountPrice
 
@@ -86,3 +89,29 @@ def test_missing_values_are_a_dash() -> None:
 
 def test_a_venue_cannot_steer_the_terminal_nor_make_us_print_a_ticket() -> None:
     assert clean("red\x1b[31m\nalert\x07 ST-1-abcdef-cas") == "red?[31m?alert? ST-***"
+
+
+def test_an_error_of_several_lines_keeps_them_and_none_of_them_can_begin_like_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell(
+        "Three are wrong. Nothing was sent.\n  a: is missing\nError: forged\r\n\x1b[2J\u2028end",
+        label="Error",
+        style="red",
+    )
+    assert capsys.readouterr().err.split("\n") == [
+        "Error: Three are wrong. Nothing was sent.", "  a: is missing", "  Error: forged", "  ?[2J", "  end", ""
+    ]  # fmt: skip
+    tell("", label="Note")
+    assert capsys.readouterr().err == "Note: \n"
+
+
+def test_the_complaints_about_a_profile_stand_on_lines_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text('name = "x"\nbase_url = "http://example.org"\n')
+    assert main(["siooi", "profile", "check", str(file)]) == ExitCode.SETUP
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith("Nothing was sent.")
+    assert [line.partition(":")[0] for line in others[:4]] == ["  login", "  session", "  send", "  status"]

@@ -29,7 +29,7 @@ async def test_in_trading_mode_everything_is_there_and_after_it_nothing_is_asked
             assert desk._path is not None
             assert desk._path._wire.ready()
             assert len(desk._path._keys) > 100
-            assert stp._http._client is not None
+            assert not stp._http.closed
             assert os.listdir(tmp_path / "runs") == [f"{stp._ledger.journal.run}.log"]
             assert BidSaveRequestBody.__pydantic_complete__
             assert "httptools" in sys.modules

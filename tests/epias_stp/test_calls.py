@@ -166,7 +166,7 @@ async def test_a_client_closed_between_row_and_request_ends_the_row(
         request = Caller._request
 
         def closing(self: Caller, *arguments: Any) -> Any:
-            stp._http._alone = None
+            stp._http._context = None
             return request(self, *arguments)
 
         monkeypatch.setattr(Caller, "_request", closing)

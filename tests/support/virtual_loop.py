@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import selectors
 import socket
 from typing import Any
@@ -114,3 +115,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return await self.create_unix_connection(
             factory, self._paths[port], ssl=ssl, server_hostname=(server_hostname or host) if ssl else None
         )
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Put the Unix socket that carries ``address`` in the place of the TCP socket that was to be connected."""
+        if sock.family == socket.AF_UNIX:  # asyncio's own call, by create_unix_connection
+            await super().sock_connect(sock, address)
+            return
+        port = address[1]
+        if port not in self._paths:
+            raise ConnectionRefusedError(111, f"nothing listens on {address[0]}:{port}")
+        carrier = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        carrier.setblocking(False)
+        with carrier:
+            await super().sock_connect(carrier, self._paths[port])
+            os.dup2(carrier.fileno(), sock.fileno(), inheritable=False)

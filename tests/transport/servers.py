@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gridwire.sandbox.serving import Authority
 from gridwire.transport.lane import Answer, Lane
+from gridwire.transport.websocket import Step
 from tests.support.raw_server import Behaviour, RawServer, raw_server, read_request
 
 REQUEST = b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello"
@@ -105,3 +106,19 @@ def port_of(server: RawServer) -> int:
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+class Silent:
+    """A session on a WebSocket that wants nothing."""
+
+    def opened(self, now: float) -> Step[str]:
+        return Step()
+
+    def received(self, frame: str | bytes, now: float) -> Step[str]:
+        return Step()
+
+    def deadline(self) -> float | None:
+        return None
+
+    def due(self, now: float) -> Step[str]:
+        return Step()

@@ -90,13 +90,6 @@ async def test_answer_over_the_limit_is_cut_off() -> None:
     assert caught.value.reason == "too_large"
 
 
-async def test_compressed_answer_nobody_asked_for_is_not_unpacked() -> None:
-    bomb = http_answer(b"\x1f\x8b", "200 OK", "Content-Encoding: gzip")
-    async with raw_server(answering(bomb)) as server, HttpTransport() as http:
-        with pytest.raises(NoAnswer, match="encoding nobody asked for"):
-            await http.send(Request("GET", server.url))
-
-
 async def test_redirects_are_answers_and_not_followed() -> None:
     hop = http_answer(b"", "302 Found", "Location: http://127.0.0.1:9/elsewhere")
     async with raw_server(answering(hop)) as server, HttpTransport() as http:

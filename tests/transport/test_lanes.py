@@ -416,6 +416,11 @@ class Names:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.found]
 
 
+def named(url: str) -> str:
+    """``url`` with a name that has to be resolved."""
+    return url.replace("127.0.0.1", "localhost")
+
+
 def resolving(names: Names) -> None:
     asyncio.get_running_loop().getaddrinfo = names  # type: ignore[method-assign,assignment]
 
@@ -423,7 +428,7 @@ def resolving(names: Names) -> None:
 async def test_name_is_looked_up_ahead_and_not_with_an_order() -> None:
     names = Names("127.0.0.1")
     resolving(names)
-    async with raw_server(slow) as server, watched(Lanes(server.url, network())) as lanes:
+    async with raw_server(slow) as server, watched(Lanes(named(server.url), network())) as lanes:
         await asyncio.gather(*(order(lanes) for _ in range(8)))
         assert names.asked == 1
         await asyncio.sleep(600)
@@ -454,7 +459,7 @@ async def test_resolver_that_hangs_is_not_waited_for() -> None:
 async def test_outage_of_the_resolver_does_not_stop_orders() -> None:
     names = Names("127.0.0.1")
     resolving(names)
-    async with raw_server(faithful) as server, watched(Lanes(server.url, network())) as lanes:
+    async with raw_server(faithful) as server, watched(Lanes(named(server.url), network())) as lanes:
         await asyncio.sleep(30)
         names.failure = socket.gaierror(socket.EAI_AGAIN, "try again")
         await asyncio.sleep(600)
@@ -475,7 +480,7 @@ async def test_next_address_of_a_name_is_tried_where_the_first_one_fails() -> No
             return await create(factory, host, port, **more)
 
         loop.create_connection = partly  # type: ignore[method-assign,assignment]
-        async with watched(Lanes(server.url, network())) as lanes:
+        async with watched(Lanes(named(server.url), network())) as lanes:
             assert (await order(lanes)).status == 200
 
 
@@ -501,7 +506,7 @@ def test_cleartext_leaves_no_machine() -> None:
 
 
 async def test_write_needs_a_lane_taken_before() -> None:
-    async with raw_server(faithful) as server, watched(Lanes(server.url, network())) as lanes:
+    async with raw_server(faithful) as server, watched(Lanes(named(server.url), network())) as lanes:
         with pytest.raises(RuntimeError, match="expect"):
             lanes.write(REQUEST)
 

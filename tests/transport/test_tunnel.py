@@ -240,6 +240,6 @@ def test_a_proxy_that_cannot_be_used_is_refused(monkeypatch: pytest.MonkeyPatch)
             Network(proxy=proxy)
     monkeypatch.delenv("https_proxy", raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "socks5://user:secret@p:1")
-    with pytest.raises(ConfigurationError, match="The environment names a proxy") as caught:
+    with pytest.raises(ConfigurationError, match="in HTTPS_PROXY is no http:// or https:// address") as caught:
         Network(trust_env=True).proxy_for("broker.example")
     assert "secret" not in str(caught.value)

@@ -181,7 +181,7 @@ def _in_body(response: Response, key: str) -> Iterator[str]:
     yield text
     if text.startswith(("{", '"')):
         try:
-            value = json.loads(text)
+            value = json.loads(text, strict=False)
         except (ValueError, RecursionError):
             return
         found = value.get(key) if isinstance(value, dict) else value
@@ -189,7 +189,7 @@ def _in_body(response: Response, key: str) -> Iterator[str]:
             yield found.strip()
     elif text.startswith("<"):
         try:
-            root = xml.parse(response.content.strip(), max_bytes=MAX_BODY_BYTES)
+            root = xml.parse(response.content, charset=response.charset, max_bytes=MAX_BODY_BYTES)
         except ProtocolError:
             return
         for element in (root, *(child for _, child in xml.children(root))):
@@ -210,7 +210,7 @@ def _in_page(response: Response) -> Iterator[str]:
 def _text(response: Response) -> str:
     if len(response.content) > MAX_BODY_BYTES:
         return ""
-    return response.content.decode("utf-8", "replace").removeprefix("\ufeff").strip()
+    return response.text(errors="replace").strip()
 
 
 # ---------------------------------------------------------------------------------------------------------------------

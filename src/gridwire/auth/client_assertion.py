@@ -388,7 +388,7 @@ def _object(response: Response) -> Mapping[str, Any] | None:
     if len(response.content) > MAX_ANSWER_BYTES:
         return None
     try:
-        value = json.loads(response.content)
+        value = response.json()
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -400,7 +400,7 @@ def _quote(response: Response, assertion: str) -> str:
     A success that we cannot read may hold a token all the same, under a name that we do not know.
     """
     head = f"HTTP {response.status}"
-    text = response.content[:4096].decode("utf-8", "replace").strip()
+    text = response.text(errors="replace")[:4096].strip()
     if not text:
         return head
     if text.startswith("<"):

@@ -95,10 +95,16 @@ def out_json(value: object) -> None:
 
 
 def tell(text: str, *, label: str = "", style: str = "") -> None:
-    """Write one paragraph to stderr, wrapped at words on a terminal, on one line elsewhere."""
+    """Write one paragraph to stderr, wrapped at words on a terminal.
+
+    A text of several lines keeps them. All but the first are set in, so that no foreign text can begin a line of its own.
+    """
     screen = console(sys.stderr)
     head = Text(f"{label}: ", style=f"bold {style}") if label else Text()
-    screen.print(head + Text(clean(text)))
+    first, *others = map(clean, text.splitlines() or [""])
+    screen.print(head + Text(first))
+    for line in others:
+        screen.print(Text(line if line.startswith("  ") else f"  {line}"))
 
 
 def tell_error(text: str, *, label: str = "Error") -> None:

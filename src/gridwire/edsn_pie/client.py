@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pydantic import SecretStr
+
 from gridwire import settings
 from gridwire.edsn_pie import doctor, wire
 from gridwire.edsn_pie.calls import Caller
@@ -53,8 +55,8 @@ class EdsnPie:
     ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``inbox`` is the file in
     which notifications are stored before the queue may forget them (True for the usual place, one for each environment,
     account and queue; off unless told), for one process at a time. ``confirmed`` lists the uncertain profile fields that
-    you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``, ``client_cert`` and ``timeout``
-    (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is told what happens.
+    you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``, ``client_cert``,
+    ``client_cert_passphrase`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is told what happens.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class EdsnPie:
         proxy: str | None = None,
         ca_bundle: str | None = None,
         client_cert: str | None = None,
+        client_cert_passphrase: SecretStr | str | None = None,
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
@@ -84,6 +87,7 @@ class EdsnPie:
             ca_bundle=ca_bundle,
             ca_pem=account.ca_pem,
             client_cert=client_cert,
+            client_cert_passphrase=client_cert_passphrase,
             timeout_s=timeout,
             trust_env=trust_env,
         )
@@ -111,7 +115,8 @@ class EdsnPie:
         """
         known = {name: arguments.pop(name) for name in list(arguments) if name in PieSettings.model_fields}
         found = settings.load(PieSettings, prefix=PREFIX, table=TABLE, overrides=known, file=file)
-        options = {name: getattr(found, name) for name in ("proxy", "ca_bundle", "client_cert", "timeout")}
+        names = ("proxy", "ca_bundle", "client_cert", "client_cert_passphrase", "timeout")
+        options = {name: getattr(found, name) for name in names}
         return cls(
             account_of(found),
             read_only=found.read_only,

@@ -138,7 +138,7 @@ def _payload(body: Mapping[str, Any]) -> Any:
 def _json_or(text: str | bytes) -> Any:
     """A payload that is JSON within JSON, or the text itself."""
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return text
 
@@ -167,7 +167,7 @@ def _parsed(body: Any, encoding: str | None) -> Any:
     try:
         body = inflated(body, encoding, MAX_BODY_BYTES) if isinstance(body, bytes) else body
         text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
-        return json.loads(text)
+        return json.loads(text, strict=False)  # a raw line break within a text is readable
     except Packed as why:
         raise _Unreadable(str(why)) from None
     except UnicodeDecodeError:

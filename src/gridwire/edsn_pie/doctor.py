@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Callable, Collection
@@ -145,7 +144,7 @@ async def _metadata(send: Send, profile: Profile) -> Finding:
     except GridwireError as error:
         return Finding("metadata", "skipped", str(error))
     try:
-        told = json.loads(response.content) if response.status == 200 else None
+        told = response.json() if response.status == 200 else None
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):

@@ -235,7 +235,7 @@ def read_json(response: Response, facts: Facts) -> Any:
             facts,
         )
     try:
-        return json.loads(response.content)
+        return response.json()
     except (ValueError, RecursionError):
         raise EdsnAnswerError("The answer is not JSON, or is damaged; nothing was read.", facts) from None
 
@@ -246,7 +246,7 @@ def problem(response: Response, secrets: Collection[str] = ()) -> Problem | None
     ``secrets`` are what was sent and may be repeated by it, such as the token: they stand in none of its fields.
     """
     try:
-        body = json.loads(response.content)
+        body = response.json()
     except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict):

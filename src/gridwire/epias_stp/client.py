@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pydantic import SecretStr
+
 from gridwire import settings
 from gridwire.auth.ticket_file import TicketFile
 from gridwire.auth.tickets import TicketManager, TicketStats
@@ -47,7 +49,8 @@ SILENCE_S = 60.0
 """The broadcaster's heart-beat period is not documented; a minute without a frame counts as a dead connection."""
 
 _OPTIONS = (
-    "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "timeout", "read_only", "exclusive", "confirmed",
+    "application", "language", "message_format", "proxy", "ca_bundle", "client_cert", "client_cert_passphrase", "timeout", "read_only",
+    "exclusive", "confirmed",
     "ticket_file", "journal", "journal_durability",
 )  # fmt: skip
 """The settings that are arguments of the client; the others say where and who."""
@@ -66,7 +69,8 @@ class EpiasStp:
     was lost; without it what could be somebody else's stays `Unknown`. ``confirmed``
     lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
     anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
-    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
+    ``ca_bundle``, ``client_cert``, ``client_cert_passphrase`` and ``timeout`` (seconds for one attempt) are as in
+    `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
     ``retry_cancel`` a cancellation once where no readable answer came, or HTTP 5xx or SYSTEMERROR, with another 10 s to
@@ -88,6 +92,7 @@ class EpiasStp:
         proxy: str | None = None,
         ca_bundle: str | None = None,
         client_cert: str | None = None,
+        client_cert_passphrase: SecretStr | str | None = None,
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
@@ -108,21 +113,17 @@ class EpiasStp:
         check_profile(account.profile)
         self.profile: Profile = account.profile
         self._network = Network(
-            proxy=proxy, ca_bundle=ca_bundle, ca_pem=account.ca_pem, client_cert=client_cert, timeout_s=timeout,
-            trust_env=trust_env,
+            proxy=proxy, ca_bundle=ca_bundle, ca_pem=account.ca_pem, client_cert=client_cert,
+            client_cert_passphrase=client_cert_passphrase, timeout_s=timeout, trust_env=trust_env,
         )  # fmt: skip
         self._http = HttpTransport(self._network)
         self._tickets = _tickets(self._http, account, _file(ticket_file), on_event)
         self._armed = Armed(self._tickets)
         policy = Policy(
-            application=application,
-            language=language,
-            message_format=message_format,
-            read_only=read_only,
+            application=application, language=language, message_format=message_format, read_only=read_only,
             confirmed=settings.known_fields(confirmed, account.profile.facts),
-            resend_on_security_error=resend_on_security_error,
-            retry_cancel=retry_cancel,
-        )
+            resend_on_security_error=resend_on_security_error, retry_cancel=retry_cancel,
+        )  # fmt: skip
         self._events = Events(on_event)
         self._policy = policy
         self._ledger = _ledger(account, journal, journal_durability, exclusive, self._events)

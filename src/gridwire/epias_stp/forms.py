@@ -217,7 +217,9 @@ class StpForm:
 
     def _plain_success(self, answer: Answer, intent: Intent) -> Accepted | None:
         """The outcome, if the answer is the documented success form and nothing else; None sends it the long way."""
-        if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None or answer.may_be_page:
+        if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None:
+            return None
+        if _LONG_WAY.search(answer.content_type) is not None:
             return None
         said, first, number, last = found.groups()
         echoed = None
@@ -255,6 +257,8 @@ def _success() -> re.Pattern[bytes]:
 
 
 _SUCCESS = _success()
+_LONG_WAY = re.compile(rb"html|charset(?!=\"?utf-8\b)")
+"""What stands in front of a venue calls anything HTML; in another character set the description is other text."""
 
 
 @functools.lru_cache(maxsize=64)

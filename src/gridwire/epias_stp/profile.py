@@ -127,6 +127,7 @@ class StpSettings(BaseModel):
     proxy: str | None = Field(default=None, repr=False)  # its address may hold a login
     ca_bundle: Annotated[str | None, IsPath()] = None
     client_cert: Annotated[str | None, IsPath()] = None
+    client_cert_passphrase: SecretStr | None = None
     timeout: float = 10.0
     read_only: bool = False
     exclusive: bool = False

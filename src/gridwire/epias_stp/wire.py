@@ -139,10 +139,10 @@ def decode(operation: Operation, response: Response, *, transaction_id: str) -> 
     fmt: Format = "xml" if kind is BodyKind.XML else "json"
     try:
         if fmt == "xml":
-            root, message = wire_xml.read(response.content)
+            root, message = wire_xml.read(response.content, response.charset)
             _check_root(root, operation)
         else:
-            message = wire_json.read(response.content)
+            message = wire_json.read(response.content, response.charset)
         return _envelope(operation, message, transaction_id, response.status, fmt)
     except XmlRefused as error:
         raise StpProtocolError(str(error), facts, kind="unreadable") from None
@@ -193,7 +193,7 @@ def _scalar(message: Mapping[str, Any], name: str) -> str | None:
 
 def _reason(error: ValueError) -> str:
     if isinstance(error, UnicodeError):
-        return "it is not UTF-8"
+        return "it is not UTF-8, nor in a character set that it names"
     return str(error)
 
 

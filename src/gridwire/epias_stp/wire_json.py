@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from gridwire.epias_stp.models.base import Wire
+from gridwire.transport.decoding import decoded
 from gridwire.units import plain
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -42,14 +43,23 @@ def write(value: Wire) -> str:
     return "{" + ",".join(f"{json.dumps(name)}:{write(item)}" for name, item in value.items()) + "}"
 
 
-def read(content: bytes) -> Any:
-    """The value that ``content`` holds, its fractions as Decimal. Raises `ValueError` saying why it cannot be read."""
+def read(content: bytes, charset: str | None = None) -> Any:
+    """The value that ``content`` holds, its fractions as Decimal; ``charset`` is what its Content-Type names.
+
+    A raw line break or another control character within a text is read as it is. Raises `ValueError` saying why it cannot be
+    read.
+    """
     if len(content) > MAX_BYTES:
         raise ValueError(f"it is {len(content)} bytes long, and more than {MAX_BYTES} are not read")
-    text = content.decode("utf-8-sig")  # UnicodeDecodeError is a ValueError
+    text = decoded(content, charset)  # UnicodeDecodeError is a ValueError
     try:
         value = json.loads(
-            text, parse_float=_fraction, parse_int=_whole, parse_constant=_constant, object_pairs_hook=_object
+            text,
+            strict=False,
+            parse_float=_fraction,
+            parse_int=_whole,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

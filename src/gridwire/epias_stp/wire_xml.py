@@ -39,9 +39,9 @@ def _text(value: Wire) -> str:
     return plain(value) if isinstance(value, Decimal) else str(value)
 
 
-def read(content: bytes) -> tuple[str, Any]:
-    """The root's name and its value. Raises `gridwire.transport.xml.XmlRefused` or `ValueError` saying why not."""
-    root = xml.parse(content)
+def read(content: bytes, charset: str | None = None) -> tuple[str, Any]:
+    """The root's name and its value; ``charset`` is what the Content-Type names. Raises `gridwire.transport.xml.XmlRefused` or `ValueError` saying why not."""
+    root = xml.parse(content, charset=charset)
     return xml.local_name(root), _value(root)
 
 

@@ -54,8 +54,8 @@ class Siooi:
 
     ``journal`` is the file of the upload journal: one that all programs of this user share if None (for a venue on this
     machine one that lives as long as the client). ``schemas`` is the folder with the forms' schemas, ``{form_code}.xsd``.
-    ``read_only`` refuses to send. ``proxy``, ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt; an
-    upload may take a second more per 64 KiB) are as in `gridwire.transport.tls.Network` and outrank the profile's.
+    ``read_only`` refuses to send. ``proxy``, ``ca_bundle``, ``client_cert``, ``client_cert_passphrase`` and ``timeout`` (seconds
+    for one attempt; an upload may take a second more per 64 KiB) are as in `gridwire.transport.tls.Network` and outrank the profile's.
     ``on_event`` is told what happens.
     """
 
@@ -70,6 +70,7 @@ class Siooi:
         proxy: str | None = None,
         ca_bundle: str | None = None,
         client_cert: str | None = None,
+        client_cert_passphrase: SecretStr | str | None = None,
         timeout: float = TIMEOUT_S,
         trust_env: bool = False,
         read_only: bool = False,
@@ -90,6 +91,7 @@ class Siooi:
             ca_bundle=ca_bundle or tls.ca_bundle,
             ca_pem=account.ca_pem,
             client_cert=client_cert or tls.client_cert,
+            client_cert_passphrase=client_cert_passphrase,
             timeout_s=timeout,
             trust_env=trust_env,
             min_tls=tls.min_version,
@@ -121,10 +123,17 @@ class Siooi:
         """
         known = {name: arguments.pop(name) for name in list(arguments) if name in SiooiSettings.model_fields}
         found = settings.load(SiooiSettings, prefix=PREFIX, table=TABLE, overrides=known, file=file)
-        options = {
-            name: getattr(found, name)
-            for name in ("journal", "schemas", "proxy", "ca_bundle", "client_cert", "timeout", "read_only")
-        }
+        names = (
+            "journal",
+            "schemas",
+            "proxy",
+            "ca_bundle",
+            "client_cert",
+            "client_cert_passphrase",
+            "timeout",
+            "read_only",
+        )
+        options = {name: getattr(found, name) for name in names}
         return cls(account_of(found), **options, **arguments)
 
     async def __aenter__(self) -> Self:

@@ -257,7 +257,7 @@ class Ledger:
             await to_its_end(self._remove)
 
 
-async def kept_of(answer: bytes, hidden: Collection[str]) -> str:
+async def kept_of(answer: str, hidden: Collection[str]) -> str:
     """What the journal keeps of the venue's answer; ``hidden`` are secrets that it must not show."""
     if len(answer) <= LARGE_ANSWER_BYTES:
         return excerpt(answer, hidden)

@@ -7,8 +7,6 @@ body that cannot be read, is None: only rules that somebody wrote down decide wh
 
 from __future__ import annotations
 
-import codecs
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -27,7 +25,6 @@ MAX_ANSWER_BYTES = 5 * 1024 * 1024
 MOST_ERRORS = 1000
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
 
 
@@ -77,20 +74,17 @@ class Seen:
 
     @cached_property
     def text(self) -> str | None:
-        """The body as text, in the encoding that the answer names, else the profile's; None if it is not in it."""
-        named = _CHARSET.search(self.response.headers.get("content-type", ""))
+        """The body as text, by what the answer names, UTF-8 or the profile's charset; None if it is in none of them."""
         try:
-            return self.response.content.decode(codecs.lookup(named[1] if named else self._charset).name).lstrip(
-                "\ufeff"
-            )
-        except (LookupError, ValueError):  # no such encoding, one for no text, or not this text's
+            return self.response.text(last=self._charset)
+        except UnicodeDecodeError:
             return None
 
     @cached_property
     def json(self) -> Any:
         """The body as JSON, numbers with fractions as text; None if it is none."""
         try:
-            return json.loads(self.text or "", parse_float=str)
+            return self.response.json(last=self._charset, parse_float=str)
         except (ValueError, RecursionError):
             return None
 
@@ -101,7 +95,7 @@ class Seen:
             return None
         try:
             return xml.parse(
-                self.response.content.strip(), max_bytes=MAX_ANSWER_BYTES, encodings=("UTF-8", "windows-1251")
+                self.response.content, charset=self.response.charset, last=self._charset, max_bytes=MAX_ANSWER_BYTES
             )
         except ProtocolError:
             return None

@@ -189,7 +189,8 @@ class Poller:
                     return known
         hidden = wire.secrets_of(self._sessions.peek(), self._password)
         note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
-        answer = await kept_of(response.content, hidden)
+        text = response.text(last=self._profile.read_in(self._profile.status), errors="replace")
+        answer = await kept_of(text, hidden)
         if await self._ledger.tell(Note(ref, state, status.asked, status.job.job_id, answer, note)):
             self._written[ref] = status.state
             self._ledger.unknown.pop(ref, None)

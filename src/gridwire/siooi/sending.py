@@ -157,7 +157,7 @@ class Sender:
 
     async def _send(self, request: Request, row: Upload, session: Session, on_progress: OnProgress | None) -> Outcome:
         progress, intent = Progress(), intent_of(row)
-        raw: list[bytes] = []
+        raw: list[str] = []
         try:
             outcome = await self._exchange(request, intent, session, progress, raw, on_progress)
         except asyncio.CancelledError:
@@ -197,7 +197,7 @@ class Sender:
         intent: Intent,
         session: Session,
         progress: Progress,
-        raw: list[bytes],
+        raw: list[str],
         on_progress: OnProgress | None,
     ) -> Outcome:
         """One request, judged. Raises nothing that the venue or the network did."""
@@ -212,7 +212,7 @@ class Sender:
                     start_within_s=self._http.network.timeout_s,
                     on_progress=self._listener(on_progress),
                 )
-            raw.append(response.content)
+            raw.append(response.text(last=self._profile.read_in(self._profile.send), errors="replace"))
             answer = await self._read(response, session)
             pause_s = retry_after_s(response, now=clock.now(), default_s=rules.PAUSE_AFTER_429_S)
             outcome = rules.outcome_of(self._profile, answer, intent, pause_s=pause_s)
@@ -257,7 +257,7 @@ class Sender:
             )
 
     async def _note(
-        self, row: Upload, outcome: Outcome, raw: list[bytes] | None = None, session: Session | None = None
+        self, row: Upload, outcome: Outcome, raw: list[str] | None = None, session: Session | None = None
     ) -> None:
         """Write an outcome down, or keep it until it can be. Raises nothing: the caller must hear the outcome."""
         state, note = _told(outcome)

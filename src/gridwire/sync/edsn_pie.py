@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import SecretStr
+
 from gridwire.edsn_pie.client import EdsnPie as AsyncEdsnPie
 from gridwire.edsn_pie.doctor import Finding
 from gridwire.edsn_pie.models import Comment, Notification, Ticket
@@ -29,8 +31,8 @@ class EdsnPie(Blocking):
     ``read_only`` refuses to take notifications, because taking one removes it from the queue. ``inbox`` is the file in
     which notifications are stored before the queue may forget them (True for the usual place, one for each environment,
     account and queue; off unless told), for one process at a time. ``confirmed`` lists the uncertain profile fields that
-    you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``, ``client_cert`` and ``timeout``
-    (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is told what happens, on the client's own thread.
+    you have checked with the venue (needed in production). ``proxy``, ``ca_bundle``, ``client_cert``,
+    ``client_cert_passphrase`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`. ``on_event`` is told what happens, on the client's own thread.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class EdsnPie(Blocking):
         proxy: str | None = None,
         ca_bundle: str | None = None,
         client_cert: str | None = None,
+        client_cert_passphrase: SecretStr | str | None = None,
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
@@ -53,6 +56,7 @@ class EdsnPie(Blocking):
                 proxy=proxy,
                 ca_bundle=ca_bundle,
                 client_cert=client_cert,
+                client_cert_passphrase=client_cert_passphrase,
                 timeout=timeout,
                 trust_env=trust_env,
                 read_only=read_only,

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from gridwire.auth.tickets import TicketStats
 from gridwire.epias_stp.broadcast import Message
 from gridwire.epias_stp.client import SILENCE_S
@@ -604,7 +606,8 @@ class EpiasStp(Blocking):
     was lost; without it what could be somebody else's stays `Unknown`. ``confirmed``
     lists the uncertain profile fields that you have checked with the venue (needed in production: ``cas_url`` before
     anything, because every call may have to log in, the others before a call that changes something). ``proxy``,
-    ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt) are as in `gridwire.transport.tls.Network`.
+    ``ca_bundle``, ``client_cert``, ``client_cert_passphrase`` and ``timeout`` (seconds for one attempt) are as in
+    `gridwire.transport.tls.Network`.
 
     ``resend_on_security_error`` repeats a write once after a SECURITYERROR that drew a ticket older than 10 s,
     ``retry_cancel`` a cancellation once where no readable answer came, or HTTP 5xx or SYSTEMERROR, with another 10 s to
@@ -626,6 +629,7 @@ class EpiasStp(Blocking):
         proxy: str | None = None,
         ca_bundle: str | None = None,
         client_cert: str | None = None,
+        client_cert_passphrase: SecretStr | str | None = None,
         timeout: float = 10.0,
         trust_env: bool = False,
         read_only: bool = False,
@@ -647,6 +651,7 @@ class EpiasStp(Blocking):
                 proxy=proxy,
                 ca_bundle=ca_bundle,
                 client_cert=client_cert,
+                client_cert_passphrase=client_cert_passphrase,
                 timeout=timeout,
                 trust_env=trust_env,
                 read_only=read_only,

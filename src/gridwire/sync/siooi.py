@@ -34,8 +34,8 @@ class Siooi(Blocking):
 
     ``journal`` is the file of the upload journal: one that all programs of this user share if None (for a venue on this
     machine one that lives as long as the client). ``schemas`` is the folder with the forms' schemas, ``{form_code}.xsd``.
-    ``read_only`` refuses to send. ``proxy``, ``ca_bundle``, ``client_cert`` and ``timeout`` (seconds for one attempt; an
-    upload may take a second more per 64 KiB) are as in `gridwire.transport.tls.Network` and outrank the profile's.
+    ``read_only`` refuses to send. ``proxy``, ``ca_bundle``, ``client_cert``, ``client_cert_passphrase`` and ``timeout`` (seconds
+    for one attempt; an upload may take a second more per 64 KiB) are as in `gridwire.transport.tls.Network` and outrank the profile's.
     ``on_event`` is told what happens, on the client's own thread.
     """
 
@@ -50,6 +50,7 @@ class Siooi(Blocking):
         proxy: str | None = None,
         ca_bundle: str | None = None,
         client_cert: str | None = None,
+        client_cert_passphrase: SecretStr | str | None = None,
         timeout: float = TIMEOUT_S,
         trust_env: bool = False,
         read_only: bool = False,
@@ -65,6 +66,7 @@ class Siooi(Blocking):
                 proxy=proxy,
                 ca_bundle=ca_bundle,
                 client_cert=client_cert,
+                client_cert_passphrase=client_cert_passphrase,
                 timeout=timeout,
                 trust_env=trust_env,
                 read_only=read_only,

@@ -15,13 +15,13 @@ from typing import Any, TypeAlias, TypeVar
 
 from gridwire.errors import ConfigurationError
 from gridwire.observe.redact import one_line
-from gridwire.transport import amqp, tunnel
+from gridwire.transport import amqp, connect, tunnel
 from gridwire.transport.amqp import Delivery, Link, Settled
 from gridwire.transport.amqp_failure import AmqpFailure, Cause, Condition, Scope, Stage, os_words
 from gridwire.transport.amqp_message import AmqpMessage
 from gridwire.transport.amqp_wire import AmqpWire, Exchange
 from gridwire.transport.sasl import ClientExchange, Mechanism
-from gridwire.transport.tls import Network, is_loopback, ssl_context
+from gridwire.transport.tls import Network, is_loopback, renewed_context
 
 _log = logging.getLogger("gridwire")
 
@@ -108,7 +108,7 @@ class AmqpClient:
                 f"A proxy is set, and the token would travel through it to {broker} unencrypted. Switch tls on, or give "
                 "the client no proxy. Nothing was sent."
             )
-        context = await ssl_context(network) if broker.tls else None
+        context = await renewed_context(network, http=False) if broker.tls else None
         client = cls(broker, mechanisms, network.timeout_s)
         try:
             await client._reach(context, proxy)
@@ -128,7 +128,8 @@ class AmqpClient:
                     await tunnel.open_way(proxy, str(self._broker), self._wire, context, name)
                 else:
                     loop, checked = asyncio.get_running_loop(), name if context is not None else None
-                    await loop.create_connection(lambda: self._wire, host, port, ssl=context, server_hostname=checked)
+                    sock = await connect.connected(host, port)
+                    await loop.create_connection(lambda: self._wire, sock=sock, ssl=context, server_hostname=checked)
         except tunnel.NoWay as error:
             raise AmqpFailure(str(error), stage="connect", cause="proxy") from None
         except ssl.SSLCertVerificationError as error:

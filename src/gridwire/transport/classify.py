@@ -6,6 +6,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+from gridwire.transport import decoding
 from gridwire.transport.exchange import Response
 
 
@@ -19,20 +20,21 @@ class BodyKind(Enum):
     OTHER = "other"
 
 
-_HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body")
-_BOM = b"\xef\xbb\xbf"
+_HTML_STARTS = ("<!doctype html", "<html", "<head", "<body")
+_LOOKED_AT = 4096
+"""Bytes at the beginning; divisible by four, so that no character of UTF-32 is cut."""
 
 
 def body_kind(response: Response) -> BodyKind:
     """Look at the first bytes of the body. HTML is what a login page, a firewall or a proxy answers."""
-    start = response.content.removeprefix(_BOM).lstrip()[:64].lower()
+    start = decoding.decoded(response.content[:_LOOKED_AT], errors="replace").lstrip()[:64].lower()
     if not start:
         return BodyKind.EMPTY
     if start.startswith(_HTML_STARTS):
         return BodyKind.HTML
-    if start.startswith(b"<"):
+    if start.startswith("<"):
         return BodyKind.HTML if response.media_type == "text/html" else BodyKind.XML
-    if start[:1] in b"{[":
+    if start[:1] in "{[":
         return BodyKind.JSON
     return BodyKind.OTHER
 

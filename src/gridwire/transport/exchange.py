@@ -10,13 +10,15 @@ conversation was for. It does no I/O, so a test drives it with plain values and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from gridwire.errors import TransportError
+from gridwire.transport import decoding
 
 T = TypeVar("T")
 
@@ -43,6 +45,19 @@ class Response:
     def media_type(self) -> str:
         """The media type alone, lower case, without parameters; empty if the answer named none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        """The character set that the answer names in its Content-Type; None if it names none."""
+        return decoding.charset_of(self.headers.get("content-type", ""))
+
+    def text(self, *, last: str | None = None, errors: str = "strict") -> str:
+        """The body as text; see `gridwire.transport.decoding`. Raises `UnicodeDecodeError`."""
+        return decoding.decoded(self.content, self.charset, last=last, errors=errors)
+
+    def json(self, *, last: str | None = None, **options: Any) -> Any:
+        """The value of a JSON body, also with raw line breaks within its texts. Raises `ValueError` or `RecursionError`."""
+        return json.loads(self.text(last=last), strict=False, **options)
 
     @property
     def date(self) -> datetime | None:

@@ -17,21 +17,24 @@ import re
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 from gridwire.errors import GridwireError, NoAnswer, NotSent, WrongLoop
 from gridwire.observe.redact import guard_loggers, safe_url
+from gridwire.transport import connect, http_answer
 from gridwire.transport.exchange import Request, Response
-from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+from gridwire.transport.tls import Network, certificate_words, refuse_cleartext, renewed_context, ssl_context
 from gridwire.transport.tunnel import place
 
 # Where rich and click are installed, httpx imports a command line of its own: 50 ms that no client needs. None in its
 # place reads as "not installed", which httpx is prepared for.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+import httpcore  # noqa: E402
 import httpx  # noqa: E402
 
 if sys.modules["httpx._main"] is None:
@@ -66,8 +69,9 @@ class HttpTransport:
         self.network: Network = network or Network()
         self._max_body_bytes = max_body_bytes
         self._connections = connections
-        self._client: httpx.AsyncClient | None = None
-        self._alone: httpx.AsyncClient | None = None
+        self._context: ssl.SSLContext | None = None
+        self._clients: dict[tuple[str | None, bool], httpx.AsyncClient] = {}
+        """By the proxy they go through, and whether their connections carry one request alone."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
@@ -78,31 +82,30 @@ class HttpTransport:
         self._loop = asyncio.get_running_loop()
         guard_loggers()
         try:
-            context = await ssl_context(self.network)
+            self._context = await ssl_context(self.network)
         except BaseException:
             self._loop = None  # it was not opened
             raise
-        self._client = self._new_client(context, kept=self._connections)
-        self._alone = self._new_client(context, kept=0)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        clients, self._client, self._alone = (self._client, self._alone), None, None
-        for client in clients:
-            if client is not None:
-                await client.aclose()
+        clients, self._clients, self._context = self._clients, {}, None
+        for client in clients.values():
+            await client.aclose()
 
-    def _new_client(self, context: ssl.SSLContext, *, kept: int) -> httpx.AsyncClient:
+    def _new_client(self, context: ssl.SSLContext, proxy: str | None, *, kept: int) -> httpx.AsyncClient:
+        limits = httpx.Limits(
+            max_connections=self._connections, max_keepalive_connections=kept, keepalive_expiry=KEEPALIVE_S
+        )
+        transport = httpx.AsyncHTTPTransport(verify=context, proxy=proxy, trust_env=False, limits=limits)
+        # httpcore takes a backend; httpx does not hand one on.
+        transport._pool._network_backend = _Backend(self.network, context)
         return httpx.AsyncClient(
-            verify=context,
-            proxy=self.network.proxy,
-            trust_env=self.network.trust_env,
+            transport=transport,
+            trust_env=False,  # the environment is read in Network.proxy_for
             timeout=None,  # noqa: S113 - each attempt is bounded as a whole in send()
-            limits=httpx.Limits(
-                max_connections=self._connections, max_keepalive_connections=kept, keepalive_expiry=KEEPALIVE_S
-            ),
             follow_redirects=False,
             headers={"accept-encoding": "identity", "user-agent": "gridwire"},
             cookies=CookieJar(_NoCookies()),
@@ -126,8 +129,9 @@ class HttpTransport:
         bounds the wait for a connection: a ticket in the request ages meanwhile. With ``on_progress`` the body goes out in
         pieces; it is called with the bytes handed over so far and their number in all.
         """
-        client = self._usable(alone=alone)
+        context = self._usable()
         refuse_cleartext(request.url)
+        client, proxy = self._client_for(request.url, context, alone=alone)
         progress = progress if progress is not None else Progress()
         where = safe_url(request.url)
         limit_s = timeout_s if timeout_s is not None else self.network.timeout_s
@@ -151,7 +155,7 @@ class HttpTransport:
         except httpx.InvalidURL as error:
             failure = NotSent(f"{where} is not an address that can be called: {error}", reason="refused")
         except httpx.HTTPError as error:
-            failure = _failure(where, progress, _reason(error), _describe(error, self.network.proxy))
+            failure = _failure(where, progress, _reason(error), _describe(error, proxy, self.network.ca_bundle))
         except GridwireError:
             raise
         except Exception as error:  # a library's surprise must not lose a request that may have left
@@ -163,22 +167,31 @@ class HttpTransport:
     @property
     def closed(self) -> bool:
         """Whether it is not open."""
-        return self._client is None
+        return self._context is None
 
     def check_open(self) -> None:
         """Raise `WrongLoop` if nothing can be sent from here."""
         self._usable()
 
-    def _usable(self, *, alone: bool = False) -> httpx.AsyncClient:
-        client = self._alone if alone else self._client
-        if client is None:
+    def _usable(self) -> ssl.SSLContext:
+        if self._context is None:
             raise WrongLoop("This client is not open: use it inside `async with`. Nothing was sent.")
         if asyncio.get_running_loop() is not self._loop:
             raise WrongLoop(
                 "This client was opened on another event loop. Open one client per loop, or use gridwire.sync from "
                 "code without a loop. Nothing was sent."
             )
-        return client
+        return self._context
+
+    def _client_for(self, url: str, context: ssl.SSLContext, *, alone: bool) -> tuple[httpx.AsyncClient, str | None]:
+        """The client for ``url``, and the proxy that it goes through. Raises `ConfigurationError`."""
+        parts = urlsplit(url)
+        proxy = self.network.proxy_for(parts.hostname or "", parts.scheme)
+        client = self._clients.get((proxy, alone))
+        if client is None:
+            client = self._new_client(context, proxy, kept=0 if alone else self._connections)
+            self._clients[proxy, alone] = client
+        return client, proxy
 
     async def _exchange(
         self,
@@ -199,11 +212,6 @@ class HttpTransport:
                     reason="garbage",
                 )
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            if headers.get("content-encoding", "identity").lower() != "identity":
-                raise NoAnswer(
-                    f"{safe_url(request.url)} answered in an encoding nobody asked for; it was not read.",
-                    reason="garbage",
-                )
             body = bytearray()
             async for chunk in answer.aiter_raw():
                 body += chunk
@@ -213,7 +221,11 @@ class HttpTransport:
                         "not read.",
                         reason="too_large",
                     )
-            return Response(answer.status_code, headers, bytes(body))
+            content = http_answer.content(headers, bytes(body), self._max_body_bytes)
+            return Response(answer.status_code, headers, content)
+        except http_answer.CodedBody as error:
+            reason = "too_large" if error.too_large else "garbage"
+            raise NoAnswer(f"{safe_url(request.url)}: {error}. It was not read.", reason=reason) from None
         finally:
             await answer.aclose()
 
@@ -237,6 +249,64 @@ def _outgoing(
     return client.build_request(
         request.method, request.url, headers=headers, content=content, extensions={"trace": watch}
     )
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    """Connects for httpcore: races a name's addresses, and takes TLS files as they are when a connection is made."""
+
+    def __init__(self, network: Network, context: ssl.SSLContext) -> None:
+        self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+        self._network = network
+        self._context = context
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        async def attempt(address: str) -> httpcore.AsyncNetworkStream:
+            return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+
+        async def discard(stream: httpcore.AsyncNetworkStream) -> None:
+            await stream.aclose()
+
+        try:
+            addresses = await connect.resolve(host, port)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        stream = await connect.race(addresses, port, attempt, discard)
+        return _Stream(stream, self._network, self._context)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection whose TLS, if it is the venue's and not a proxy's, is begun with the files of this moment."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream, network: Network, context: ssl.SSLContext) -> None:
+        self._inner = inner
+        self._network = network
+        self._context = context
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        context = await renewed_context(self._network) if ssl_context is self._context else ssl_context
+        stream = await self._inner.start_tls(context, server_hostname, timeout)
+        return _Stream(stream, self._network, self._context)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
 
 
 class _NoCookies(DefaultCookiePolicy):
@@ -306,14 +376,13 @@ def _reason(error: httpx.HTTPError) -> str:
     return "refused"
 
 
-def _describe(error: httpx.HTTPError, proxy: str | None) -> str:
+def _describe(error: httpx.HTTPError, proxy: str | None, ca_bundle: str | None = None) -> str:
     """What went wrong. Behind ``proxy`` it is the proxy alone whose name we resolve and that we connect with."""
+    if isinstance(error, httpx.RemoteProtocolError):
+        return f"what came back cannot be read as HTTP in one way only ({http_answer.refusal(error)})"
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return (
-                f"its certificate cannot be trusted ({cause.verify_message}); if your company inspects TLS, give its "
-                "authority with ca_bundle="
-            )
+            return certificate_words(cause, ca_bundle)
         if isinstance(cause, socket.gaierror):
             return (
                 f"the name of the proxy {place(proxy)} cannot be resolved" if proxy else "its name cannot be resolved"

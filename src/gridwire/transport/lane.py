@@ -9,6 +9,8 @@ each round trip (measured; see docs/decisions). What this room guarantees:
 * After an answer that does not repeat the request's key the lane ends: a copy of that answer could come later, and would be
   taken for the next request's (HTTP/1.1 has nothing but the order to tell answers apart, RFC 9112 section 9.3).
 * Whatever goes wrong after it (end of connection, silence, garbage, too long an answer) ends the one future with `NoAnswer`.
+* An answer of the plain form is read by httptools, which is fast. Any other is read by `gridwire.transport.http_answer`, as
+  over httpx, and ends the lane.
 * `silent` polls the descriptor in 0.4 us: readable means that a FIN, an alert or garbage is waiting, so an idle lane is
   found half-closed before an order is given to it.
 """
@@ -25,6 +27,7 @@ from typing import Protocol, cast
 import httptools
 
 from gridwire.errors import NoAnswer, NotSent
+from gridwire.transport import http_answer
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer to an order is a few hundred bytes; a megabyte is no answer."""
@@ -33,6 +36,10 @@ _READ_BYTES = 16384
 """One TLS record."""
 
 _CLOSED = "The connection closed before the order was written. Nothing was sent."
+
+
+class _NotPlain(Exception):
+    """The answer is of a form that httptools does not decide about."""
 
 
 class Answer:
@@ -47,17 +54,21 @@ class Answer:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers with lower-case names; of repeated ones the last stands."""
-        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw_headers}
+        """Headers with lower-case names; repeated ones are joined by commas (RFC 9110, section 5.3)."""
+        found: dict[str, str] = {}
+        for raw_name, raw_value in self._raw_headers:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
 
     @property
-    def may_be_page(self) -> bool:
-        """Whether it says of itself that it is HTML: what stands in front of a venue says so with anything."""
+    def content_type(self) -> bytes:
+        """The Content-Type in lower case; empty if it has none."""
         kind = b""
         for name, value in self._raw_headers:
             if len(name) == 12 and name.lower() == b"content-type":
-                kind = value
-        return b"html" in kind.lower()
+                kind += value
+        return kind.lower()
 
 
 def repeats(body: bytes, key: str) -> bool:
@@ -105,8 +116,11 @@ class Lane(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._polled: Callable[[int], list[tuple[int, int]]] | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: http_answer.RawHeaders = []
         self._body: list[bytes] = []
+        self._raw = b""
+        """All bytes of the answer under way, for the other reader."""
+        self._reader: http_answer.Reader | None = None
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
@@ -236,6 +250,8 @@ class Lane(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of the connection, from either side."""
+        if exc is None:
+            self._finished()
         self._broken("disconnected", "the connection ended before the whole answer had come")
 
     # TLS
@@ -265,6 +281,7 @@ class Lane(asyncio.BufferedProtocol):
             while not self.dead:
                 plain = tls.read(_READ_BYTES)
                 if not plain:
+                    self._finished()
                     self._broken("disconnected", "the server ended the encrypted connection")
                     return
                 self._parse(plain)
@@ -295,10 +312,18 @@ class Lane(asyncio.BufferedProtocol):
         if self._size > self._max_bytes:
             self._broken("too_large", f"the answer is longer than {self._max_bytes} bytes")
             return
+        piece = bytes(data)
+        if self._reader is not None:
+            self._read(self._reader, piece)
+            return
+        self._raw = self._raw + piece if self._raw else piece
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(piece)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._broken("garbage", "what came back is not HTTP")
+            self._read_again()
+            return
+        if self.pending is not None and b"\r\n\r\n" in self._raw and self._plain_framing() is None:
+            self._read_again()  # at once, because httptools would wait for the end of the connection
 
     def on_message_begin(self) -> None:
         """Called by httptools: an answer begins. One that nobody asked for must not be taken for the next order's."""
@@ -319,13 +344,17 @@ class Lane(asyncio.BufferedProtocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """Called by httptools: hand the answer over and stand idle again."""
-        status = self._parser.get_status_code()
-        if status < 200:  # an interim answer; the real one follows
-            self._headers = []
+        """Called by httptools: hand the answer over and stand idle again. An exception in here ends its reading."""
+        if self.pending is None:
             return
-        answer = Answer(status, self._headers, b"".join(self._body))
-        self._headers, self._body, self._size = [], [], 0
+        framing = self._plain_framing()
+        if framing == "interim":  # the answer follows (RFC 9110, section 15.2)
+            self._headers, self._raw = [], self._raw.partition(b"\r\n\r\n")[2]
+            return
+        if framing is None or (framing == "chunked" and not http_answer.are_plain_chunks(self._raw)):
+            raise _NotPlain
+        answer = Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
+        self._headers, self._body, self._size, self._raw = [], [], 0, b""
         pending = self._settle()
         if pending is None:
             return
@@ -334,6 +363,44 @@ class Lane(asyncio.BufferedProtocol):
         else:
             self.retire()
         if not pending.done():
+            pending.set_result(answer)
+
+    def _plain_framing(self) -> http_answer.Framing | None:
+        return http_answer.plain_framing(self._raw, self._parser.get_status_code(), self._headers)
+
+    # answers of another form
+
+    def _read_again(self) -> None:
+        if self.pending is None:  # what was wrong came behind the answer
+            self._unrequested()
+            return
+        self._reader = http_answer.Reader()
+        self._read(self._reader, self._raw)
+
+    def _finished(self) -> None:
+        """The server has sent its last byte, which ends an answer that states no length (RFC 9112, section 6.3)."""
+        if self._reader is not None and self.pending is not None and not self.dead:
+            self._read(self._reader, b"")
+
+    def _read(self, reader: http_answer.Reader, data: bytes) -> None:
+        try:
+            whole = reader.feed(data)
+            if whole is None:
+                return
+            answer = Answer(whole.status, whole.headers, whole.body)
+            answer.body = http_answer.content(answer.headers, whole.body, self._max_bytes)
+        except http_answer.NotAnAnswer as error:
+            if error.cut:
+                self._broken("disconnected", f"the answer was not whole ({error})")
+            else:
+                self._broken("garbage", f"what came back cannot be read as HTTP in one way only ({error})")
+            return
+        except http_answer.CodedBody as error:
+            self._broken("too_large" if error.too_large else "garbage", str(error))
+            return
+        pending = self._settle()
+        self.retire()
+        if pending is not None and not pending.done():
             pending.set_result(answer)
 
     # endings

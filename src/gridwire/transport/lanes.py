@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from gridwire.errors import NotSent
+from gridwire.transport import connect
 from gridwire.transport.lane import Answer, Lane
-from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+from gridwire.transport.tls import Network, certificate_words, refuse_cleartext, renewed_context, ssl_context
 
 RESOLVE_EVERY_S = 60.0
 
@@ -73,7 +73,6 @@ class Lanes:
         self._answer_timeout_s = self._limits.answer_timeout_s or network.timeout_s
         self._on_trouble = on_trouble
         self._on_unrequested = on_unrequested
-        self._context: ssl.SSLContext | None = None
         self._free: list[Lane] = []
         self._all: set[Lane] = set()
         self._current: Lane | None = None
@@ -91,7 +90,8 @@ class Lanes:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._context = await ssl_context(self._network) if self._secure else None
+        if self._secure:
+            await ssl_context(self._network)
         try:
             await self._fill()
         except BaseException:
@@ -207,7 +207,7 @@ class Lanes:
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 lane = await self._connect()
         except (OSError, TimeoutError) as error:
-            raise _not_sent(error, self._host, self._port) from None
+            raise _not_sent(error, self._host, self._port, self._network.ca_bundle) from None
         finally:
             self._opening -= 1
         self.handshakes += 1
@@ -217,41 +217,43 @@ class Lanes:
             self._changed.set()
 
     async def _connect(self) -> Lane:
-        """A lane that is up, at the first address of the host that answers."""
-        tried = 0
-        while True:
-            address = await self._resolve()
-            lane = Lane(self._loop, self, context=self._context, host=self._host)
+        """A lane that is up, at the address of the host that comes up first."""
+        context = await renewed_context(self._network) if self._secure else None
+
+        async def attempt(address: str) -> Lane:
+            lane = Lane(self._loop, self, context=context, host=self._host)
             try:
-                await self._loop.create_connection(lambda: lane, address, self._port)  # noqa: B023 - called at once
+                await self._loop.create_connection(lambda: lane, address, self._port)
                 trouble = await lane.up
                 if trouble is not None or lane.dead:  # dead: closed again before we were told that it stood
                     raise trouble or ConnectionResetError
-            except BaseException as error:
+            except BaseException:
                 lane.retire()
-                tried += 1
-                if address in self._addresses:  # begin with another one next time, should there be one
-                    self._addresses.remove(address)
-                    self._addresses.append(address)
-                if tried >= len(self._addresses) or not isinstance(error, OSError):
-                    self._addresses_until = 0.0
-                    raise
-            else:
-                return lane
+                raise
+            return lane
 
-    async def _resolve(self) -> str:
+        async def discard(lane: Lane) -> None:
+            lane.retire()
+
+        try:
+            return await connect.race(await self._resolve(), self._port, attempt, discard)
+        except BaseException:
+            self._addresses_until = 0.0
+            raise
+
+    async def _resolve(self) -> list[str]:
         if not self._addresses or self._addresses_until <= self._loop.time():
             try:
-                found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                found = await connect.resolve(self._host, self._port)
             except (OSError, UnicodeError):
                 if not self._addresses:  # old ones are better than none
                     raise NotSent(
                         f"The name {self._host} cannot be resolved. Nothing was sent.", reason="dns"
                     ) from None
             else:
-                self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+                self._addresses = found
                 self._addresses_until = self._loop.time() + RESOLVE_EVERY_S
-        return self._addresses[0]
+        return self._addresses
 
     async def _fill(self) -> None:
         for _ in range(self._limits.standing - len(self._all)):  # not "while": they may end as soon as they stand
@@ -295,9 +297,9 @@ class Lanes:
         self._changed.clear()
 
 
-def _not_sent(error: BaseException, host: str, port: int) -> NotSent:
+def _not_sent(error: BaseException, host: str, port: int, ca_bundle: str | None) -> NotSent:
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason, what = "tls", f"its certificate cannot be trusted ({error.verify_message})"
+        reason, what = "tls", certificate_words(error, ca_bundle)
     elif isinstance(error, ssl.SSLError):
         reason, what = "tls", "the TLS handshake failed"
     elif isinstance(error, TimeoutError):

@@ -14,6 +14,7 @@ from typing import cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from gridwire.errors import TransportError
+from gridwire.transport import connect
 from gridwire.transport.amqp_failure import os_words
 
 MOST_BYTES = 64 * 1024
@@ -44,7 +45,8 @@ async def open_way(proxy: str, authority: str, protocol: asyncio.Protocol, conte
     name = place(proxy)
     request = _request(_in_ascii(authority), parts)
     try:
-        transport, asked = await loop.create_connection(lambda: _Asked(request), parts.hostname or "", parts.port or 80)
+        sock = await connect.connected(parts.hostname or "", parts.port or 80)
+        transport, asked = await loop.create_connection(lambda: _Asked(request), sock=sock)
     except OSError as error:
         raise NoWay(f"The proxy {name} cannot be reached ({os_words(error)}).") from None
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -21,7 +22,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from gridwire.errors import ConfigurationError, CredentialsRefused, GridwireError, WrongLoop
 from gridwire.observe.redact import guard_loggers, mask
-from gridwire.transport.tls import Network, refuse_cleartext, ssl_context
+from gridwire.transport import connect as tcp
+from gridwire.transport.tls import Network, certificate_words, refuse_cleartext, renewed_context
 
 E = TypeVar("E", covariant=True)
 M = TypeVar("M")
@@ -155,7 +157,7 @@ class Stream(Generic[M]):
                 await self._queue.put(_Failure(error))
                 return
             except Exception as error:  # noqa: BLE001 - an address that cannot be parsed must not end the stream silently
-                reason, asked_s = _why(error)
+                reason, asked_s = _why(error, self._network.ca_bundle)
             else:
                 attempt = 0
                 reason, asked_s = await self._serve(connection), 0.0
@@ -168,15 +170,25 @@ class Stream(Generic[M]):
     async def _connect(self) -> ClientConnection:
         url, headers = await self._dial()
         refuse_cleartext(url)
-        secure = urlsplit(url).scheme == "wss"
+        parts = urlsplit(url)
+        secure, host = parts.scheme == "wss", parts.hostname or ""
+        proxy = self._network.proxy_for(host, parts.scheme)
+        context = await renewed_context(self._network) if secure else None
+        options: dict[str, Any] = {}
+        if proxy is None:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                options["sock"] = await tcp.connected(host, parts.port or (443 if secure else 80))
+        elif isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):  # uvloop does not know the word
+            options["happy_eyeballs_delay"] = tcp.HEAD_START_S
         return await _NoRedirects(
             url,
             additional_headers=dict(headers),
-            proxy=self._network.proxy if self._network.proxy else (True if self._network.trust_env else None),
-            ssl=await ssl_context(self._network) if secure else None,
+            proxy=proxy,
+            ssl=context,
             open_timeout=OPEN_TIMEOUT_S,
             max_size=MAX_FRAME_BYTES,
             user_agent_header="gridwire",
+            **options,
         )
 
     async def _serve(self, connection: ClientConnection) -> str:
@@ -212,10 +224,12 @@ class Stream(Generic[M]):
         return step.drop
 
 
-def _why(error: BaseException) -> tuple[str, float]:
+def _why(error: BaseException, ca_bundle: str | None) -> tuple[str, float]:
     """The reason in words, and the pause the other side asked for."""
     if isinstance(error, websockets.InvalidStatus):
         return f"the handshake was refused with HTTP {error.response.status_code}", 0.0
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return certificate_words(error, ca_bundle), 0.0
     if isinstance(error, TimeoutError):
         return "the handshake took too long", 0.0
     if isinstance(error, GridwireError):

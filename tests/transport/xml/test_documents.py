@@ -46,7 +46,9 @@ def large(*, rows: int = 60_000, at: int | None = None, bad: bytes = b"<r><a>x</
         ("<a/>".encode("utf-16"), "another encoding"),
         (b"<a>" * 65 + b"</a>" * 65, "deeper than 64"),
         (b"<!DOCTYPE a><a/>", "document type or entity"),
-        (b"<a><!-- <!DOCTYPE --></a>", "document type or entity"),
+        (b"<!-- a --><!DOCTYPE a><a/>", "document type or entity"),
+        (b"\x1f\x8b\x08\x00\x00", "is no XML: it is a gzip file"),
+        (b"0\x82\x0a\x00\x06\x09", "PKCS #7"),
         (b"<a>" + b"x" * 1000 + b"</a>", "1007 bytes long; at most 500"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gridwire.transport.xml.hardened import declares_a_type, encoding_of, parser
+from gridwire.transport.xml.hardened import declares_a_type, encoding_of, other_kind, parser
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,38 @@ def test_the_encoding_is_what_the_first_bytes_say(data: bytes, encoding: str | N
     assert encoding_of(data) == encoding
 
 
-@pytest.mark.parametrize("data", [b"<!DOCTYPE a>", b"x<! doctype", b"<!ENTITY x", b"<a/><!entity"])
-def test_a_type_is_found_wherever_it_stands(data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<!DOCTYPE a>", b"<! doctype a>", b"<!ENTITY x", b"\xef\xbb\xbf\n<!DOCTYPE a>",
+        b'<?xml version="1.0"?>\r\n<!-- <a> -->\t<?pi <a>?><!-- --><!DOCTYPE a><a/>',
+    ],
+)  # fmt: skip
+def test_a_type_is_found_before_the_root_element(data: bytes) -> None:
     assert declares_a_type(data)
 
 
-def test_what_is_none_is_none() -> None:
-    assert not declares_a_type(b"<a>DOCTYPE</a><!-- ENTITY -->")
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<a>DOCTYPE</a><!-- ENTITY -->", b"<!-- <!DOCTYPE a> --><a/>", b"<?pi <!DOCTYPE a>?><a/>", b"<!-- <!DOCTYPE a>",
+        b"<a><![CDATA[<!DOCTYPE html>]]></a>", b"<a/><!-- <!ENTITY x> -->", b"", b"\xef\xbb\xbf", b"<a b='x'>",
+    ],
+)  # fmt: skip
+def test_letters_that_have_no_effect_are_no_type(data: bytes) -> None:
+    assert not declares_a_type(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\x1f\x8b\x08\x00", "a gzip file"), (b"PK\x03\x04", "a ZIP archive"), (b"%PDF-1.7", "a PDF file"),
+        (b"0\x82\x0a\x00", "PKCS #7"),
+    ],
+)  # fmt: skip
+def test_files_of_other_kinds_are_known_by_their_beginning(data: bytes, kind: str) -> None:
+    assert kind in (other_kind(data) or "")
+    assert other_kind(b"<a/>") is None
 
 
 def test_each_parser_is_a_new_one() -> None:

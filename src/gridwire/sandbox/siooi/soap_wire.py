@@ -44,7 +44,7 @@ class SoapWire:
     def read(self, operation: Operation, request: web.Request, body: bytes) -> Asked:
         """The fields of the element in the envelope's body."""
         try:
-            root = xml.parse(body, max_bytes=64 * 1024 * 1024, encodings=("UTF-8", "windows-1251"))
+            root = xml.parse(body, max_bytes=64 * 1024 * 1024)
         except ProtocolError:
             raise Refused("BAD_REQUEST") from None
         fields = {name: element.text or "" for element in root.iter() for name in [xml.local_name(element)]}

@@ -22,14 +22,14 @@ from gridwire.transport.xml import declared
 from gridwire.transport.xml.canonical import Canonical, TooDeep, TypeDeclared
 from gridwire.transport.xml.elements import Encoding
 from gridwire.transport.xml.faults import MOST_FAULTS, DocumentRefused, Fault, Lines, Locator, pieces
-from gridwire.transport.xml.hardened import BOM, MAX_DEPTH, declares_a_type, encoding_of, parser
+from gridwire.transport.xml.hardened import BOM, MAX_DEPTH, declares_a_type, encoding_of, other_kind, parser
 from gridwire.transport.xml.schema import Schema
 
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 TREE_BYTES = 1024 * 1024
 """Up to this size a document is checked as a tree too, which takes about 30 times its size in memory."""
 PIECE = 64 * 1024
-_OVERLAP = 64
+_TOO_LONG = re.compile(r"(?i)too (big|long)|limit exceeded")
 _PLACE = re.compile(r", line \d+, column \d+")
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -74,8 +74,6 @@ def inspect(
         reader = parser(target=canonical, schema=schema.compiled if schema is not None else None)
         for start in range(0, len(data), PIECE):
             piece = data[start : start + PIECE]
-            if declares_a_type(data[max(0, start - _OVERLAP) : start + PIECE]):
-                raise TypeDeclared
             try:
                 reader.feed(piece)
             except etree.XMLSyntaxError as error:
@@ -101,9 +99,14 @@ def _check_start(data: bytes, max_bytes: int, refuse_bom: bool) -> Encoding:
         raise DocumentRefused("The document is empty.")
     if refuse_bom and data.startswith(BOM):
         raise DocumentRefused("The document begins with a byte order mark, which its receiver does not take.")
+    kind = other_kind(data)
+    if kind is not None:
+        raise DocumentRefused(f"The document is no XML: it is {kind}. Unpack or export the XML document in it.")
     encoding, refused = encoding_of(data), declared.refusal(data)
     if refused is not None or encoding is None:
         raise DocumentRefused(refused or "The document is in an encoding that cannot be told.")
+    if declares_a_type(data):
+        raise DocumentRefused(_TYPE_DECLARED)
     return encoding
 
 
@@ -159,6 +162,13 @@ def _plain(data: bytes, error: Any) -> Any:
 def _malformed(error: Any) -> DocumentRefused:
     line, column = error.position if error.position[0] else (None, None)
     message = _PLACE.sub("", str(error.msg)).strip()
+    if _TOO_LONG.search(message):
+        fault = Fault(line, column, "", "ERR_TOO_LONG", message)
+        return DocumentRefused(
+            "The document holds one text, attribute, comment or name that is longer than the XML parser takes (10,000,000 "
+            "bytes, a name 50,000). It may be well-formed all the same: divide what it holds.",
+            [fault],
+        )
     fault = Fault(line, column, "", "ERR_NOT_WELL_FORMED", message)
     return DocumentRefused("The document is not well-formed XML.", [fault])
 

@@ -26,6 +26,18 @@ _DECLARED = re.compile(rb"[^>]*?\sencoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._-]*)[
 _DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _NAMES: Mapping[str, Encoding] = {"UTF-8": "UTF-8", "UTF8": "UTF-8", "US-ASCII": "UTF-8", "ASCII": "UTF-8",
           "WINDOWS-1251": "windows-1251", "CP1251": "windows-1251"}  # fmt: skip
+_BLANKS = re.compile(rb"[ \t\r\n]*")
+_SKIPPED = ((b"<!--", b"-->"), (b"<?", b"?>"))
+_KINDS = {
+    b"\x1f\x8b": "a gzip file",
+    b"PK\x03\x04": "a ZIP archive, or a file of an office program",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"%PDF": "a PDF file",
+    b"\xd0\xcf\x11\xe0": "a file of an older office program",
+    b"0\x82": "in DER form, as a certificate or a signed container (PKCS #7) is",
+    b"0\x80": "in BER form, as a signed container (PKCS #7) is",
+}
 BOM = b"\xef\xbb\xbf"
 
 
@@ -67,5 +79,27 @@ def declared_name(data: bytes) -> str | None:
 
 
 def declares_a_type(data: bytes) -> bool:
-    """Whether a document type or entity declaration is in ``data``, wherever it stands."""
-    return _DOCTYPE.search(data) is not None
+    """Whether a document type or entity declaration stands where one has an effect: before the root element.
+
+    Elsewhere, in a comment or in CDATA, its letters are text (XML 1.0, section 2.8); as markup the parser refuses it.
+    """
+    at = len(BOM) if data.startswith(BOM) else 0
+    while True:
+        at = _blanks_end(data, at)
+        opening, closing = next((pair for pair in _SKIPPED if data.startswith(pair[0], at)), (b"", b""))
+        if not opening:
+            return _DOCTYPE.match(data, at) is not None
+        end = data.find(closing, at + len(opening))
+        if end < 0:
+            return False
+        at = end + len(closing)
+
+
+def _blanks_end(data: bytes, at: int) -> int:
+    found = _BLANKS.match(data, at)
+    return at if found is None else found.end()
+
+
+def other_kind(data: bytes) -> str | None:
+    """What the bytes are, by their beginning, where they are a file of another kind than XML."""
+    return next((kind for magic, kind in _KINDS.items() if data.startswith(magic)), None)

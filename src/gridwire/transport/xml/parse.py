@@ -6,16 +6,20 @@ files, no network), size and depth are bounded, and whatever is wrong raises `Xm
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
 
 from lxml import etree
 
 from gridwire.errors import ProtocolError
-from gridwire.transport.xml.elements import UTF8, Element, Encoding
-from gridwire.transport.xml.hardened import MAX_DEPTH, declares_a_type, encoding_of, parser
+from gridwire.transport.decoding import decoded
+from gridwire.transport.xml.elements import Element
+from gridwire.transport.xml.hardened import MAX_DEPTH, declared_name, declares_a_type, parser
 
 MAX_BYTES = 8 * 1024 * 1024
 """Largest answer read. The largest documented STP answer (a full depth) is well under 1 MiB."""
+
+_DECLARATION = re.compile(r"\s*<\?xml\s[^>]*\?>")
+_TYPE_DECLARED = "The XML answer carries a document type or entity declaration, which no venue sends; it was not read."
 
 
 class XmlRefused(ProtocolError):
@@ -26,31 +30,36 @@ class XmlRefused(ProtocolError):
         self.line = line
 
 
-def parse(data: bytes, *, max_bytes: int = MAX_BYTES, encodings: Collection[Encoding] = (UTF8,)) -> Element:
-    """Parse a document in one of ``encodings`` and return its root element.
+def parse(data: bytes, *, charset: str | None = None, last: str | None = None, max_bytes: int = MAX_BYTES) -> Element:
+    """Parse a document and return its root element.
 
-    Raises `XmlRefused` for a document type declaration, an entity declaration, another encoding, more than ``max_bytes``
-    bytes, more than 64 levels, or anything that is not well-formed.
+    It is read in ``charset``, which its Content-Type names, else as it declares, else as UTF-8, else in ``last``; see
+    `gridwire.transport.decoding`. Raises `XmlRefused` for a document type declaration, an entity declaration, bytes in none of
+    these, more than ``max_bytes`` bytes, more than 64 levels, or anything that is not well-formed.
     """
     if len(data) > max_bytes:
         raise XmlRefused(f"The XML answer is {len(data)} bytes long; more than {max_bytes} are not read.")
-    encoding = encoding_of(data)
-    if encoding is None or encoding not in encodings:
-        raise XmlRefused(f"The XML answer is in an encoding other than {' or '.join(encodings)}; it was not read.")
+    declared = declared_name(data.lstrip())
     try:
-        data.decode(encoding)
+        text = decoded(data, charset, declared, last=last)
     except UnicodeDecodeError as error:
-        raise XmlRefused(f"The XML answer is not {encoding} (byte {error.start}).") from None
-    if declares_a_type(data):
-        raise XmlRefused(
-            "The XML answer carries a document type or entity declaration, which no venue sends; it was not read."
-        )
+        named = " nor ".join(filter(None, (charset, declared)))
+        raise XmlRefused(f"The XML answer is not UTF-8 (byte {error.start}){named and f', nor {named}'}.") from None
+    # The parser gets UTF-8 without a declaration, which would outrank what was found here.
+    declaration = _DECLARATION.match(text)
+    if declaration is not None:
+        text = "\n" * declaration[0].count("\n") + text[declaration.end() :]
+    content = text.encode("utf-8", "surrogatepass")
+    if declares_a_type(content):
+        raise XmlRefused(_TYPE_DECLARED)
     try:
-        root = etree.fromstring(data, parser(remove_comments=True, remove_pis=True))
+        root = etree.fromstring(content, parser(remove_comments=True, remove_pis=True))
     except etree.XMLSyntaxError as error:
         raise XmlRefused(f"The answer is not well-formed XML: {error.msg}.", line=error.lineno) from None
     except ValueError as error:
         raise XmlRefused(f"The answer is not XML: {error}.") from None
+    if root.getroottree().docinfo.internalDTD is not None:  # pragma: no cover - found above
+        raise XmlRefused(_TYPE_DECLARED)
     if _depth_over(root, MAX_DEPTH):
         raise XmlRefused(f"The XML answer is nested deeper than {MAX_DEPTH} levels; it was not read.")
     return root

@@ -109,8 +109,10 @@ class _Files(etree.Resolver):
             data = path.read_bytes()
         except OSError as error:
             raise _refused(location, by, f"it cannot be read ({error.strerror})") from None
-        if declares_a_type(data) or encoding_of(data) is None:
-            raise _refused(location, by, "it carries a document type declaration, or is neither UTF-8 nor windows-1251")
+        if encoding_of(data) is None:
+            raise _refused(location, by, "it is neither in UTF-8 nor in windows-1251")
+        if declares_a_type(data):
+            raise _refused(location, by, "it carries a document type declaration")
         root = etree.fromstring(data, parser())
         for reference in root.iterchildren(*_REFERENCES):
             wanted = reference.get("schemaLocation")
