@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +50,30 @@ def test_microseconds_go_there_and_back(value: datetime) -> None:
     aware = value.replace(tzinfo=UTC)
     assert clock.moment(clock.microseconds(aware)) == aware
     assert clock.microseconds(aware) == (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def test_boot_time_is_the_machines_and_goes_on() -> None:
+    with clock.use(clock._system, boot=clock._system_boot_us):
+        before = clock.boot_us()
+        assert before <= clock.boot_us() <= before + 60_000_000
+    assert abs(clock._system_boot_us() - time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000) < 60_000_000
+
+
+async def test_boot_time_follows_virtual_time_and_no_step_of_the_wall_clock() -> None:
+    with clock.use(lambda: EPOCH):
+        before = clock.boot_us()
+        await asyncio.sleep(60)
+        assert clock.boot_us() - before == 60_000_000
+
+
+def test_a_boot_has_one_name() -> None:
+    assert clock.boot_name() == clock.boot_name()
+    assert len(clock.boot_name()) == 8
+
+
+def test_where_the_boot_has_no_name_or_no_clock_the_name_is_the_processs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = clock.boot_name()
+    nameless = clock.boot_name.__wrapped__  # without its memory
+    assert nameless() == named
+    monkeypatch.setattr(clock, "_BOOTTIME", None)
+    assert len({named, nameless(), nameless()}) == 3

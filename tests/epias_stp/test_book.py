@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -89,3 +90,10 @@ def test_what_a_person_finds_out_reaches_the_bid() -> None:
         assert said(settled_by_a_person(call, [call], "done", "n")) == [("K", "resolved_done")]
     assert said(settled_by_a_person(LOST, [LOST], "live", "n")) == [("L", "resolved_live")]
     assert meant(row("K", "unknown", "bid_cancel", bid_id="7"), row("B", "closed", id_="7"), "n") == []
+
+
+def test_across_boots_only_wall_times_can_be_compared_and_may_be_a_day_off() -> None:
+    for age_s, counts in ((3600.0, True), (86_400.0, True), (3 * 86_400.0, False)):
+        ended = replace(row("B", "closed", age_s=age_s), changed_boot=("another boot", 0))
+        assert bool(places(ended)) is counts
+        assert bool(places(replace(ended, changed_boot=None))) is counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
@@ -427,3 +428,14 @@ def test_errors_of_reads_cover_every_failure_with_an_answer() -> None:
     only_writes = {Failure.FOREIGN_ANSWER, Failure.NO_ID}
     without_answer = {Failure.TIMED_OUT, Failure.DISCONNECTED, Failure.CANCELLED} | BEFORE_FIRST_BYTE
     assert set(READS) == set(Failure) - only_writes - without_answer - {Failure.RATE_LIMITED}
+
+
+def test_a_payment_refused_after_an_attempt_that_may_have_paid_settles_nothing() -> None:
+    order = OPERATIONS["payment_order"]
+    body = {"results": [{"paymentOrderId": 1, "eic": "E", "amount": 1, "status": {"value": "REJECTED"}}]}
+    content = json.dumps({"resultCode": "0", "resultDescription": "OK", "resultType": "SUCCESS", "body": body}).encode()
+    sent = intent(order, payment_order_id=1, eic="E", amount=Decimal(1))
+    assert isinstance(outcome_of([judged(content, order)], sent), Rejected)
+    outcome = outcome_of([lost(operation=order), judged(content, order)], sent)
+    assert isinstance(outcome, Unknown)
+    assert outcome.cause == "possibly_duplicate"

@@ -20,7 +20,8 @@ def row(key: str = "K", state: str = "accepted", **more: Any) -> Row:
     whole: dict[str, Any] = {
         "run": "A", "venue": "stp", "account": "test/ÇELİK", "operation": "bid_save", "created": moment(1_000_001),
         "changed": moment(2_000_002), "client_ref": "mine", "attempts": 2, "order_id": "77", "note": "ok",
-        "fields": {"price": "1.50", "quantity": 3, "expire_time": None}, "stated": moment(1_500_000), **more,
+        "fields": {"price": "1.50", "quantity": 3, "expire_time": None}, "stated": moment(1_500_000),
+        "created_boot": ("0123abcd", 17), "changed_boot": None, "stated_boot": ("0123abcd", 18), "exclusive": True, **more,
     }  # fmt: skip
     return Row(key, state, **whole)
 
@@ -110,3 +111,9 @@ def test_a_file_that_another_program_keeps_to_itself_is_refused(
         with pytest.raises(JournalError, match="locked"):
             archive.store("B", [row("L")], [])
         assert set(archive.read().rows) == {"K"}  # reading does not wait for it
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match=r"cannot be read.*what earlier programs sent cannot be told"):
+        Archive(tmp_path / "file" / "archive.sqlite").read()

@@ -10,9 +10,9 @@ import pytest
 
 from gridwire import clock
 from gridwire.errors import InvalidInput, JournalError
-from gridwire.intents.damage import NOTE, damaged_logs, log_files, settle, text
+from gridwire.intents.damage import NOTE, content, damaged_logs, log_files, lost_rows, settle, text
 from gridwire.intents.journal import Journal, read
-from gridwire.intents.records import CUT, Row, entries, sign
+from gridwire.intents.records import CUT, Entry, Row, entries, sign
 from tests.intents.runs import files_no_longer_than, killed, logs, sending, state_in
 
 
@@ -198,3 +198,16 @@ def test_no_flipped_bit_of_a_log_goes_unnoticed() -> None:
     for end in range(len(data)):
         whole, damaged = entries(data[:end], "A")
         assert (len(whole), damaged) == (data.count(b"\n", 0, end), 0)
+
+
+def test_a_log_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    assert content(tmp_path / "none.log") == b""
+    (tmp_path / "run.log").mkdir()
+    with pytest.raises(JournalError, match=r"cannot be read.*what was sent cannot be told"):
+        content(tmp_path / "run.log")
+
+
+def test_an_end_that_is_known_is_not_undone_by_a_later_record_of_the_same_call() -> None:
+    ended = Entry("A", 1, {"s": "rejected", "k": "K", "t": 1})
+    later = Entry("A", 2, {"s": "unknown", "k": "K", "t": 2})
+    assert lost_rows([later, ended])["K"].state == "rejected"

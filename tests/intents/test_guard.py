@@ -338,3 +338,13 @@ class TestChanges:
         guarded.reset()
         guarded.settled("x", Decimal(200), 10)
         assert guarded.open_notional == 0
+
+
+def test_a_halt_file_of_a_working_folder_that_is_gone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigurationError, match="halt_file='halt' belongs to the working folder, which was deleted"):
+        Limits(halt_file="halt")

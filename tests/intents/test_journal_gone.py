@@ -131,3 +131,12 @@ def test_a_journal_that_may_not_be_read_is_no_empty_one(folder: Path) -> None:
 def test_where_no_journal_was_begun_there_are_no_rows(folder: Path) -> None:
     assert read(folder).rows == {}
     assert not folder.exists()
+
+
+def test_a_journal_that_cannot_be_locked_recovers_nothing_and_says_so(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path)
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(JournalError, match="cannot be locked"):
+        journal.recover()
+    journal.close()

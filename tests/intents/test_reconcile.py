@@ -207,3 +207,52 @@ def test_a_twin_that_rests_is_never_mistaken_for_it(
     if age_s < LATE_S:
         assert judged.finding != "absent"
     assert judged.text
+
+
+class TestAmounts:
+    """A level's amount counts every order at its price: it denies, and never proves."""
+
+    def at(self, quantity: int | None, *trades: tuple[str, int | None], price: str = "100.00") -> Evidence:
+        since = [OwnTrade(Decimal(at), size) for at, size in trades]
+        return Evidence(Side({Decimal(price): Level(own=True, quantity=quantity)}), since, LATE_S, exclusive=True)
+
+    def test_less_than_what_would_be_left_of_it_is_not_it(self) -> None:
+        assert new(ORDER, self.at(10)).finding == "live"
+        assert new(ORDER, self.at(9)).finding == "unknown"
+        assert new(ORDER, self.at(6, ("100.00", 4))).finding == "live"
+        assert new(ORDER, self.at(5, ("100.00", 4))).finding == "unknown"
+        assert cancel(ORDER, self.at(9)).finding == "unknown"
+        assert cancel(ORDER, self.at(10)).finding == "absent"
+        assert moved(self.at(9, price="99.00")).finding == "unknown"
+        assert moved(self.at(10, price="99.00")).finding == "live"
+
+    def test_an_amount_or_a_trade_of_unknown_size_denies_nothing(self) -> None:
+        assert new(ORDER, self.at(None)).finding == "live"
+        assert new(ORDER, self.at(1, ("100.00", None))).finding == "live"
+        assert new(ORDER, Evidence(self.at(1).side, None, LATE_S, exclusive=True)).finding == "live"
+
+
+def test_trades_of_unknown_size_fill_nothing_for_certain() -> None:
+    evidence = Evidence(Side(), [OwnTrade(Decimal("100.00"), None)], LATE_S, exclusive=True)
+    assert new(ORDER, evidence).finding == "unknown"
+    assert cancel(ORDER, evidence).finding == "ended"
+
+
+class TestShared:
+    """Without the declaration nothing that is there proves anything of one order."""
+
+    def test_marks_and_trades_could_be_anothers(self) -> None:
+        assert new(ORDER, seen("100.00", exclusive=False)).finding == "unknown"
+        assert new(ORDER, seen(trades=(("100.00", 10),), exclusive=False)).finding == "unknown"
+        assert new(ORDER, seen(exclusive=False)).finding == "absent"
+        assert cancel(ORDER, seen("100.00", exclusive=False)).finding == "unknown"
+        assert cancel(ORDER, seen(exclusive=False)).finding == "done"
+        assert cancel(ORDER, seen(trades=(("100.00", 10),), exclusive=False)).finding == "ended"
+        for marked in ("99.00", "100.00"):
+            assert moved(seen(marked, exclusive=False)).finding == "unknown"
+
+    def test_a_change_is_not_told_where_a_price_is_not_or_both_are_marked(self) -> None:
+        assert moved(seen("99.00", "100.00")).finding == "unknown"
+        untold = Side({Decimal("99.00"): Level(own=None, quantity=None)})
+        assert moved(Evidence(untold, [], LATE_S, exclusive=True)).finding == "unknown"
+        assert moved(Evidence(Side(listed=False), [], LATE_S, exclusive=True)).finding == "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -61,3 +62,14 @@ def test_a_child_is_told_of_every_run_that_is_open() -> None:
     ends_in_children(holder)
     runs._forked()
     assert holder.ended == 1
+
+
+def test_a_lock_that_can_be_opened_in_no_way_says_why_it_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(runs.os, "open", refused)
+    with pytest.raises(OSError, match="read-only"), alone(tmp_path / "lock"):
+        pytest.fail("it was locked")

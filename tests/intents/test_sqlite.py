@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -125,3 +126,33 @@ def test_what_python_itself_refuses_has_a_sentence_too(tmp_path: Path) -> None:
     assert trouble(error, tmp_path, what="It", means="So") == (
         f"It {tmp_path} cannot be used (odd). So: make room, or repair the file."
     )
+
+
+def test_a_file_that_can_be_read_in_no_way_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JournalError, match="cannot be opened"), reading(tmp_path / "folder"):
+        pytest.fail("it was read")
+
+
+def test_a_file_whose_last_commits_cannot_be_read_is_not_read_without_them(tmp_path: Path) -> None:
+    """On a read-only disk SQLite cannot read what still waits in the log; an answer without it would hide calls."""
+    kept = Path(tempfile.mkdtemp())
+    with closing(sqlite3.connect(tmp_path / "f", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (x)")
+        for name in ("f", "f-wal"):
+            (kept / name).write_bytes((tmp_path / name).read_bytes())
+    for path, mode in ((kept / "f", 0o444), (kept / "f-wal", 0o444), (kept, 0o555)):
+        path.chmod(mode)
+    try:
+        with as_nobody(), pytest.raises(JournalError), reading(kept / "f"):
+            pytest.fail("it was read")
+    finally:
+        kept.chmod(0o755)
+        shutil.rmtree(kept)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    with transaction(path, "BEGIN", what="The book", timeout_s=0.01, means="So what") as connection:
+        yield connection

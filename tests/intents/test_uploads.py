@@ -452,3 +452,10 @@ class TestTrouble:
         module._runs(path).rmdir()
         with pytest.raises(JournalError, match="cannot be locked"):
             uploads.recover()
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(JournalError, match=r"cannot be read.*what was sent cannot be told"):
+        read(tmp_path / "a")

@@ -244,6 +244,24 @@ async def test_lane_of_a_cancelled_caller_is_usable_again_after_the_answer(tls: 
         assert (await held.ask()).body == b"body!"
 
 
+async def test_an_odd_answer_to_a_cancelled_caller_ends_the_lane(tls: bool) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.sleep(1)
+        writer.write(b"HTTP/1.1 200 OK\nContent-Length: 5\n\nbody!")  # bare line feeds: RFC 9112, section 2.2
+        await asyncio.sleep(3600)
+
+    async with lane_to(behave, tls=tls) as held:
+        caller = asyncio.create_task(held.ask())
+        await settle()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await asyncio.sleep(2)
+        assert held.lane.dead
+        assert held.lane.pending is None
+
+
 @pytest.mark.parametrize("ends", ["silence", "disconnect"])
 async def test_lane_of_a_cancelled_caller_without_an_answer_is_retired(tls: bool, ends: str) -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

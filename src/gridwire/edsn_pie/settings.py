@@ -220,8 +220,6 @@ def check_account(account: Account) -> None:
             f"client_id={name!r} is not the id of a service account: a text without blanks around it. Nothing was sent."
         )
     check_credential("client_id", name)
-    if account.profile.amqp is not None and account.profile.amqp.username is not None:
-        check_credential("amqp_username", account.profile.amqp.username)
 
 
 def check_profile(profile: Profile) -> None:

@@ -40,12 +40,6 @@ class Book:
             if row.operation != "bid_save" and row.fields.get("bid_id") is not None:
                 self._about[row.operation, str(row.fields["bid_id"])].append(row)
 
-    def about(self, bid: Row) -> list[Row]:
-        """The changes and cancellations of a bid."""
-        if bid.order_id is None:
-            return []
-        return [row for operation in ("bid_update", "bid_cancel") for row in self._about[operation, bid.order_id]]
-
     def places(self, contract: str) -> list[Wanted]:
         """Where bids known here may rest on a contract, if nobody else's bid rested there when they were sent.
 

@@ -149,11 +149,11 @@ class Journal:
             return
         if self._descriptor >= 0:
             self._check_place()
-        elif self.trouble is not None:
+        else:  # opened on a disk that cannot be written: `trouble` says so
             try:
                 os.scandir(self.directory / "runs").close()
-            except OSError:
-                raise self.trouble from None
+            except OSError as error:
+                raise self.trouble or JournalError(str(error)) from None
 
     def _check_place(self) -> None:
         try:
@@ -410,8 +410,7 @@ class Journal:
             rows = read_files(self.directory, self._archive).rows
             lost = [rows[key] for key in waiting if key in rows and not rows[key].venue]
             gone = {row.key for row in lost}
-            if lost:
-                self._archive.store(None, lost, [one for one in held.waiting if one.key not in gone])
+            self._archive.store(None, lost, [one for one in held.waiting if one.key not in gone])
 
     def _take_over(self, path: Path) -> list[Row]:
         run = path.stem

@@ -355,9 +355,7 @@ class Lane(asyncio.BufferedProtocol):
             raise _NotPlain
         answer = Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
         self._headers, self._body, self._size, self._raw = [], [], 0, b""
-        pending = self._settle()
-        if pending is None:
-            return
+        pending, self.pending = self.pending, None
         if self._parser.should_keep_alive() and (self.key is None or repeats(answer.body, self.key)):
             self._owner.lane_idle(self)
         else:
