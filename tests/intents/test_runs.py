@@ -70,6 +70,6 @@ def test_a_lock_that_can_be_opened_in_no_way_says_why_it_could_not_be_written(
     def refused(*_: object) -> int:
         raise OSError(errno.EROFS, "read-only")
 
-    monkeypatch.setattr(runs.os, "open", refused)
+    monkeypatch.setattr(os, "open", refused)
     with pytest.raises(OSError, match="read-only"), alone(tmp_path / "lock"):
         pytest.fail("it was locked")
