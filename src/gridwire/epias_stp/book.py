@@ -54,6 +54,20 @@ class Book:
                 places += [wanted(bid), *(wanted(one, of=bid) for one in changes)]
         return places
 
+    def standing(self, contract: str, *, without: str | None = None) -> list[Wanted]:
+        """Where the bids of a contract stand or may stand now: as stated last, or as an unsettled change would have put them.
+
+        ``without`` is the key of a bid that is left out.
+        """
+        places: list[Wanted] = []
+        for bid in self.bids:
+            if bid.key != without and bid.state not in ENDED and bid.fields.get("contract") in (None, contract):
+                places += places_of(self, bid)
+        for (operation, bid_id), changes in self._about.items():
+            if operation == "bid_update" and bid_id not in self._by_id:
+                places += [wanted(one) for one in changes if one.state not in _NOTHING_DONE]
+        return places
+
     def target(self, row: Row) -> Row | None:
         """The bid that a row is about: itself, or for a change or a cancellation the one with that id."""
         return row if row.operation == "bid_save" else self._by_id.get(str(row.fields.get("bid_id")))
@@ -89,6 +103,11 @@ class Book:
     def _cancelled_before(self, bid_id: str, row: Row) -> bool:
         cancels = self._about.get(("bid_cancel", bid_id), [])
         return any(one.state in ("done", "resolved_done") and not may_have_acted(one, row) for one in cancels)
+
+
+def places_of(book: Book, bid: Row) -> list[Wanted]:
+    """Where a bid can stand: as it was stated last, or as a change that is not settled would have put it."""
+    return [wanted(bid), *(wanted(one, of=bid) for one in book.changes(bid) if one.state not in ENDED)]
 
 
 def unexplained(side: str, shown: Side, places: Iterable[Wanted]) -> set[Decimal]:

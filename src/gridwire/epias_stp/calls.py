@@ -19,6 +19,7 @@ from uuid import UUID
 from gridwire import clock
 from gridwire.auth.tickets import TicketManager
 from gridwire.epias_stp import judgement, rules, wire
+from gridwire.epias_stp.errors import StpProtocolError
 from gridwire.epias_stp.forms import Context
 from gridwire.epias_stp.judgement import BEFORE_FIRST_BYTE, Attempt, Failure
 from gridwire.epias_stp.ledger import Ledger
@@ -52,6 +53,9 @@ connecting again and again all count. A second attempt that the caller switched 
 FINISH_S = 30.0
 """Longest wait for requests under way before a session is ended."""
 
+
+FOREIGN = "foreign_answer"
+"""The kind of the error of a read whose answer names another call."""
 
 LANGUAGES = ("tr-tr", "en-us")
 """What STP answers in (STP document 4, ``Accept-Language``)."""
@@ -121,10 +125,23 @@ class Caller:
         """
         return (await self.read_dated(name, body, model, transaction_id))[0]
 
+    async def read_own(self, name: str, body: StpRequest, model: type[M]) -> tuple[M, datetime | None]:
+        """The same for what something is concluded from; with the venue's time of the answer, None if it named none.
+
+        Raises `StpProtocolError` of the kind `FOREIGN` for an answer that names another call.
+        """
+        return await self.read_dated(name, body, model, own=True)
+
     async def read_dated(
-        self, name: str, body: StpRequest, model: type[M], transaction_id: str | UUID | None = None
+        self,
+        name: str,
+        body: StpRequest,
+        model: type[M],
+        transaction_id: str | UUID | None = None,
+        *,
+        own: bool = False,
     ) -> tuple[M, datetime | None]:
-        """The same with the venue's time of the answer, to the second; None if it named none."""
+        """The same with the venue's time of the answer, to the second. ``own`` refuses one that names another call."""
         operation = OPERATIONS[name]
         self.check_login()
         key = rules.transaction_id(transaction_id)
@@ -136,6 +153,9 @@ class Caller:
             attempt = await self._attempt(operation, payload, key, Progress(), after=attempt)
             if attempt.failure is not None or attempt.envelope is None:
                 raise error_of(attempt)
+            if own and attempt.warning is not None:
+                text = f"{attempt.warning} Nothing is concluded from it."
+                raise StpProtocolError(text, attempt.envelope.facts, kind=FOREIGN)
             return cast("M", attempt.envelope.model()), http_date(attempt.date)
 
         def tell(error: BaseException, pause_s: float) -> None:
@@ -205,8 +225,7 @@ class Caller:
         effect = effect_of(intents[0], of, rests)
         journal = await self._ledger.open()
         counted = partial(self._count, effect, key)
-        price = intents[0].restated.get("price")
-        exclusive = self._ledger.exclusive and price not in self._ledger.foreign_prices
+        exclusive = self._ledger.is_alone_at(intents[0])
         writing = Writing(
             operation,
             payload,
@@ -456,6 +475,7 @@ class Caller:
             account=account,
             exclusive=self._ledger.exclusive,
             foreign_prices=self._ledger.foreign_prices,
+            seen_contracts=self._ledger.seen_contracts,
             on_judged=self.judged,
             named_before=self._ledger.named_before,
             message_format=self._policy.message_format,

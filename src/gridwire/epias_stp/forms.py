@@ -57,6 +57,8 @@ class Context:
     """Whether the caller declared that nobody else enters bids for the organisation; see `EpiasStp`."""
     foreign_prices: Collection[Decimal]
     """`gridwire.epias_stp.ledger.Ledger.foreign_prices`."""
+    seen_contracts: Collection[str]
+    """`gridwire.epias_stp.ledger.Ledger.seen_contracts`."""
     on_judged: Callable[[Attempt], Attempt]
     """Told of every answer that was not a plain success; says what it is in the light of earlier ones."""
     named_before: Callable[[str, str], bool]
@@ -176,16 +178,18 @@ class StpForm:
         """The journal's row: values as text, so that no reader makes floats of them."""
         fields = b'",'.join([name + value for name, value in zip(self._record_names, encoded, strict=True)])
         reference = b"" if client_ref is None else b',"r":' + json.dumps(client_ref).encode("ascii")
-        exclusive = b',"x":true' if self._context.exclusive and not self._is_foreign(encoded) else b""
+        exclusive = b',"x":true' if self._context.exclusive and self._may_be_alone(encoded) else b""
         return b'%b%b","t":%d,"b":%d%b%b"}%b%b}' % (
             self._record_head, key.encode("ascii"), at_us, clock.boot_us(), self._record_fixed, fields, reference,
             exclusive,
         )  # fmt: skip
 
-    def _is_foreign(self, encoded: Sequence[bytes]) -> bool:
-        """Whether the price is one at which bids rest that are not in the journal."""
-        foreign = self._context.foreign_prices
-        return bool(foreign) and self._price_at is not None and Decimal(encoded[self._price_at].decode()) in foreign
+    def _may_be_alone(self, encoded: Sequence[bytes]) -> bool:
+        """Whether the contract's marks were seen, and no bid that is not in the journal rests at the price."""
+        contract, foreign = self.fixed.get("contract"), self._context.foreign_prices
+        if contract is not None and contract not in self._context.seen_contracts:
+            return False
+        return not foreign or self._price_at is None or Decimal(encoded[self._price_at].decode()) not in foreign
 
     def render(self, key: str, credential: Ticket | None, encoded: Sequence[bytes]) -> bytes:
         """Head and body in one piece."""

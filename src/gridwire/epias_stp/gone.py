@@ -2,7 +2,7 @@
 
 STP tells nobody that a bid was filled or has expired, so bids are closed on evidence:
 
-* its ``expire_time`` has passed, by the venue's clock;
+* its ``expire_time`` has passed, by the venue's clock, and no own mark at its price says otherwise;
 * its contract is closed;
 * it would be shown, and no own mark is at any price where it can stand. Where own marks stand, or may stand, at prices that
   no call of ours explains, somebody may have moved it there on the STP screen: then only own trades that fill it close it.
@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gridwire.epias_stp.book import Book, wanted
+from gridwire.epias_stp.book import Book, places_of, wanted
 from gridwire.epias_stp.evidence import TOLERANCE_S, Ages, Seen
-from gridwire.intents.reconcile import Wanted, could_fill
-from gridwire.intents.records import ENDED, LIVE, Row
+from gridwire.intents.reconcile import Wanted, could_fill, elsewhere
+from gridwire.intents.records import LIVE, Row
 
 SETTLED_S = 5.0
 """A bid is judged this long after the last word about it: the book may be shown a little late."""
@@ -42,6 +42,10 @@ class Contract:
     shown: Seen
     closed: bool
     bids: tuple[Row, ...]
+    foreign: tuple[Wanted, ...] = ()
+    """Bids entered elsewhere before a desk opened."""
+    exclusive: bool = False
+    """Whether nobody else enters or moves bids."""
 
 
 def live(book: Book, account: str) -> dict[str, tuple[Row, ...]]:
@@ -56,12 +60,12 @@ def live(book: Book, account: str) -> dict[str, tuple[Row, ...]]:
 
 def may_hide(book: Book, bids: Iterable[Row]) -> bool:
     """Whether one of the bids is not shown in the book, so that only the end of its contract tells of its own."""
-    return any(not place.shows for bid in bids for place in _places(book, bid))
+    return any(not place.shows for bid in bids for place in places_of(book, bid))
 
 
-def needs_matches(book: Book, bids: Iterable[Row], shown: Seen) -> bool:
+def needs_matches(book: Book, contract: Contract) -> bool:
     """Whether the marks alone do not say what became of a bid that is not seen any more."""
-    return any(_is_unseen(book, bid, shown) and _unexplained(book, bid, shown) for bid in bids)
+    return any(_is_unseen(book, bid, contract.shown) and _elsewhere(book, bid, contract) for bid in contract.bids)
 
 
 def gone(
@@ -81,7 +85,7 @@ def gone(
     unseen = [bid for bid in quiet if _is_unseen(after, bid, contract.shown)]
     found: list[Gone] = []
     for bid in quiet:
-        if _has_expired(bid, contract.shown.venue_now):
+        if _has_expired(bid, contract.shown.venue_now) and not _still_marked(after, bid, contract):
             found.append(Gone(bid, f"it expired at {bid.fields['expire_time']}"))
         elif contract.closed:
             found.append(Gone(bid, f"the contract {contract.name} is closed"))
@@ -90,19 +94,14 @@ def gone(
             filled = not any(after.changes(one) for one in unseen) and _filled(
                 bid, unseen, contract.shown, ages[bid.key]
             )
-            if filled or not _unexplained(after, bid, contract.shown):
+            if filled or not _elsewhere(after, bid, contract):
                 why = "own trades fill it" if filled else "it was filled, or ended elsewhere"
                 found.append(Gone(bid, f"no own order rests at {bid.fields.get('price')} any more: {why}"))
     return found
 
 
-def _places(book: Book, bid: Row) -> list[Wanted]:
-    """Where a bid can stand: as it was stated last, or as a change that is not settled would have put it."""
-    return [wanted(bid), *(wanted(one, of=bid) for one in book.changes(bid) if one.state not in ENDED)]
-
-
 def _is_unseen(book: Book, bid: Row, shown: Seen) -> bool:
-    places = _places(book, bid)
+    places = places_of(book, bid)
     return all(
         place.shows and place.price is not None and shown.side(place.side).own_at(place.price) is False
         for place in places
@@ -116,12 +115,25 @@ def _has_expired(bid: Row, venue_now: datetime | None) -> bool:
     return (venue_now - datetime.fromisoformat(str(text))).total_seconds() > TOLERANCE_S
 
 
-def _unexplained(book: Book, bid: Row, shown: Seen) -> bool:
-    """Whether an own mark on the bid's side stands, or may stand, where nothing that the journal knows of can have put it."""
-    name = wanted(bid).side
-    side = shown.side(name)
-    explained = {one.price for one in book.others(bid, bid) if one.side in ("", name) and one.can_rest}
-    return side.unpriced or bool((side.own_prices() | side.doubtful_prices()) - explained)
+def _still_marked(book: Book, bid: Row, contract: Contract) -> bool:
+    """Whether an own mark, or none that is told, stands where the bid was, and no other bid explains it."""
+    others = {(place.side, place.price) for place in book.standing(contract.name, without=bid.key)}
+    return any(
+        place.price is not None
+        and contract.shown.side(place.side).own_at(place.price) is not False
+        and (place.side, place.price) not in others
+        for place in places_of(book, bid)
+        if place.shows
+    )
+
+
+def _elsewhere(book: Book, bid: Row, contract: Contract) -> bool:
+    """Whether an own mark on the bid's side stands, or may stand, where nothing that is known here explains it."""
+    side = wanted(bid).side
+    shown = contract.shown.side(side)
+    known = [*book.standing(contract.name, without=bid.key), *contract.foreign]
+    exclusive = contract.exclusive and bid.exclusive
+    return shown.unpriced or bool(elsewhere(shown, side, known, exclusive=exclusive))
 
 
 def _filled(bid: Row, unseen: Iterable[Row], shown: Seen, sent: Ages) -> bool:

@@ -57,6 +57,8 @@ class Ledger:
         """Whether the caller declared that nobody else enters bids for the organisation."""
         self.foreign_prices: set[Decimal] = set()
         """Where bids that are not in the journal rested when a desk opened: there the declaration says nothing."""
+        self.seen_contracts: set[str] = set()
+        """The contracts whose own marks were seen when a desk opened: on others the declaration says nothing."""
         self._directory = directory
         self._throw_away = throw_away and directory is None
         self._durability: Literal["process", "power"] = durability
@@ -68,6 +70,12 @@ class Ledger:
         self.unknown: dict[str, Unknown] = {}
         """Outcomes that are not known, by key: of this client, and what a crash left of earlier runs."""
         self._named: dict[str, None] = {}
+
+    def is_alone_at(self, intent: Intent) -> bool:
+        """Whether a call is sent under the declaration that nobody else enters bids, and nothing is known against it."""
+        if intent.operation == "bid_save" and intent.restated.get("contract") not in self.seen_contracts:
+            return False
+        return self.exclusive and intent.restated.get("price") not in self.foreign_prices
 
     def named_before(self, operation: str, bid_id: str) -> bool:
         """Whether ``bid_id``, in an answer that says yes to ``operation``, cannot be that of a new bid.

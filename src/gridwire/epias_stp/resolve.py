@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from gridwire import clock
 from gridwire.epias_stp import rules
 from gridwire.epias_stp.book import Book, may_have_acted, meant, unexplained, wanted
-from gridwire.epias_stp.calls import Caller
-from gridwire.epias_stp.errors import StpError
+from gridwire.epias_stp.calls import FOREIGN, Caller
+from gridwire.epias_stp.errors import StpError, StpProtocolError
 from gridwire.epias_stp.evidence import Seen, seen
 from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide, needs_matches
 from gridwire.epias_stp.ledger import Ledger, order_of, restated_of, unknown_of
@@ -95,6 +95,16 @@ class Resolver:
         """
         for contract in contracts:
             shown = await self._marks(contract)
+            if not all(side.tells_all for side in shown.sides.values()):
+                self._events.emit(
+                    "exclusive.unproven",
+                    f"The book of {contract} came without its marks or without a list, so it is not known whether bids of your "
+                    "organisation rested there before. The client was declared exclusive; for this contract that proves nothing.",
+                    level=logging.WARNING,
+                    contract=contract,
+                )
+                continue
+            self._ledger.seen_contracts.add(contract)
             where = self._note(contract, shown, (await self._book()).places(contract))
             if where:
                 self._events.emit(
@@ -132,7 +142,12 @@ class Resolver:
         if target is None or not target.fields.get("contract"):
             return _still(outcome, "which bid it was about is not in the journal, so nothing can be looked for")
         age_s = self._ledger.ages(row).least_s  # before the look: what arrives later is not seen in it
-        shown = await self.look(str(target.fields["contract"]))
+        try:
+            shown = await self.look(str(target.fields["contract"]))
+        except StpProtocolError as error:
+            if error.kind != FOREIGN:
+                raise
+            return _still(outcome, str(error))
         book = await self._book()  # again: what was sent meanwhile may have left the marks just seen
         row, target = book.rows[key], book.rows[target.key]
         if row.state != "unknown":
@@ -209,23 +224,27 @@ class Resolver:
         return [order_of(row) for row in ended if row.key not in closed]
 
     async def _gone(self, before: Book, name: str, bids: tuple[Row, ...]) -> list[Gone]:
-        shown = await self._marks(name)
-        if needs_matches(before, bids, shown):
-            shown = await self.look(name)
+        exclusive = self._ledger.exclusive and name not in self._contradicted
+        seen_so_far = Contract(
+            name, await self._marks(name), False, bids, tuple(self._foreign.get(name, ())), exclusive
+        )
+        if needs_matches(before, seen_so_far):
+            seen_so_far = replace(seen_so_far, shown=await self.look(name))
         closed = may_hide(before, bids) and await self._is_closed(name)
         after = await self._book()
         ages = {bid.key: self._ledger.ages(bid) for bid in bids}
-        return gone(before, after, Contract(name, shown, closed, bids), self._ledger.quiet_s, ages)
+        return gone(before, after, replace(seen_so_far, closed=closed), self._ledger.quiet_s, ages)
 
     async def _marks(self, contract: str) -> Seen:
         """What STP shows of own orders on the contract, without matches: each question costs a ticket."""
         body = rules.contract_name(contract)
-        depth, date = await self._caller.read_dated("activecontracts_depth", body, ContractDepth)
+        depth, date = await self._caller.read_own("activecontracts_depth", body, ContractDepth)
         return seen(depth, None, date, clock.now(), 0.0)
 
     async def _is_closed(self, contract: str) -> bool:
-        details = await self._caller.read("contract_get", rules.contract_name(contract), ContractDetails)
-        return details.contract_status is not None and details.contract_status.name == CLOSED
+        details, _ = await self._caller.read_own("contract_get", rules.contract_name(contract), ContractDetails)
+        state = details.contract_status
+        return details.contract_name == contract and state is not None and state.name == CLOSED
 
     async def _book(self) -> Book:
         return Book(await self._ledger.rows_of_all_accounts())
@@ -234,11 +253,14 @@ class Resolver:
         """What STP shows of own orders on the contract."""
         clock_of_loop = asyncio.get_running_loop().time
         # Matches after depth: what leaves the book in between is then seen as a match, not as nothing.
-        depth = await self._caller.read("activecontracts_depth", rules.contract_name(contract), ContractDepth)
+        depth, _ = await self._caller.read_own("activecontracts_depth", rules.contract_name(contract), ContractDepth)
         began = clock_of_loop()
         body = rules.matchings([contract])
-        matches, date = await self._caller.read_dated("activecontracts_matchings", body, Matchings)
-        return seen(depth, matches.listed, date, clock.now(), clock_of_loop() - began)
+        matches, date = await self._caller.read_own("activecontracts_matchings", body, Matchings)
+        listed = matches.listed
+        if listed is not None and any(match.contract not in ("", contract) for match in listed):
+            listed = None  # a list that tells of another contract is not the one that was asked for
+        return seen(depth, listed, date, clock.now(), clock_of_loop() - began)
 
     def _judge(self, row: Row, target: Row, book: Book, shown: Seen, age_s: float) -> Judgement:
         order = wanted(target)
@@ -251,7 +273,9 @@ class Resolver:
         declared = all(one.exclusive for one in (row, target, *changes))
         exclusive = declared and self._is_exclusive(contract, shown, places)
         trades, doubtful = shown.trades(self._ledger.ages(since))
-        evidence = Evidence(shown.side(order.side), trades, age_s, doubtful, exclusive)
+        known = [*places, *book.standing(contract)]
+        moved_to = reconcile.elsewhere(shown.side(order.side), order.side, known, exclusive=exclusive)
+        evidence = Evidence(shown.side(order.side), trades, age_s, doubtful, exclusive, moved_to)
         if row.operation == "bid_cancel":
             unsettled = [one for one in changes if one.state not in ENDED or one.state == "resolved_ended"]
             moved = [wanted(one, of=target) for one in unsettled]

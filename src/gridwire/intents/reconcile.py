@@ -84,6 +84,11 @@ class Side:
             return level.own
         return False if self.listed and not self.unpriced else None
 
+    @property
+    def tells_all(self) -> bool:
+        """Whether it came as a list in which every level has its price and says whether it is own."""
+        return self.listed and not self.unpriced and all(level.own is not None for level in self.levels.values())
+
     def own_prices(self) -> frozenset[Decimal]:
         """The prices with an own mark."""
         return frozenset(price for price, level in self.levels.items() if level.own)
@@ -106,6 +111,23 @@ class Evidence:
     """Trades of which it cannot be told whether they are ours, or whether they happened since."""
     exclusive: bool = False
     """Whether nobody else enters orders for the account: declared, and contradicted by nothing that is seen."""
+    elsewhere: Sequence[Decimal] = ()
+    """Where on the order's side it may rest if somebody moved it: see `elsewhere`."""
+
+
+def elsewhere(shown: Side, side: str, known: Sequence[Wanted], *, exclusive: bool) -> list[Decimal]:
+    """The prices at which an own order rests, or may rest, that none of the ``known`` ones explains.
+
+    Somebody may have moved an order there by hand. A level that shows more than the known orders explains less than it shows,
+    unless nobody else enters or moves orders: then the rest is other participants'.
+    """
+    found: list[Decimal] = []
+    for price, level in shown.levels.items():
+        here = [one for one in known if one.side in ("", side) and one.price == price]
+        more = level.quantity is None or level.quantity > sum(one.quantity for one in here)
+        if level.own is not False and (not here or (more and not exclusive)):
+            found.append(price)
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +174,8 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
     if evidence.age_s < late_until_s:
         wait_s = late_until_s - evidence.age_s
         return _unknown(f"nothing is to be seen of it, but it could still arrive: look again in {wait_s:.0f} s")
+    if order.can_rest and evidence.elsewhere:
+        return _unknown(_moved(evidence))
     if not order.can_rest:
         return Judgement("absent", "no own trade fits it, nothing of it can rest, and it can no longer arrive")
     return Judgement("absent", "no own order rests at its price, no own trade fits it, and it can no longer arrive")
@@ -160,6 +184,14 @@ def new_order(order: Wanted, others: Sequence[Wanted], evidence: Evidence, *, la
 def _not_told(price: Decimal) -> str:
     return (
         f"the venue does not say whether an own order rests at {price}: its book came without marks, or without a list"
+    )
+
+
+def _moved(evidence: Evidence) -> str:
+    prices = ", ".join(map(str, evidence.elsewhere[:3]))
+    return (
+        f"no own order rests at its price, but at {prices} one rests, or may rest, that the journal does not explain: it may "
+        "be this one, moved there by hand"
     )
 
 
@@ -283,6 +315,8 @@ def _rests_no_more(
     order: Wanted, moved: Sequence[Wanted], others: Sequence[Wanted], evidence: Evidence, *, changed: bool
 ) -> Judgement:
     """Judge what ended an order that was to be cancelled and rests no more: the cancellation, or a trade."""
+    if evidence.elsewhere:
+        return _unknown(_moved(evidence))
     places = (order, *moved)
     rests = f"no own order rests at {order.price} any more"
     if any(_fitting(place, evidence.doubtful) for place in places):

@@ -19,6 +19,7 @@ from gridwire.epias_stp.models.base import (
     Day,
     Flag,
     Instant,
+    Listed,
     Many,
     MaybeDay,
     Number,
@@ -183,8 +184,8 @@ class RegionalContracts(StpModel):
 class ContractDepth(StpModel):
     """The order book of one contract by price level, best first as the venue sends it."""
 
-    buys: Many[AmountPrice] = _also_many("contractBuyDepths")
-    sells: Many[AmountPrice] = _also_many("contractSellDepths")
+    buys: Listed[AmountPrice] = _also_many("contractBuyDepths")
+    sells: Listed[AmountPrice] = _also_many("contractSellDepths")
 
     def listed(self, side: str) -> list[AmountPrice] | None:
         """The levels of ``BUY`` or ``SELL``; None where the answer held no list for it, which is not an empty one."""
@@ -239,7 +240,7 @@ class Match(StpModel):
 class Matchings(StpModel):
     """The matches of the contracts asked for."""
 
-    matchings: Many[Match] = Field(default_factory=list)
+    matchings: Listed[Match] = Field(default_factory=list)
 
     @property
     def listed(self) -> list[Match] | None:

@@ -174,6 +174,12 @@ def many(value: object) -> list[Any]:
     return [item for item in items if item is not None and item != ""]
 
 
+def listed(value: object) -> list[Any]:
+    """The same with empty items kept as something of which nothing is known: an empty item is not none."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    return [{} if item is None or item == "" else item for item in items]
+
+
 def _aware(value: datetime) -> datetime:
     return aware(value, "a date of a request")
 
@@ -194,5 +200,7 @@ Instant: TypeAlias = Annotated[datetime | None, BeforeValidator(dates.read)]
 """An instant of an answer, UTC; None where the venue sent none."""
 Many: TypeAlias = Annotated[list[T], BeforeValidator(many)]
 """A list, also where the venue sent a single value or null."""
+Listed: TypeAlias = Annotated[list[T], BeforeValidator(listed)]
+"""A list from which something is concluded: an empty item in it is one of which nothing is known."""
 Moment: TypeAlias = Annotated[datetime, AfterValidator(_aware)]
 """An instant of a request: aware, UTC inside."""
