@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from gridwire.errors import GridwireError as GridwireError
     from gridwire.outcome import Accepted as Accepted
+    from gridwire.outcome import AcceptedBefore as AcceptedBefore
     from gridwire.outcome import Intent as Intent
     from gridwire.outcome import OrderRef as OrderRef
     from gridwire.outcome import Outcome as Outcome
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Accepted": "outcome",
+    "AcceptedBefore": "outcome",
     "GridwireError": "errors",
     "Intent": "outcome",
     "OrderRef": "outcome",

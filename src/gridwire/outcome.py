@@ -106,6 +106,11 @@ class Accepted(_NoTruth):
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedBefore(Accepted):
+    """The venue took it from an earlier call, whose ``intent`` and ``order`` these are; this call sent nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected(_NoTruth):
     """It is certainly not at the venue."""
 

@@ -49,6 +49,7 @@ CONTEXT = Context(
     "test/AYŞE",
     False,
     (),
+    (),
     remember,
     lambda operation, bid_id: False,
     "json",

@@ -158,8 +158,11 @@ class TestDamaged:
         """Until a person has looked, a mark at another unknown bid's price proves nothing, declared exclusive or not."""
         async with Sandbox("epias_stp") as box:
             box.venue("epias_stp").faults.add("drop_after_execute", operation="bid_save")
-            async with EpiasStp(box.epias_stp, journal=tmp_path, exclusive=True) as stp:
-                lost = await stp.bids.save(CONTRACT, direction="BUY", price="12000.00", quantity=2)
+            async with (
+                EpiasStp(box.epias_stp, journal=tmp_path, exclusive=True) as stp,
+                stp.desk(contracts=[CONTRACT]) as desk,
+            ):
+                lost = await desk.buy(CONTRACT, price="12000.00", quantity=2)
             assert isinstance(lost, Unknown)
             dead = Journal.open(tmp_path)
             sending(dead, "of-which-nothing-is-known")
@@ -170,7 +173,10 @@ class TestDamaged:
             log.write_bytes(log.read_bytes().replace(b'"sending"', b'"sanding"', 1))
 
             async def asked() -> Outcome:
-                async with EpiasStp(box.epias_stp, journal=tmp_path, exclusive=True) as stp, stp.desk() as desk:
+                async with (
+                    EpiasStp(box.epias_stp, journal=tmp_path, exclusive=True) as stp,
+                    stp.desk(contracts=[CONTRACT]) as desk,
+                ):
                     return await desk.resolve(lost)
 
             assert isinstance(await asked(), Unknown)

@@ -86,13 +86,37 @@ async def test_opening_a_desk_forgets_no_bid_of_a_venue_that_marks_nothing(tmp_p
         assert not t.venue.market.bids[str(bid.id)].is_open
 
 
-async def test_a_price_at_which_nobody_rests_needs_no_marks(tmp_path: Path) -> None:
+async def test_a_level_without_its_mark_on_the_same_side_may_hold_it(tmp_path: Path) -> None:
     async with trading(tmp_path) as t:
         t.venue.knobs.shape = "document"
-        t.other("BUY", 9000, 5)
+        t.other("SELL", 20000, 5)
         lost = await t.lost_bid(NOT_EXECUTED)
+        t.other("BUY", 9000, 5)
         await asyncio.sleep(61.0)
+        assert still(await t.desk.resolve(lost), "at 90.00 one rests, or may rest")
+        t.venue.knobs.shape = "definition"
         assert absent(await t.desk.resolve(lost))
+
+
+@pytest.mark.parametrize("levels", [[None], "", [None, {"price": 90, "amount": 5, "owner": False}]])
+async def test_an_empty_entry_of_a_list_is_one_of_which_nothing_is_known(tmp_path: Path, levels: Any) -> None:
+    async with trading(tmp_path) as t:
+        bid = await t.bid()
+        lost = await t.lost_bid(NOT_EXECUTED, price="99.00")
+        depth_says(t, {"body": {"contractBuyDepths": levels, "contractSellDepths": []}})
+        await asyncio.sleep(61.0)
+        assert await t.desk.refresh() == []
+        assert isinstance(await t.desk.resolve(lost), Unknown)
+        assert [one.id for one in await t.stp.bids.known()] == [bid.id]
+
+
+async def test_an_empty_entry_among_the_matches_may_be_ours(tmp_path: Path) -> None:
+    async with trading(tmp_path) as t:
+        lost = await t.lost_bid(NOT_EXECUTED)
+        content = json.dumps({**ENVELOPE, "body": {"matchings": [None]}}).encode()
+        t.venue.faults.add("raw", operation="activecontracts_matchings", content=content)
+        await asyncio.sleep(61.0)
+        assert still(await t.desk.resolve(lost), "own trades fit it")
 
 
 @pytest.mark.parametrize("body", [{}, {"body": {}}, {"body": {"matchings": None}}])

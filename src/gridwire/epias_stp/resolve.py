@@ -5,8 +5,8 @@ API, and it can be cancelled on the STP screen only, quoting the transactionId. 
 longer be executed once the service ticket it carried has expired; before that its absence proves nothing.
 
 Own marks and own matches are the organisation's: they prove something of one bid only where the client was declared
-``exclusive``, and where nothing that is seen contradicts that. What is not seen is a bid that somebody moved on the STP
-screen while its call was unknown.
+``exclusive``, and where nothing that is seen contradicts that. Where an own mark stands that nothing known explains, a bid
+may have been moved there on the STP screen.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ class Resolver:
         others = [*book.others(since, target), *self._foreign.get(contract, ())]
         places = [order, wanted(row, of=target), *(wanted(one, of=target) for one in changes), *others]
         declared = all(one.exclusive for one in (row, target, *changes))
-        exclusive = declared and self._is_exclusive(contract, shown, places)
+        exclusive = declared and self._declaration_holds(contract, shown, places)
         trades, doubtful = shown.trades(self._ledger.ages(since))
         known = [*places, *book.standing(contract)]
         moved_to = reconcile.elsewhere(shown.side(order.side), order.side, known, exclusive=exclusive)
@@ -291,7 +291,7 @@ class Resolver:
             return reconcile.change(order, after, others, evidence, late_until_s=self._late_until_s)
         return reconcile.new_order(order, others, evidence, late_until_s=self._late_until_s)
 
-    def _is_exclusive(self, contract: str, shown: Seen, places: Sequence[Wanted]) -> bool:
+    def _declaration_holds(self, contract: str, shown: Seen, places: Sequence[Wanted]) -> bool:
         """Whether the declaration is made, and neither damage nor an own mark on the contract contradicts it."""
         if not self._ledger.exclusive or self._ledger.journal.damaged:  # what is lost may be a bid of ours anywhere
             return False

@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 from gridwire.intents.journal import CRASHED
 from gridwire.intents.upload_records import Document, Obstacle, Upload, blocked, is_about_the_same
-from gridwire.outcome import Accepted, Cause, Outcome, Rejected, Unknown
+from gridwire.outcome import AcceptedBefore, Cause, Outcome, Rejected, Unknown
 from gridwire.siooi.models import intent_of, job_of
 from gridwire.siooi.rules import doubt
 
@@ -26,7 +26,7 @@ def answer_to(document: Document, obstacle: Obstacle) -> Outcome:
         return Unknown(intent, "underway", blocked(obstacle), (obstacle,))
     if row.state in ("unknown", "expired"):
         return doubt(intent, *cause_of(row), obstacle)
-    return Accepted(intent, job_of(row), obstacle)
+    return AcceptedBefore(intent, job_of(row), obstacle)
 
 
 def obstacle_in(outcome: Outcome) -> Obstacle | None:

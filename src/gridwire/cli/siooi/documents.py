@@ -382,7 +382,7 @@ def outcome_as_dict(outcome: Outcome) -> dict[str, Any]:
 
     earlier = obstacle_in(outcome)
     facts: dict[str, Any] = {
-        "outcome": type(outcome).__name__.lower(),
+        "outcome": "accepted" if isinstance(outcome, Accepted) else type(outcome).__name__.lower(),
         "ref": outcome.intent.key if outcome.intent is not None else None,
         "job_id": outcome.order.id if isinstance(outcome, Accepted) and outcome.order is not None else None,
         "already": earlier.upload.state if earlier is not None else None,
