@@ -140,3 +140,11 @@ def test_a_journal_that_cannot_be_locked_recovers_nothing_and_says_so(tmp_path: 
     with pytest.raises(JournalError, match="cannot be locked"):
         journal.recover()
     journal.close()
+
+
+def test_a_run_that_has_ended_has_no_place_to_be_checked(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal")
+    journal.close()
+    shutil.rmtree(tmp_path / "journal")
+    journal.check()
+    assert not (tmp_path / "journal").exists()
