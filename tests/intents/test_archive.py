@@ -117,3 +117,32 @@ def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match=r"cannot be read.*what earlier programs sent cannot be told"):
         Archive(tmp_path / "file" / "archive.sqlite").read()
+
+
+_OF_0_1 = """
+CREATE TABLE intents (
+  key TEXT PRIMARY KEY, state TEXT NOT NULL, run TEXT NOT NULL, venue TEXT NOT NULL, account TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, client_ref TEXT, attempts INTEGER NOT NULL,
+  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL, stated_us INTEGER
+) WITHOUT ROWID;
+CREATE TABLE waiting (run TEXT NOT NULL, at_us INTEGER NOT NULL, record TEXT NOT NULL);
+CREATE TABLE runs (run TEXT PRIMARY KEY) WITHOUT ROWID;
+INSERT INTO runs VALUES ('A');
+INSERT INTO intents VALUES (
+  'K', 'accepted', 'A', 'stp', 'test/ÇELİK', 'bid_save', 1000001, 2000002, 'mine', 2, '77', 'ok',
+  '{"price": "1.50", "quantity": 3, "expire_time": null}', 1500000
+);
+"""
+"""A file as it was before rows held times of the boot clock."""
+
+
+def test_a_file_of_an_earlier_version_is_read_and_written(archive: Archive, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "archive.sqlite")) as connection:
+        connection.executescript(_OF_0_1)
+    before = row(created_boot=None, stated_boot=None, exclusive=False)
+    assert archive.read(moment(5)).rows == archive.some(["K"]).rows == {"K": before}
+    archive.store("B", [row("L")], [])
+    archive.store("C", [row("M")], [])
+    assert archive.read().rows == {"K": before, "L": row("L"), "M": row("M")}
+    assert set(archive.read().runs) == {"A", "B", "C"}

@@ -19,6 +19,7 @@ from gridwire.intents.journal import Journal, read
 from gridwire.intents.records import JournalError, quote
 from gridwire.orders.desk import LEAVE_WITHIN_S, Draft, OrderPath, plain
 from gridwire.outcome import Accepted, Intent, OrderRef, Outcome, Rejected, Unknown
+from tests.intents.runs import files_no_longer_than, logs
 
 
 @dataclass
@@ -431,3 +432,18 @@ async def test_an_answer_that_was_another_s_tells_the_wire_and_no_other_doubt_do
         assert isinstance(outcome, Unknown)
         assert at_.wire.doubted == 1
         assert at_.unknown[-1] is outcome
+
+
+async def test_a_cancellation_that_could_not_claim_its_reference_leaves_it_to_whoever_has_it(tmp_path: Path) -> None:
+    async with at(tmp_path) as at_:
+        assert isinstance(await at_.send(client_ref="mine"), Accepted)
+        await at_.states()
+        size = logs(tmp_path)[0].stat().st_size
+        at_.wire.says = lambda payload: NotSent("closed", reason="closed")
+        with files_no_longer_than(0):  # so that no reservation can be written either
+            refused = await at_.send(kind="cancel", client_ref="mine")
+        assert (type(refused), logs(tmp_path)[0].stat().st_size) == (Rejected, size)
+        at_.wire.says = lambda payload: b"yes"
+        again = await at_.send(client_ref="mine")
+        assert isinstance(again, Rejected)
+        assert again.code == "client_ref"

@@ -25,17 +25,23 @@ CREATE TABLE IF NOT EXISTS intents (
   key TEXT PRIMARY KEY, state TEXT NOT NULL, run TEXT NOT NULL, venue TEXT NOT NULL, account TEXT NOT NULL,
   operation TEXT NOT NULL,
   created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL, client_ref TEXT, attempts INTEGER NOT NULL,
-  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL, stated_us INTEGER,
-  created_boot TEXT, changed_boot TEXT, stated_boot TEXT, exclusive INTEGER NOT NULL DEFAULT 0
+  order_id TEXT, note TEXT NOT NULL, fields TEXT NOT NULL, stated_us INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS intents_by_state ON intents (state);
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (changed_us);
 CREATE TABLE IF NOT EXISTS waiting (run TEXT NOT NULL, at_us INTEGER NOT NULL, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+_ADDED = {
+    "created_boot": "TEXT",
+    "changed_boot": "TEXT",
+    "stated_boot": "TEXT",
+    "exclusive": "INTEGER NOT NULL DEFAULT 0",
+}
+"""Columns that files of earlier versions do not have. They are added where such a file is written; read, they are empty."""
 _COLUMNS = (
-    "key, state, run, venue, account, operation, created_us, changed_us, client_ref, attempts, order_id, note, fields, "
-    "stated_us, created_boot, changed_boot, stated_boot, exclusive"
+    *("key", "state", "run", "venue", "account", "operation", "created_us", "changed_us", "client_ref", "attempts"),
+    *("order_id", "note", "fields", "stated_us", *_ADDED),
 )
 _ENDED = ", ".join(repr(state) for state in sorted(ENDED))
 BUSY_TIMEOUT_S = 10.0
@@ -78,9 +84,14 @@ class Archive:
         A row that is here already is replaced unless it has ended: an end is never taken back.
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
+            held = _held(connection)
+            for name in _COLUMNS:
+                if name not in held:
+                    connection.execute(f"ALTER TABLE intents ADD COLUMN {name} {_ADDED[name]}")
             connection.executemany(
-                f"INSERT INTO intents ({_COLUMNS}) VALUES ({', '.join('?' * 18)}) ON CONFLICT (key) DO UPDATE SET "  # noqa: S608
-                + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
+                f"INSERT INTO intents ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+                + "ON CONFLICT (key) DO UPDATE SET "
+                + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
                 + f" WHERE state NOT IN ({_ENDED})",
                 map(_values, rows),
             )
@@ -97,15 +108,13 @@ class Archive:
         where, values = "", []
         if since is not None:
             where, values = f"WHERE state NOT IN ({_ENDED}) OR changed_us >= ?", [microseconds(since)]
-        return self._contents(
-            lambda connection: connection.execute(f"SELECT {_COLUMNS} FROM intents {where}", values)  # noqa: S608 - constants
-        )
+        return self._contents(lambda connection: connection.execute(f"{_select(connection)} {where}", values))
 
     def some(self, keys: Iterable[str]) -> Contents:
         """Of the rows those of ``keys`` that are here."""
 
         def select(connection: sqlite3.Connection) -> Iterator[Any]:
-            query = f"SELECT {_COLUMNS} FROM intents WHERE key = ?"  # noqa: S608 - constants
+            query = f"{_select(connection)} WHERE key = ?"
             return filter(None, (connection.execute(query, (key,)).fetchone() for key in keys))
 
         return self._contents(select)
@@ -141,6 +150,17 @@ class Archive:
             ) from None
         self._seen = True
         return True
+
+
+def _held(connection: sqlite3.Connection) -> set[str]:
+    """The columns that the file has."""
+    return {str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info('intents')")}
+
+
+def _select(connection: sqlite3.Connection) -> str:
+    held = _held(connection)
+    columns = (name if name in held else f"NULL AS {name}" for name in _COLUMNS)
+    return f"SELECT {', '.join(columns)} FROM intents"  # noqa: S608 - constants
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -160,6 +160,8 @@ class Draft(Generic[A, C]):
     before: tuple[Decimal | None, int] = (None, 0)
     """Price and quantity of that order as last stated."""
     client_ref: str | None = None
+    claimed: bool = False
+    """Whether this order has reserved its ``client_ref``: a cancellation leaves also where that failed."""
     left_s: float | None = None
     """When it left, by the loop's clock; None before."""
     left_boot_us: int | None = None
@@ -289,6 +291,7 @@ class OrderPath(Generic[A, C]):
                     return Rejected(
                         "client_ref", ref_used(draft.client_ref), "guard", self._intent(draft, key, clock.now())
                     )
+                draft.claimed = True
             except JournalError as error:
                 if draft.kind != "cancel":  # which leaves also where nothing can be written down
                     return Rejected("journal", str(error), "guard", self._intent(draft, key, clock.now()))
@@ -341,7 +344,7 @@ class OrderPath(Generic[A, C]):
         raise NotSent("Connections to the venue end as soon as they stand. Nothing was sent.", reason="closed")
 
     def _release(self, draft: Draft[A, C]) -> None:
-        if draft.client_ref is not None:
+        if draft.claimed and draft.client_ref is not None:  # else another intent may have it
             self._journal.release(draft.client_ref)
 
     # after it
