@@ -17,12 +17,12 @@ from tests.intents.runs import files_no_longer_than, killed, logs, sending, stat
 
 
 def spoil(log: Path, *numbers: int) -> None:
-    """Flip a bit in these lines, counted from 0, within the key."""
+    """Flip a bit in these records, counted from 0, within the key."""
     lines = log.read_bytes().splitlines(keepends=True)
     for number in numbers:
-        spoilt = bytearray(lines[number])
+        spoilt = bytearray(lines[number + 1])  # the first line is no record
         spoilt[20] ^= 1
-        lines[number] = bytes(spoilt)
+        lines[number + 1] = bytes(spoilt)
     log.write_bytes(b"".join(lines))
 
 

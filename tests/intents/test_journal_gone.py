@@ -148,3 +148,51 @@ def test_a_run_that_has_ended_has_no_place_to_be_checked(tmp_path: Path) -> None
     shutil.rmtree(tmp_path / "journal")
     journal.check()
     assert not (tmp_path / "journal").exists()
+
+
+def empty_the_log(folder: Path) -> None:
+    """As a tool that rotates logs does, which copies a file and then empties it."""
+    os.truncate(logs(folder)[0], 0)
+
+
+def cut_the_log(folder: Path) -> None:
+    os.truncate(logs(folder)[0], logs(folder)[0].stat().st_size - 1)
+
+
+@pytest.mark.parametrize("cut", [empty_the_log, cut_the_log])
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_log_that_was_cut_answers_nothing_and_takes_no_order(folder: Path, cut: Ruin, rows: int) -> None:
+    journal = Journal.open(folder)
+    for number in range(rows):
+        sending(journal, f"K{number}")
+    cut(folder)
+    for question in (journal.check, journal.rows, journal.recover, lambda: journal.has("K0")):
+        with pytest.raises(JournalError, match=r"was cut by somebody else.*What was sent before cannot be told"):
+            question()
+    with pytest.raises(JournalError, match=r"was cut .*Nothing was sent\.$"):
+        journal.append(line("sending", "L"))
+    with pytest.raises(JournalError, match="was cut"):
+        journal.claim("mine", "L")
+    assert "was cut" in str(journal.append_or_keep(line("sending", "a cancellation")))
+    journal.close()
+
+
+@pytest.mark.parametrize("when", ["open", "before the start"])
+def test_an_archive_that_was_emptied_is_no_empty_one(folder: Path, when: str) -> None:
+    left_by_a_dead_run(folder, ("sending", "K"))
+    Journal.open(folder).close()
+    journal = Journal.open(folder) if when == "open" else None
+    for file in folder.glob("archive.sqlite?*"):
+        file.unlink()
+    os.truncate(folder / "archive.sqlite", 0)
+    journal = journal or Journal.open(folder, must_write=False)
+    for question in (journal.rows, lambda: journal.rows(clock.now()), lambda: journal.has("L"), lambda: read(folder)):
+        with pytest.raises(JournalError, match=r"archive .* was emptied.*cannot be told: restore it"):
+            question()
+    if when != "open":
+        with pytest.raises(JournalError, match="was emptied"):
+            journal.append(line("sending", "L"))
+    journal.close()
+    with pytest.raises(JournalError, match="was emptied"):
+        Journal.open(folder)
+    assert (folder / "archive.sqlite").stat().st_size == 0

@@ -18,7 +18,7 @@ from tests.intents.runs import descriptors, path_of
 
 def test_a_runs_name_tells_its_time_and_process_and_is_no_others() -> None:
     name = new_run()
-    assert re.fullmatch(rf"\d{{8}}T\d{{6}}-{os.getpid()}-[0-9a-f]{{8}}-[0-9a-f]{{8}}", name)
+    assert re.fullmatch(rf"\d{{8}}T\d{{6}}-{os.getpid()}-[0-9a-f]{{8}}-[0-9a-f]{{8}}-1", name)
     assert new_run() != name
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +44,7 @@ _COLUMNS = (
     *("order_id", "note", "fields", "stated_us", *_ADDED),
 )
 _ENDED = ", ".join(repr(state) for state in sorted(ENDED))
+_WHAT, _MEANS = "The journal's archive", "What earlier programs sent cannot be told"
 BUSY_TIMEOUT_S = 10.0
 
 
@@ -68,21 +69,32 @@ class Archive:
         self._path = path
         self._seen = False
 
-    def _transaction(self, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> AbstractContextManager[sqlite3.Connection]:
-        return transaction(
-            self._path,
-            begin,
-            what="The journal's archive",
-            timeout_s=BUSY_TIMEOUT_S,
-            setup=_SCHEMA,
-            means="What earlier programs sent cannot be told",
-        )
+    @contextmanager
+    def _transaction(self, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> Iterator[sqlite3.Connection]:
+        with transaction(self._path, begin, what=_WHAT, timeout_s=BUSY_TIMEOUT_S, means=_MEANS) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+                raise JournalError(
+                    f"{_WHAT} {self._path} was emptied. {_MEANS}: restore it from a copy, or look at the venue for what rests "
+                    "there, and then remove the file."
+                )
+            yield connection
+
+    def _make(self) -> None:
+        """Make the file, so that it is never there without its tables: one that is was emptied."""
+        new = self._path.with_name(f"{self._path.name}.new")
+        new.unlink(missing_ok=True)  # of a program that died here, or had no room
+        with transaction(new, "BEGIN IMMEDIATE", what=_WHAT, timeout_s=BUSY_TIMEOUT_S, setup=_SCHEMA, means=_MEANS):
+            pass
+        new.replace(self._path)
 
     def store(self, run: str | None, rows: Iterable[Row], waiting: Sequence[Entry]) -> None:
         """Add the rows of ``run``, and note that they are here, where it is named; ``waiting`` replaces all that waited.
 
-        A row that is here already is replaced unless it has ended: an end is never taken back.
+        A row that is here already is replaced unless it has ended: an end is never taken back. Call it under the directory's
+        lock.
         """
+        if not self._is_there():
+            self._make()
         with self._transaction("BEGIN IMMEDIATE") as connection:
             held = _held(connection)
             for name in _COLUMNS:
@@ -123,8 +135,6 @@ class Archive:
         if not self._is_there():
             return Contents({}, [], ())
         with self._transaction("BEGIN") as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
-                return Contents({}, [], ())  # it was made on a full disk, and nothing has ever been stored in it
             waiting = connection.execute("SELECT run, at_us, record FROM waiting ORDER BY at_us, rowid")
             return Contents(
                 {row.key: row for row in map(_row, select(connection))},

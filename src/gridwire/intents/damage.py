@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gridwire.clock import moment
 from gridwire.errors import InvalidInput, JournalError
-from gridwire.intents.records import ENDED, Entry, Row, decode, is_cut_short, is_whole, split
+from gridwire.intents.records import ENDED, Entry, Row, decode, is_cut_short, is_whole, lacks_beginning, split
 from gridwire.intents.runs import LOCK_WAIT_S, alone
 
 DAMAGED, SETTLED = ".damaged", ".settled"
@@ -76,6 +76,8 @@ def damaged_logs(directory: Path) -> list[DamagedLog]:
             # The checksum first: most lines are whole, and reading each of a long log would take a second.
             if not (path.suffix != DAMAGED and is_whole(line)) and decode(line) is None and not is_cut_short(line)
         ]
+        if not lines and lacks_beginning(data, path.stem) and (data or path.suffix == DAMAGED):
+            lines = [(1, b"(the beginning of the log is lost)")]
         if lines or path.suffix == DAMAGED:
             found.append(DamagedLog(path.stem, path, lines))
     return found

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +31,8 @@ from gridwire.intents.locks import try_lock
 from gridwire.intents.reading import CRASHED as CRASHED
 from gridwire.intents.reading import mark_crashed, may_live, read_files
 from gridwire.intents.reading import read as read
-from gridwire.intents.records import CUT, JournalError, Reading, Row, entries, quote, sign, split
+from gridwire.intents.records import CUT, JournalError, Reading, Row, entries, lacks_beginning, quote, sign, split
+from gridwire.intents.references import reference_file, restore
 from gridwire.intents.runs import LOCK_WAIT_S, alone, ends_in_children, is_alive, new_run
 from gridwire.settings import lasting_path, state_directory
 
@@ -63,6 +63,7 @@ class Journal:
         self._begin_at = 0.0  # not before, by the monotonic clock
         self._place = ""
         self._identity = (0, 0)
+        self._size = 0  # so many bytes were written to the log
         self._first = b""  # what the next write has to begin with: the end of a torn line, records that failed before
         self._again: asyncio.TimerHandle | None = None
         self._archive = Archive(directory / "archive.sqlite")
@@ -103,10 +104,14 @@ class Journal:
                     try_lock(self._descriptor)
                     found = os.stat(self._place)
                     self._identity = found.st_ino, found.st_dev
+                    self._size = os.write(
+                        self._descriptor, CUT
+                    )  # a log without it was emptied, or its beginning is lost
                     if self._durable:
                         _sync_directory(path.parent)
                     self._recover()
                     self.trouble = None
+                    restore(directory, self.rows)
                     self._look_back()
                 except BaseException:
                     self._let_go()
@@ -166,6 +171,12 @@ class Journal:
                 "What is written to it now would not be found by the next program, and what was sent before cannot be "
                 "told. Put the folder back, or look at the venue for what rests there and open the client anew."
             )
+        if found.st_size < self._size:
+            raise JournalError(
+                f"The journal's log {self._place} was cut by somebody else: it has {found.st_size} bytes, and {self._size} were "
+                "written. What was sent before cannot be told, so look at the venue for what rests there and open the client "
+                "anew. Let nothing rotate these files."
+            )
 
     def _check_writable(self) -> None:
         """Raise `JournalError` unless this run's log is at its place; a run that could not begin so far is tried again."""
@@ -223,6 +234,7 @@ class Journal:
             lines = self._first + lines
         try:
             written = os.write(self._descriptor, lines)
+            self._size += written
             if written == len(lines):
                 self._first = b""
                 if self._durable:
@@ -314,10 +326,9 @@ class Journal:
         died before it had written down anything to send is taken over: nothing was sent under it.
         """
         self._check_writable()
-        path = self._reference(client_ref)
+        path = reference_file(self.directory, client_ref)
         mine = path.with_name(f"{path.name}.{self.run}")
         try:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
             self._write_whole(mine, f"{self.run} {key}")
             try:
                 os.link(mine, path)  # whole from its first moment, unlike a file that is created and then written
@@ -330,6 +341,11 @@ class Journal:
                     mine.unlink()
                 if self._durable:
                     _sync_directory(path.parent)
+        except FileNotFoundError:
+            raise JournalError(
+                f"The journal's folder {path.parent} was deleted, so which references are used cannot be told now. Open the "
+                "client anew: that makes it again from what is written down."
+            ) from None
         except OSError as error:
             raise JournalError(f"The journal in {self.directory} cannot be written ({error.strerror}).") from None
 
@@ -359,17 +375,21 @@ class Journal:
         """Whether ``key`` of a dead run is in the journal, or whether that cannot be said."""
         log = self._log(run)
         kept = any(log.with_suffix(ending).exists() for ending in (DAMAGED, SETTLED))
-        found, damaged = entries(log.read_bytes(), run) if log.exists() else ([], kept)
-        return bool(damaged) or any(one.key == key for one in found) or key in self._archive.some((key,)).rows
+        if not log.exists():
+            return kept or key in self._archive.some((key,)).rows
+        data = log.read_bytes()
+        found, damaged = entries(data, run)
+        return (
+            bool(damaged)
+            or lacks_beginning(data, run)
+            or any(one.key == key for one in found)
+            or key in self._archive.some((key,)).rows
+        )
 
     def release(self, client_ref: str) -> None:
         """Give a reservation back, because nothing was sent under it."""
         with contextlib.suppress(OSError):
-            self._reference(client_ref).unlink()
-
-    def _reference(self, client_ref: str) -> Path:
-        digest = hashlib.sha256(client_ref.encode()).hexdigest()
-        return self.directory / "refs" / digest[:2] / digest
+            reference_file(self.directory, client_ref).unlink()
 
     def _log(self, run: str) -> Path:
         return self.directory / "runs" / f"{run}.log"
@@ -414,7 +434,9 @@ class Journal:
 
     def _take_over(self, path: Path) -> list[Row]:
         run = path.stem
-        log, damaged = entries(path.read_bytes(), run)
+        data = path.read_bytes()
+        log, damaged = entries(data, run)
+        damaged = damaged or lacks_beginning(data, run)
         held = self._archive.some({entry.key for entry in log})
         crashed: list[Row] = []
         if run not in held.runs:  # else whoever moved it died before the log was removed

@@ -39,7 +39,7 @@ from typing import Any, TypeAlias, cast
 
 from gridwire.clock import moment
 from gridwire.errors import JournalError as JournalError
-from gridwire.intents.runs import boot_of
+from gridwire.intents.runs import begins_with_a_line, boot_of
 from gridwire.outcome import Origin, Rejected
 
 _ALLOWED: Mapping[str | None, frozenset[str]] = {
@@ -189,11 +189,17 @@ def entries(data: bytes, run: str) -> tuple[list[Entry], int]:
         else:
             at_us = max(at_us, int(record["t"]))
             found.append(Entry(run, at_us, record))
-    return found, damaged
+    return found, damaged or int(bool(data) and lacks_beginning(data, run))
 
 
 CUT = b"#cut\n"
 """Ends a line whose write ended too early, where the same run writes on: whoever wrote it knows."""
+
+
+def lacks_beginning(data: bytes, run: str) -> bool:
+    """Whether a log was emptied, or its first lines are lost: one of a run whose name says so begins with `CUT`."""
+    return begins_with_a_line(run) and not data.startswith(CUT)
+
 
 _BEGINNING = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (?:\{[^\x00-\x1f]*)?")
 

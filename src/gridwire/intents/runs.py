@@ -19,18 +19,25 @@ LOCK_WAIT_S = 30.0
 """How long to wait for another process that is moving rows of dead runs."""
 
 
+_FORM = "1"
+"""The form of a run's log: it begins with a line before the first record."""
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
 
 
 def new_run() -> str:
-    """A name for this run that no other has, and that sorts by time. It ends with the name of the machine's boot."""
-    return f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}-{clock.boot_name()}"
+    """A name for this run that no other has, and that sorts by time. Its last parts are the machine's boot and `_FORM`."""
+    return f"{clock.now():%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}-{clock.boot_name()}-{_FORM}"
 
 
 def boot_of(run: str) -> str | None:
     """The boot that a run belongs to; None if its name does not tell."""
     parts = run.split("-")
-    return parts[3] if len(parts) == 4 else None
+    return parts[3] if len(parts) in (4, 5) else None
+
+
+def begins_with_a_line(run: str) -> bool:
+    """Whether the run's log was never empty; the names of earlier versions had no such part."""
+    return run.split("-")[4:] == [_FORM]
 
 
 def is_alive(lock: Path) -> bool:
