@@ -309,3 +309,37 @@ def test_journal_and_inbox_of_a_relative_name_stay_where_they_were_opened(
     finally:
         journal.close()
         inbox.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "what"),
+    [
+        ("ticket_file = 5", "ticket_file", "valid boolean"),
+        ("confirmed = ['cas_url', 3]", "confirmed", "of its entry 2: Input should be a valid string"),
+        ("st_ttl_s = nan", "st_ttl_s", "finite number"),
+        ("timeout = inf", "timeout", "finite number"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_called_by_its_own_name(
+    line: str, name: str, what: str, tmp_path: Path
+) -> None:
+    (tmp_path / "gridwire.toml").write_text(f"[epias_stp]\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        settings.load(StpSettings, prefix="GW_T_", table="epias_stp", overrides={}, file=tmp_path / "gridwire.toml")
+    text = str(caught.value)
+    assert text.startswith(f"The setting {name} (environment variable GW_T_{name.upper()}, or {name} in the table")
+    assert what in text
+    assert text.count("boolean") <= 1
+
+
+@pytest.mark.parametrize("schema", [PieSettings, StpSettings, SiooiSettings])
+def test_no_number_of_any_venue_may_be_none(
+    schema: type[PieSettings | StpSettings | SiooiSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = [name for name, field in schema.model_fields.items() if "float" in str(field.annotation)]
+    assert numbers
+    for name in numbers:
+        monkeypatch.setenv(f"GW_T_{name.upper()}", "nan")
+        with pytest.raises(ConfigurationError, match=rf"The setting {name} .*finite number"):
+            settings.load(schema, prefix="GW_T_", table="none", overrides={})
+        monkeypatch.delenv(f"GW_T_{name.upper()}")

@@ -204,3 +204,45 @@ def test_a_kill_switch_is_seen_in_the_home_folder_and_wherever_the_program_goes(
     (tmp_path / "home" / "halt").touch()
     (root / "cron" / "halt").symlink_to("nowhere")
     assert [guard.halted is not None for guard in guards] == [True, True]
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+class TestNoHomeFolder:
+    @pytest.mark.parametrize(("table", "name"), PATHS)
+    def test_it_is_not_taken_for_the_root_or_the_working_folder(
+        self, root: Path, home: str, table: str, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", home)
+        write(root, table, **{name: "~/x"})
+        with pytest.raises(
+            ConfigurationError, match=rf"^{name}='~/x' begins in a home folder.*\(HOME\): write the whole path"
+        ):
+            loaded(table, name)
+        write(root, table)
+        monkeypatch.setenv(f"GRIDWIRE_{table.upper()}_{name.upper()}", "~")
+        with pytest.raises(ConfigurationError, match=rf"^{name}='~' begins in a home folder"):
+            loaded(table, name)
+
+    def test_arguments_are_refused_too(self, root: Path, home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", home)
+        for work in (
+            lambda: Network(ca_bundle="~/ca.pem"),
+            lambda: load_key(Path("~/key.pem")),
+            lambda: Guard(Limits(halt_file="~/halt"), None),
+            lambda: settings.lasting_path("~/j", "journal"),
+        ):
+            with pytest.raises(ConfigurationError, match="home folder"):
+                work()
+
+
+@pytest.mark.parametrize("where", ["", "cron"])
+@pytest.mark.parametrize("what", ["a link to nothing", "a ring", "a folder"])
+def test_a_file_of_settings_that_is_none_is_not_passed_over(root: Path, where: str, what: str) -> None:
+    file = root / where / "gridwire.toml"
+    if what == "a folder":
+        file.mkdir()
+    else:
+        file.symlink_to("nothing" if what == "a link to nothing" else "gridwire.toml")
+    why = "is not a file" if what == "a folder" else "is a link that leads nowhere"
+    with pytest.raises(ConfigurationError, match=rf"gridwire\.toml {why}: .*Nothing was sent\.$"):
+        loaded("siooi", "journal")

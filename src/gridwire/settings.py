@@ -123,14 +123,20 @@ def expanded(given: str | Path, name: str) -> Path:
     try:
         if not isinstance(given, (str, Path)) or not str(given).strip() or "\0" in str(given):
             raise ValueError("empty")
-        return Path(given).expanduser()
+        path = Path(given).expanduser()
+        # HOME counts as it does for the usual places: empty, it would mean the root; relative, the working folder.
+        if path != Path(given) and (
+            not path.is_absolute() or (Path(given).parts[0] == "~" and not os.environ.get("HOME", "x"))
+        ):
+            raise RuntimeError("no home folder")
+        return path
     except ValueError:
         raise ConfigurationError(
             f"{name}={given!r} is no path: write it as a str or a pathlib.Path. Nothing was sent."
         ) from None
     except RuntimeError:
         raise ConfigurationError(
-            f"{name}={str(given)!r} begins in a home folder, and there is none for that user here: write the whole path. "
+            f"{name}={str(given)!r} begins in a home folder, and there is none for that user here (HOME): write the whole path. "
             "Nothing was sent."
         ) from None
 
@@ -208,7 +214,7 @@ def find_file(start: Path | None = None) -> Path | None:
     """The nearest ``gridwire.toml`` in ``start`` (the current folder) or above, or None.
 
     Raises `ConfigurationError` for one that another user can write, because it says where passwords go, and for a folder
-    that cannot be looked into, because it may be there.
+    that cannot be looked into, because it may be there; and for a link of that name that leads nowhere.
     """
     folder = start
     try:
@@ -218,6 +224,9 @@ def find_file(start: Path | None = None) -> Path | None:
             if candidate.is_file():
                 _refuse_foreign(candidate)
                 return candidate
+            if os.path.lexists(candidate):  # whoever made it meant to set something
+                why = "is a link that leads nowhere" if candidate.is_symlink() else "is not a file"
+                raise ConfigurationError(f"{candidate} {why}: put the settings there, or remove it. Nothing was sent.")
     except FileNotFoundError:
         raise ConfigurationError(
             f"The working folder was deleted, so no {FILE_NAME} can be looked for in it and above. {_NAME_IT}"
@@ -294,7 +303,7 @@ def load(schema: type[M], *, prefix: str, table: str, overrides: Mapping[str, An
                 from_file = {**from_file, name: str(folder / expanded(value, name))}
 
     class _Reader(BaseSettings):
-        model_config = SettingsConfigDict(env_prefix=prefix, extra="ignore", env_ignore_empty=True)
+        model_config = SettingsConfigDict(env_prefix=prefix, extra="ignore", env_ignore_empty=True, allow_inf_nan=False)
 
         @classmethod
         def settings_customise_sources(
@@ -390,14 +399,24 @@ _LIST = 'a list is written like ["one", "two"]; in the environment one,two will 
 _TABLE = 'it is written as JSON in the environment, like {"name": "value"}, and as a table in the file'
 
 
+def _complaint(place: tuple[int | str, ...], kind: str, text: str) -> str:
+    what = {"list_type": _LIST, "dict_type": _TABLE}.get(kind, text)
+    entry = next((part for part in place[1:] if isinstance(part, int)), None)
+    return what if entry is None else f"of its entry {entry + 1}: {what}"
+
+
 def _first_complaint(error: ValueError, schema: type[BaseModel]) -> tuple[str, str]:
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
     if isinstance(error, ValidationError):
-        first = error.errors(include_input=False, include_url=False)[0]
-        what = {"list_type": _LIST, "dict_type": _TABLE}.get(first["type"], str(first["msg"]))
-        return ".".join(str(part) for part in first["loc"]) or "?", what
+        found = error.errors(include_input=False, include_url=False)
+        name = str(found[0]["loc"][0]) if found[0]["loc"] else "?"
+        # Of a setting that may be one of several things, there is one complaint for each.
+        whats = [
+            _complaint(one["loc"], one["type"], one["msg"]) for one in found if one["loc"][:1] == found[0]["loc"][:1]
+        ]
+        return name, " or ".join(dict.fromkeys(whats))
     if isinstance(error, SettingsError):
         # 'error parsing value for field "confirmed" from source "EnvSettingsSource"'
         name = str(error).partition('"')[2].partition('"')[0]

@@ -137,11 +137,11 @@ class TestDamaged:
             assert json.loads(cli("journal", "list", "--json", *place).out)["damaged_lines"] == 1
             shown = cli("journal", "damaged", *place)
             assert log.stem in shown.out
-            assert "  line 1: " in shown.out
+            assert "  line 2: " in shown.out
             assert "a-bid-of-which-little-is-known" in shown.out
             Journal.open(tmp_path / "j").close()
         (told,) = json.loads(cli("journal", "damaged", "--json", *place).out)["logs"]
-        assert (told["run"], told["ended"], [line["number"] for line in told["lines"]]) == (log.stem, True, [1])
+        assert (told["run"], told["ended"], [line["number"] for line in told["lines"]]) == (log.stem, True, [2])
         assert cli("journal", "damaged", "--settle", log.stem, *place).code == ExitCode.BAD_INPUT
         assert cli("journal", "damaged", "--settle", "another", *NOTE, *place).code == ExitCode.BAD_INPUT
         settled = cli("journal", "damaged", "--settle", log.stem, *NOTE, *place)

@@ -76,7 +76,7 @@ async def test_place_of_references_that_cannot_be_written_stops_orders_that_have
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with trading(journal=tmp_path) as t:
-        monkeypatch.setattr(type(t.stp._ledger.journal), "_reference", lambda *_: Path("/proc/none/of/it"))
+        monkeypatch.setattr("gridwire.intents.journal.reference_file", lambda *_: Path("/proc/none/of/it"))
         refused(await buy(t.desk, client_ref="mine"), "journal")
         assert len(t.venue.log) == 0
         accepted(await buy(t.desk))

@@ -34,6 +34,7 @@ from gridwire.auth.credentials import flaw
 from gridwire.auth.key_kinds import complaint, of_jwk
 from gridwire.errors import ConfigurationError, TransportError
 from gridwire.observe.redact import excerpt, one_line
+from gridwire.settings import expanded
 from gridwire.transport.exchange import Flow, Request, Response
 
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey
@@ -102,9 +103,9 @@ def load_key(source: SecretStr | Path | PrivateKey, passphrase: SecretStr | None
     """
     if isinstance(source, Path):
         try:
-            data = source.expanduser().read_bytes()
-        except (OSError, ValueError, RuntimeError) as error:  # a zero byte; nobody's home folder
-            why = getattr(error, "strerror", None) or "it is no path"
+            data = expanded(source, "private_key_file").read_bytes()
+        except (OSError, ConfigurationError) as error:  # the latter: a zero byte; nobody's home folder
+            why = getattr(error, "strerror", None) or "it is no path, or begins in a home folder that is not there"
             raise ConfigurationError(
                 f"The private key in {source} cannot be read: {why}. Check the path (private_key_file), and that the user "
                 "who runs this program may read the file. Nothing was sent."

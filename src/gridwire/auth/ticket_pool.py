@@ -67,7 +67,10 @@ class TicketPool:
         self, *, ttl_s: float, margin_s: float, size: int, calls_per_minute: int, replacements_per_s: int
     ) -> None:
         if not 0 < 2 * margin_s <= ttl_s:
-            raise InvalidInput("margin_s must be above 0, and st_ttl_s at least twice that.")
+            raise InvalidInput(
+                f"st_ttl_s={ttl_s:g} must be at least twice margin_s={margin_s:g}, and that above 0: a ticket is used only while "
+                "it has that much life left. Nothing was sent."
+            )
         if not 1 <= size <= LARGEST_POOL or calls_per_minute < 2 or replacements_per_s < 1:
             raise InvalidInput(
                 f"pool_size is 1 to {LARGEST_POOL}, cas_calls_per_minute at least 2 (a login and a ticket), "

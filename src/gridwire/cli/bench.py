@@ -33,10 +33,11 @@ def orders(
     Ends within two minutes: on a slow machine with fewer orders, and says so.
     """
     from gridwire.bench.__main__ import main
+    from gridwire.settings import expanded
 
     need_stdout()
     words = ["orders", "--orders", str(count), "--rounds", str(rounds), *(["--json"] if json else [])]
-    raise typer.Exit(main([*words, *(["--plot", str(plot.expanduser())] if plot is not None else [])]))
+    raise typer.Exit(main([*words, *(["--plot", str(expanded(plot, "--plot"))] if plot is not None else [])]))
 
 
 @app.command("amqp")

@@ -22,6 +22,7 @@ from gridwire.edsn_pie.link_advice import advice
 from gridwire.edsn_pie.profile import ISSUER, Account, AmqpSettings, Profile
 from gridwire.errors import GridwireError
 from gridwire.observe.redact import excerpt, mask
+from gridwire.settings import expanded
 from gridwire.transport.amqp_failure import AmqpFailure
 from gridwire.transport.exchange import Request, Response, Send
 from gridwire.transport.tls import Network
@@ -102,7 +103,7 @@ def _exposed(file: Path) -> str | None:
     if not hasattr(os, "geteuid"):
         return None  # Windows keeps rights elsewhere
     try:
-        rights = stat.S_IMODE(file.expanduser().stat().st_mode)
+        rights = stat.S_IMODE(expanded(file, "private_key_file").stat().st_mode)
     except OSError:
         return None  # it was removed after the key was read, and nobody can read it now
     if not rights & (stat.S_IRGRP | stat.S_IROTH):

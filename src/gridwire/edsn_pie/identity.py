@@ -26,6 +26,7 @@ from gridwire.edsn_pie.profile import Account
 from gridwire.errors import ConfigurationError, GridwireError
 from gridwire.observe.events import Events
 from gridwire.observe.redact import one_line
+from gridwire.settings import expanded
 from gridwire.transport.exchange import Send, run_flow
 from gridwire.transport.retry import RetryQuota, retrying
 
@@ -206,8 +207,8 @@ async def _stamp(source: KeySource) -> _Stamp | None:
     if not isinstance(source, Path):
         return None
     try:
-        found = await asyncio.to_thread(source.expanduser().stat)
-    except (OSError, ValueError, RuntimeError):  # a zero byte; nobody's home folder
+        found = await asyncio.to_thread(expanded(source, "private_key_file").stat)
+    except (OSError, ConfigurationError):  # the latter: a zero byte; nobody's home folder
         return None
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
