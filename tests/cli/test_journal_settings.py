@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gridwire.cli.exits import ExitCode
-from gridwire.intents.journal import Journal
+from gridwire.intents.journal import Journal, line
 from gridwire.observe.redact import mask
 from tests.cli.conftest import Cli, Running
 from tests.cli.test_journal import NOTE, sending, states
@@ -71,9 +71,21 @@ class TestFolder:
         ran = cli("journal", "list", "--config", "none.toml")
         assert (ran.code, "not a file" in ran.err) == (ExitCode.SETUP, True)
 
+    @pytest.mark.parametrize("below", ["", "/below"])
+    def test_a_file_is_no_folder(self, cli: Cli, tmp_path: Path, below: str) -> None:
+        (tmp_path / "file").write_text("")
+        (tmp_path / "gridwire.toml").write_text(f'[epias_stp]\njournal = "file{below}"\n')
+        for words in (("list",), ("damaged",), ("show", "K"), ("resolve", "K", "--as", "closed", *NOTE)):
+            said = " ".join(cli("journal", *words).err.split())
+            assert "or a part of its path, is a file; name a folder (journal)" in said, words
+            assert "make the" not in said
+
     def test_one_that_was_never_begun_is_named_and_not_made(self, cli: Cli, tmp_path: Path) -> None:
         (tmp_path / "gridwire.toml").write_text('[epias_stp]\njournal = "never"\n')
-        assert mask(f"The journal in {tmp_path / 'never'} holds no such row.") in cli("journal", "list").err
+        said = mask(f"There is no folder {tmp_path / 'never'}, so no program has written a journal there.")
+        assert said in " ".join(cli("journal", "list").err.split())
+        assert said in " ".join(cli("journal", "show", "K").err.split())
+        assert json.loads(cli("journal", "list", "--json").out)["rows"] == []
         assert not (tmp_path / "never").exists()
 
 
@@ -110,6 +122,32 @@ class TestNames:
         assert "morning-1" in text
         assert "morning-1" in cli("journal", "show", "R", "--directory", place).out
         assert "1000001" in cli("journal", "show", "77aa", "--directory", place).out
+
+    @pytest.mark.parametrize("by", ["client_ref", "order_id"])
+    def test_all_that_a_name_means_are_shown_and_none_is_settled(self, cli: Cli, place: str, by: str) -> None:
+        journal, name = Journal.open(Path(place)), {"client_ref": "pay-7", "order_id": "5"}[by]
+        for key in ("P", "P/2"):
+            journal.append(line("sending", key, v="epias_stp", a="test/X", o="payment_order", r="pay-7"))
+            journal.record("done", key, i="5")
+        journal.close()
+        shown = cli("journal", "show", name, "--directory", place)
+        assert shown.code == ExitCode.DONE
+        assert [text.split()[1] for text in shown.out.splitlines() if text.startswith("key ")] == ["P", "P/2"]
+        found = json.loads(cli("journal", "show", name, "--json", "--directory", place).out)["rows"]
+        assert [row["key"] for row in found] == ["P", "P/2"]
+        assert "key" in json.loads(cli("journal", "show", "P/2", "--json", "--directory", place).out)
+        ran = cli("journal", "resolve", name, "--as", "closed", *NOTE, "--directory", place)
+        assert (ran.code, "2 intents are named by" in ran.err, "Nothing was changed" in ran.err) == (2, True, True)
+
+    @pytest.mark.parametrize(("name", "why"), [("none", "No intent has"), ("", "KEY is empty"), ("77a", "2 intents")])
+    def test_a_look_that_finds_no_one_intent_says_nothing_of_changes(
+        self, cli: Cli, place: str, name: str, why: str
+    ) -> None:
+        journal = Journal.open(Path(place))
+        sending(journal, "77ab")
+        journal.close()
+        ran = cli("journal", "show", name, "--directory", place)
+        assert (ran.code, why in ran.err, "changed" in ran.err) == (2, True, False)
 
     def test_one_is_settled_by_the_id_of_its_bid(self, cli: Cli, place: str) -> None:
         ran = cli("journal", "resolve", "1000001", "--as", "closed", *NOTE, "--directory", place)

@@ -121,6 +121,12 @@ def test_a_damaged_file_is_refused(path: Path, damage: bytes) -> None:
     assert path.read_bytes() == damage
 
 
+def test_a_folder_where_a_file_is_meant_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JournalError, match=r"cannot be opened.*: it is a folder; name a file\.$"):
+        to(tmp_path / "folder").__enter__()
+
+
 def test_what_python_itself_refuses_has_a_sentence_too(tmp_path: Path) -> None:
     error = sqlite3.ProgrammingError("odd")
     assert trouble(error, tmp_path, what="It", means="So") == (

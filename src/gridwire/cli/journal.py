@@ -62,7 +62,9 @@ def list_(
         lines = max(damaged, sum(len(log.lines) for log in logs))
         out_json({"directory": str(folder), "rows": [_plain(row) for row in chosen], "damaged_lines": lines})
         return
-    if chosen:
+    if not folder.exists():
+        tell(_no_folder(folder))
+    elif chosen:
         show_table(COLUMNS, [_cells(row) for row in chosen])
         tell(f"The journal in {folder}.")
     else:
@@ -118,15 +120,26 @@ def _plain_log(log: DamagedLog) -> dict[str, object]:
 
 @app.command()
 def show(key: Key, directory: Directory = None, config: Config = None, json: Json = False) -> None:
-    """Show one intent by its key (STP: the transactionId), the id of its bid, or its client_ref."""
-    row = _find(key, _read(_folder(directory, config))[0])
+    """Show an intent by its key (STP: the transactionId), the id of its bid, or its client_ref.
+
+    All intents of one client_ref or bid are shown, like the entries of one payment call; --json has them as `rows` then.
+    """
+    folder = _folder(directory, config)
+    found = _named(key, _read(folder)[0])
+    if not found and not folder.exists():
+        raise InvalidInput(_no_folder(folder))
+    if len(found) != 1 and not (found and key in (found[0].order_id, found[0].client_ref)):
+        raise InvalidInput(_not_one(key, found))
     if json:
-        out_json(_plain(row))
+        out_json(_plain(found[0]) if len(found) == 1 else {"rows": [_plain(row) for row in found]})
         return
-    for name, value in _plain(row).items():
-        shown = _listed(value) if isinstance(value, dict) else value
-        if shown not in (None, ""):
-            out(f"{name:<15}{clean(str(shown))}")
+    for number, row in enumerate(found):
+        if number:
+            out("")
+        for name, value in _plain(row).items():
+            shown = _listed(value) if isinstance(value, dict) else value
+            if shown not in (None, ""):
+                out(f"{name:<15}{clean(str(shown))}")
 
 
 @app.command()
@@ -229,21 +242,37 @@ def _read(folder: Path) -> tuple[list[Row], int]:
     return sorted(reading.rows.values(), key=lambda row: row.created), reading.damaged
 
 
+def _no_folder(folder: Path) -> str:
+    return (
+        f"There is no folder {folder}, so no program has written a journal there. Is it the one you mean? --directory, --config "
+        "or the setting journal names another."
+    )
+
+
 def _find(key: str, rows: list[Row]) -> Row:
+    """The one row that is meant, to change it."""
+    found = _named(key, rows)
+    if len(found) != 1:
+        raise InvalidInput(f"{_not_one(key, found)} Nothing was changed.")
+    return found[0]
+
+
+def _not_one(key: str, found: list[Row]) -> str:
+    many = f"{len(found)} intents are named by" if found else "No intent has the key, bid id or client_ref"
+    return f"{many} {key}; `gridwire journal list` shows all."
+
+
+def _named(key: str, rows: list[Row]) -> list[Row]:
     if not key:
-        raise InvalidInput("KEY is empty; `gridwire journal list` shows all. Nothing was changed.")
+        raise InvalidInput("KEY is empty; `gridwire journal list` shows all.")
     by_id = [row for row in rows if row.order_id == key]
-    found = (
+    return (
         [row for row in rows if row.key == key]
         or [row for row in by_id if row.operation in ("bid_save", "")]  # not the calls about that bid
         or by_id
         or [row for row in rows if row.client_ref == key]
         or [row for row in rows if row.key.startswith(key)]
     )
-    if len(found) != 1:
-        many = f"{len(found)} intents are named by" if found else "No intent has the key, bid id or client_ref"
-        raise InvalidInput(f"{many} {key}; `gridwire journal list` shows all. Nothing was changed.")
-    return found[0]
 
 
 def _plain(row: Row) -> dict[str, object]:

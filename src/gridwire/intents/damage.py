@@ -45,11 +45,18 @@ def log_files(directory: Path, ending: str = ".log") -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:  # an empty answer would say that nothing was ever sent
+        do = remedy(error, "make the folder readable for this user.")
         raise JournalError(
-            f"The journal in {directory} cannot be read ({error.strerror}), so what was sent cannot be told: make the folder "
-            "readable for this user."
+            f"The journal in {directory} cannot be read ({error.strerror}), so what was sent cannot be told: {do}"
         ) from None
     return sorted(folder / name for name in names if name.endswith(ending))
+
+
+def remedy(error: OSError, usual: str) -> str:
+    """What to do about a journal's folder that cannot be used: ``usual``, where it is one."""
+    if isinstance(error, (NotADirectoryError, FileExistsError)):
+        return "it, or a part of its path, is a file; name a folder (journal)."
+    return usual
 
 
 def content(log: Path) -> bytes:

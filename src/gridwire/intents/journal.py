@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from gridwire import clock
 from gridwire.intents.archive import Archive
-from gridwire.intents.damage import DAMAGED, SETTLED, DamagedLog, content, damaged_logs, log_files
+from gridwire.intents.damage import DAMAGED, SETTLED, DamagedLog, content, damaged_logs, log_files, remedy
 from gridwire.intents.locks import try_lock
 from gridwire.intents.reading import CRASHED as CRASHED
 from gridwire.intents.reading import mark_crashed, may_live, read_files
@@ -119,9 +119,9 @@ class Journal:
                         path.unlink()  # nothing is in it
                     raise
         except OSError as error:
+            do = remedy(error, "make the directory writable. It must be on a local disk.")
             raise JournalError(
-                f"The journal in {directory} cannot be written or locked ({error.strerror}): make the directory writable. It "
-                "must be on a local disk."
+                f"The journal in {directory} cannot be written or locked ({error.strerror}): {do}"
             ) from None
 
     def _look_back(self) -> None:

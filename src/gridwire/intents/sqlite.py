@@ -128,4 +128,6 @@ def trouble(error: sqlite3.Error, path: Path, *, what: str, means: str) -> str:
     """The sentence about ``error``: what is wrong with the file, what it means, and what to do."""
     code = getattr(error, "sqlite_errorcode", None)  # of errors that Python raises itself, there is none
     state, remedy = _OTHER if code is None else _TROUBLE.get(code & 0xFF, _OTHER)
+    if state == _TROUBLE[sqlite3.SQLITE_CANTOPEN][0] and path.is_dir():
+        remedy = "it is a folder; name a file"
     return f"{what} {path} {state} ({error}). {means}: {remedy}."
