@@ -459,3 +459,24 @@ def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(JournalError, match=r"cannot be read.*what was sent cannot be told"):
         read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("when", ["open", "before the start"])
+def test_a_file_that_was_emptied_is_no_empty_one(path: Path, when: str) -> None:
+    uploads = Uploads.open(path)
+    row = started(uploads)
+    other = uploads.prepare(document(object_key="other"))
+    if when != "open":
+        uploads.close()
+    for file in path.parent.glob("uploads.sqlite-*"):
+        file.unlink()
+    os.truncate(path, 0)
+    if when == "open":
+        for work in (uploads.rows, lambda: uploads.start(other.ref), lambda: uploads.get(row.ref)):
+            with pytest.raises(JournalError, match=r"was emptied, so what was sent cannot be told"):
+                work()
+        uploads.close()
+    for opening in (lambda: Uploads.open(path), lambda: Uploads.open(path, must_write=False).rows(), lambda: read(path)):
+        with pytest.raises(JournalError, match=r"was emptied, so what was sent cannot be told.*restore it"):
+            opening()
+    assert path.stat().st_size == 0

@@ -102,7 +102,8 @@ class Uploads:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _runs(path).mkdir(mode=0o700, exist_ok=True)
             with alone(_runs(path) / "lock"):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+                _make(path)
+                os.close(os.open(path, os.O_RDWR))
                 lock = _lock(path, run)
                 self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
                 self.run = run
@@ -153,6 +154,8 @@ class Uploads:
                 found = _identity(path)
             except OSError:
                 found = None
+            if found == identity and path == self.path:
+                _is_there(path)
             if found != identity:
                 raise JournalError(
                     f"{WHAT} {self.path} is not the one that was opened: it or its folder was deleted, moved or made anew. "
@@ -370,15 +373,33 @@ def read(path: Path) -> list[Upload]:
         return table.select(connection)
 
 
+def _make(path: Path) -> None:
+    """Make the file if it is not there, at once with its tables: one of no bytes was emptied."""
+    if _is_there(path):
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # of a program that died here, or had no room
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT, 0o600))
+    with transaction(new, "BEGIN IMMEDIATE", what=WHAT, timeout_s=BUSY_TIMEOUT_S, setup=table.SCHEMA):
+        pass
+    new.replace(path)
+
+
 def _is_there(path: Path) -> bool:
+    """Whether there is a file. Raises `JournalError` for one that cannot be looked at, and for one that was emptied."""
     try:
-        path.stat()
+        size = path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise JournalError(
             f"{WHAT} {path} cannot be read ({error.strerror}), so what was sent cannot be told: make it readable for this user."
         ) from None
+    if not size:
+        raise JournalError(
+            f"{WHAT} {path} was emptied, so what was sent cannot be told. {NOTHING_SENT}: restore it from a copy, or ask the "
+            "venue what it has, and then remove the file."
+        )
     return True
 
 
