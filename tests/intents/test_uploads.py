@@ -476,7 +476,11 @@ def test_a_file_that_was_emptied_is_no_empty_one(path: Path, when: str) -> None:
             with pytest.raises(JournalError, match=r"was emptied, so what was sent cannot be told"):
                 work()
         uploads.close()
-    for opening in (lambda: Uploads.open(path), lambda: Uploads.open(path, must_write=False).rows(), lambda: read(path)):
+    for opening in (
+        lambda: Uploads.open(path),
+        lambda: Uploads.open(path, must_write=False).rows(),
+        lambda: read(path),
+    ):
         with pytest.raises(JournalError, match=r"was emptied, so what was sent cannot be told.*restore it"):
             opening()
     assert path.stat().st_size == 0
