@@ -75,11 +75,17 @@ class TestTable:
         assert [state for state, states in ALLOWED.items() if "sending" in states] == ["prepared"]
 
     def test_what_stands_in_the_way_stays_so_until_the_outcome_is_known(self) -> None:
-        """A row begins to stand in the way by ``sending`` alone, and stops only by failure, a refusal, or a person's word."""
+        """A row begins to stand in the way by ``sending``, and again by the word that its job lives after all.
+
+        It stops only by failure, a refusal, or a person's word.
+        """
+        again = {
+            (end, lives) for end in ("failed", "resolved_absent") for lives in ("queued", "processing", "succeeded")
+        }
         for state, states in ALLOWED.items():
             for following in states:
                 if following in BLOCKING and state not in BLOCKING:
-                    assert (state, following) == ("prepared", "sending")
+                    assert (state, following) in {("prepared", "sending"), *again}
                 if state in BLOCKING and following not in BLOCKING:
                     assert following in {"failed", "refused", "not_sent", "resolved_absent", "withdrawn"}
 

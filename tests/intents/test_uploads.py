@@ -135,11 +135,25 @@ class TestWay:
     )
     def test_what_is_settled_is_not_written_over(self, uploads: Uploads, state: State) -> None:
         row = brought_to(uploads, state)
-        for told in ("unknown", "refused", "not_sent", "processing"):
+        takes_back = state in ("failed", "resolved_absent")  # a job that lives outranks both
+        for told in ("unknown", "refused", "not_sent", "expired" if takes_back else "processing"):
             if told != state:
                 with pytest.raises(StepRefused):
                     uploads.record(row.ref, told, job_id=row.job_id or "J")
         assert uploads.get(row.ref) == row
+
+    @pytest.mark.parametrize("state", ["failed", "resolved_absent"])
+    @pytest.mark.parametrize("told", ["queued", "processing", "succeeded"])
+    def test_a_job_that_lives_after_all_stands_in_the_way_again(
+        self, uploads: Uploads, state: State, told: Any
+    ) -> None:
+        row = brought_to(uploads, state)
+        assert uploads.check(row.document) is None
+        uploads.record(row.ref, told, job_id=row.job_id or "J")
+        found = uploads.check(row.document)
+        assert found is not None
+        assert found.upload.ref == row.ref
+        assert [step.state for step in uploads.history(row.ref)][-2:] == [state, told]
 
     def test_a_job_that_is_known_again_is_no_longer_expired(self, uploads: Uploads) -> None:
         row = brought_to(uploads, "expired")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -84,6 +85,71 @@ class TestExcerpt:
     )
     def test_a_secret_value_goes_however_it_is_spelled(self, secret: str, spell: Callable[[str], str]) -> None:
         assert excerpt(f"before {spell(secret)} after", [secret]) == "before *** after"
+
+    @pytest.mark.parametrize(
+        "secret", ['Пар"оль&7/я+x', "a'b c\\d~1", "Ж😀 <№>é", "0123456789abcdefghijklmnopqrstuvwxyz+/="]
+    )
+    @pytest.mark.parametrize(
+        "spell",
+        [
+            lambda s: json.dumps(s, ensure_ascii=False)[1:-1],
+            lambda s: json.dumps(s)[1:-1].replace("/", r"\/"),
+            lambda s: json.dumps(json.dumps(s))[3:-3],
+            lambda s: html.escape(s, quote=False),
+            lambda s: html.escape(html.escape(s)),
+            lambda s: json.dumps(html.escape(s), ensure_ascii=False)[1:-1],
+            lambda s: html.escape(json.dumps(s, ensure_ascii=False)[1:-1]),
+            lambda s: "".join(f"&#{ord(letter)};" for letter in s),
+            lambda s: "".join(f"&#X00{ord(letter):X};" for letter in s),
+            lambda s: "".join(f"&#x{ord(letter):x};" if letter > "\x7f" else letter for letter in s),
+            lambda s: "".join(f"%{byte:02x}" for byte in s.encode()),
+            lambda s: quote(s, safe="").replace("%D0", "%d0").replace("%2B", "+"),
+            lambda s: quote(quote(s, safe=""), safe=""),
+            lambda s: "".join(quote(letter.encode("cp1251", "ignore") or letter.encode(), safe="") for letter in s),
+            lambda s: "".join(quote_plus(letter.encode("cp1251", "ignore") or letter.encode()).lower() if letter > "z" else letter for letter in s),
+            lambda s: b64encode(s.encode()).decode(),
+            lambda s: urlsafe_b64encode(s.encode()).decode().rstrip("="),
+            lambda s: quote(b64encode(s.encode()).decode(), safe=""),
+            lambda s: json.dumps(b64encode(s.encode("cp1251", "replace")).decode())[1:-1].replace("/", r"\/"),
+        ],
+    )  # fmt: skip
+    def test_no_spelling_that_a_writer_may_choose_shows_it(self, secret: str, spell: Callable[[str], str]) -> None:
+        assert excerpt(f'before "{spell(secret)}" after', [secret]) == 'before "***" after'
+
+    @pytest.mark.parametrize("secret", ["пароль 1", "0123456789", "s/e+c?r~e|t", "x1y2z3"])
+    @pytest.mark.parametrize("before", ["", "l", "lo", "log", "ivanov:"])
+    @pytest.mark.parametrize("behind", ["", "!", "!!", "!!!"])
+    @pytest.mark.parametrize("charset", ["utf-8", "cp1251"])
+    def test_base64_shows_no_secret_within_something_longer(
+        self, secret: str, before: str, behind: str, charset: str
+    ) -> None:
+        whole = (before + secret + behind).encode(charset)
+        for text in (b64encode(whole).decode(), urlsafe_b64encode(whole).decode()):
+            shown = excerpt(f"it says {text} there", [secret])
+            assert shown.startswith("it says ")
+            assert shown.endswith("*** there")
+            assert len(shown) <= len("it says *** there") + 4 * (len(before.encode(charset)) + 2) // 3
+
+    @pytest.mark.parametrize("secret", ["ab", "7", "я"])
+    def test_of_a_short_secret_only_the_whole_is_taken_for_it(self, secret: str) -> None:
+        coded = b64encode(secret.encode()).decode()
+        assert excerpt(f"{coded}, {coded.rstrip('=')}.", [secret]) == "***, ***."
+        assert excerpt(f"x{coded}", [secret]).startswith("x")
+
+    def test_what_only_looks_alike_stays(self) -> None:
+        text = "Пар 0 оль, x+y, %D0%9F&amp;#1; \\u041f AAAA 0/1/2"
+        assert excerpt(text, ["Пароль", "x y z", "сеанс", "AAAB12345678"]) == text
+
+    def test_a_long_secret_between_others_is_hidden_in_reasonable_time(self) -> None:
+        long = "".join(chr(0x410 + at % 32) for at in range(2000))
+        assert excerpt(f"a {quote(long)} b {long} c" + "d" * 9000, [long]).startswith("a *** b *** c")
+        assert excerpt("d" * 10**6, [long, ""]) == "d" * MOST_OF_AN_ANSWER + " …"
+
+    @pytest.mark.parametrize("secret", ["secret-value-4711", "Ж" * 40])
+    def test_many_secrets_before_the_cut_let_no_part_through(self, secret: str) -> None:
+        for shift in range(0, 240, 7):
+            shown = excerpt("." * shift + quote(secret) * 3000, [secret])
+            assert set(shown) <= set(".* …")
 
     def test_a_secret_that_another_begins_with_takes_nothing_from_it(self) -> None:
         assert excerpt("abcdef", ["abc", "abcdef", ""]) == "***"

@@ -67,6 +67,16 @@ CASES: list[tuple[str, Change, str]] = [
     ("login.fields", lambda p: p["login"].update(body="basic"), "no place in a body"),
     ("login.method", lambda p: p["login"].update(method="GET"), "has no body"),
     ("login.headers", lambda p: p["login"].update(headers={"Host": "x"}), "may not name"),
+    *(
+        (f"{section}.headers", lambda p, s=section, n=name: p[s].update(headers={"X-A": "1", n: "chunked"}), f"may not name {name}")
+        for section in ("login", "send", "status")
+        for name in ("Transfer-Encoding", "connection", "TE", "Trailer", "UPGRADE", "Keep-Alive", "Proxy-Connection", "Expect",
+                     "Content-Encoding", "HTTP2-Settings", "content-length", "Cookie")
+    ),
+    *(
+        ("session[0].inject.header", lambda p, n=name: p["session"][0].update(inject={"header": n}), f"may not be {name}")
+        for name in ("Transfer-Encoding", "te", "Host", "Content-Length", "Content-Type")
+    ),
     ("login.headers.A B", lambda p: p["login"].update(headers={"A B": "x"}), "header can carry"),
     ("login.result_code", lambda p: p["login"].pop("result_code"), "rules name codes"),
     ("send.fields.x", lambda p: p["send"]["fields"].update(x="{job_id}"), "which nothing fills"),

@@ -56,6 +56,15 @@ CASES: list[tuple[str, Change, str]] = [
     ("send.shape.root", lambda p: (xml(p, "windows-1251"), p["send"]["shape"].update(root="表")), "windows-1251"),
     ("send.shape.namespace", lambda p: (xml(p), p["send"]["shape"].update(namespace="\x01")), "XML cannot carry"),
     ("send.fields.a", lambda p: xml(p, a="{period}\x02"), "XML cannot carry"),
+    *(
+        ("send.shape.namespace", lambda p, n=name: (xml(p), p["send"]["shape"].update(namespace=n)), words)
+        for name, words in (
+            ("urn:ц", "no URI in the letters of ASCII"), ("a}b", "no URI"), (" ", "no URI"), ("urn:a\nb", "no URI"),
+            ("http://www.w3.org/2000/xmlns/", "keeps for itself"), ("http://www.w3.org/XML/1998/namespace", "keeps for itself"),
+        )
+    ),
+    ("status.state", lambda p: p["status"].update(state={"xpath": "//ц:a", "namespaces": {"ц": "urn:ц"}}), "no URI"),
+    ("send.job_id", lambda p: p["send"].update(job_id={"xpath": "//q:a", "namespaces": {"q": "http://а.рф"}}), "no URI"),
     ("send.fields.Форма/a", lambda p: xml(p, **{"Форма/a": "x"}), "stands below send.fields.Форма, which is a field"),
     ("send.file.field", lambda p: (xml(p), p["send"]["file"].update(field="Форма/x")), "stands below send.fields.Форма"),
     ("login.fields.user/x", lambda p: p["login"]["fields"].update({"user/x": "1"}), "stands below login.fields.user"),

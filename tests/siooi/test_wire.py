@@ -173,6 +173,15 @@ def test_secrets_are_not_repeated_from_what_a_venue_says() -> None:
     assert found.said.text == "*** *** password=***"
 
 
+@pytest.mark.parametrize(
+    "spelled", ["Gizli&amp;Söz 41", "Gizli%26S%c3%b6z+41", "R2l6bGkmU8O2eiA0MQ==", "Gizli&#38;S&ouml;z 41"]
+)
+def test_secrets_are_not_repeated_in_another_spelling(spelled: str) -> None:
+    content = json.dumps({"code": spelled, "message": f"it says {spelled}"}).encode()
+    found = wire.read_send(profile(), answer(content), HIDDEN)
+    assert (found.said.raw_code, found.said.text) == ("***", "it says ***")
+
+
 def test_a_job_id_must_be_one() -> None:
     for raw, found in (("7", "7"), (" 7 ", "7"), ("", None), ("a\\nb", None), ("x" * 501, None)):
         content = f'{{"code": 0, "jobId": "{raw}"}}'.encode()

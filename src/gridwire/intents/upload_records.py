@@ -12,6 +12,7 @@ Rules, written first:
 * The job's status makes ``queued`` and ``processing`` to ``succeeded`` or ``failed``. A job the venue no longer knows is
   ``expired``: it keeps finished jobs for two hours, so the document may have been loaded or not.
 * ``unknown`` and ``expired`` end only by the venue's word on the job, or by a person who looked.
+* A job that lives or has loaded its document outranks a failure and a person's ``absent``: the row stands in the way again.
 * A loaded document leaves only through the venue's support: then, and by a person's word, it is ``withdrawn``.
 
 ================  ========================================================================================
@@ -28,6 +29,8 @@ expired           queued, processing, succeeded, failed (the venue knows the job
                   resolved_absent, resolved_present
 succeeded         withdrawn
 resolved_present  withdrawn
+failed            queued, processing, succeeded (the venue contradicts what it said)
+resolved_absent   queued, processing, succeeded (the venue contradicts the person)
 others            (nothing)
 ================  ========================================================================================
 
@@ -57,6 +60,7 @@ Reason: TypeAlias = Literal["same_bytes", "same_content", "same_object_and_perio
 
 JOB_STATES: frozenset[State] = frozenset({"queued", "processing", "succeeded", "failed", "expired"})
 """What is said of a job, and so needs its id."""
+_LIVES: frozenset[State] = frozenset({"queued", "processing", "succeeded"})
 _FOUND: frozenset[State] = frozenset({"resolved_absent", "resolved_present"})
 ALLOWED: Mapping[State | None, frozenset[State]] = {
     None: frozenset({"prepared"}),
@@ -68,6 +72,8 @@ ALLOWED: Mapping[State | None, frozenset[State]] = {
     "expired": JOB_STATES - {"expired"} | _FOUND,
     "succeeded": frozenset({"withdrawn"}),
     "resolved_present": frozenset({"withdrawn"}),
+    "failed": _LIVES,
+    "resolved_absent": _LIVES,
 }
 STATES: frozenset[State] = frozenset(state for states in ALLOWED.values() for state in states)
 BLOCKING: frozenset[State] = frozenset(

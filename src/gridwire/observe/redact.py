@@ -8,14 +8,14 @@ and a service ticket in a header.
 
 from __future__ import annotations
 
-import html
-import json
 import logging
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
+
+from gridwire.observe.spellings import hide
 
 _DASH = r"(?:-|%2[Dd]|\\u002[Dd])"
 _TICKETS = re.compile(
@@ -42,6 +42,7 @@ def mask(text: str) -> str:
 MOST_OF_AN_ANSWER = 2000
 """Characters of a foreign text that are written down."""
 _READ_OF_AN_ANSWER = 4 * MOST_OF_AN_ANSWER
+_SEARCHED_OF_AN_ANSWER = 8 * _READ_OF_AN_ANSWER
 
 
 def excerpt(text: str | bytes, secrets: Collection[str] = ()) -> str:
@@ -49,11 +50,9 @@ def excerpt(text: str | bytes, secrets: Collection[str] = ()) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", errors="replace")
     text = text.encode("utf-8", "replace").decode("utf-8")  # half a character can stand in no file
-    for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
-        in_addresses = {quote(secret, errors="replace"), quote_plus(secret, errors="replace")}
-        for form in {secret, json.dumps(secret)[1:-1], html.escape(secret), *in_addresses} - {""}:
-            text = text.replace(form, "***")
-    whole = len(text) <= _READ_OF_AN_ANSWER
+    searched = len(text) <= _SEARCHED_OF_AN_ANSWER
+    text = hide(text, secrets, most=_SEARCHED_OF_AN_ANSWER)
+    whole = searched and len(text) <= _READ_OF_AN_ANSWER
     text = mask(text[:_READ_OF_AN_ANSWER])
     if not whole:  # the cut may have gone through a secret, which is then no longer known for one
         text = text[:-MOST_OF_AN_ANSWER]

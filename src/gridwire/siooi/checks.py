@@ -27,6 +27,14 @@ _KNOWN = {
     "status": frozenset({"job_id", "form_code"}),
     "logout": frozenset[str](),
 }
+_FOLLOWS = frozenset({"content-type", "content-length", "host", "cookie"})
+_LISTED = "Content-Type, Content-Length, Host and Cookie"
+_FRAMING = frozenset(
+    {"transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "proxy-connection", "http2-settings"}
+    | {"expect", "content-encoding"}
+)
+"""Headers that say where a message ends, what its connection is for, or how its body is packed (RFC 9110, 7.6.1, 8.4, 10.1.1)."""
+_FRAMES = "it says how the message travels, which gridwire settles itself; a document sent beside it could arrive cut or twice"
 Complaint = tuple[str, str]
 
 
@@ -203,11 +211,11 @@ def _shape(section: str, call: LoginCall | SendCall | StatusCall | LogoutCall) -
         yield f"{section}.fields", f"have no place in a body of {call.body!r}; use query or headers"
     if call.method == "GET" and call.body not in ("none", "basic"):
         yield f"{section}.method", f"is GET, which has no body, while body is {call.body!r}"
-    if any(name.lower() in ("content-type", "content-length", "host", "cookie") for name in call.headers):
-        yield (
-            f"{section}.headers",
-            "may not name Content-Type, Content-Length, Host or Cookie; those follow from body and session",
-        )
+    for name in call.headers:
+        if name.lower() in _FOLLOWS:
+            yield f"{section}.headers", f"may not name {name}; {_LISTED} follow from body and session"
+        elif name.lower() in _FRAMING:
+            yield f"{section}.headers", f"may not name {name}: {_FRAMES}"
 
 
 def _injections(
@@ -219,6 +227,9 @@ def _injections(
         inject = carrier.inject
         if inject is None:
             continue
+        name = (inject.header or "").lower()
+        if section == "send" and name in _FRAMING | _FOLLOWS - {"cookie"}:
+            yield f"session[{at}].inject.header", f"may not be {inject.header}: {_FRAMES}"
         if inject.field is not None and call.body in ("none", "raw_xml") and section != "logout":
             yield f"session[{at}].inject.field", f"has no place in {section}, whose body is {call.body!r}"
         if inject.path and f"session.{carrier.name}" not in holes(call.path) and section != "logout":

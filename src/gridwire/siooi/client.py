@@ -244,7 +244,7 @@ class Siooi:
     async def status(self, job: OrderRef | str) -> JobStatus:
         """Where a job stands now; the journal is told. A str is an upload's ref.
 
-        Of a job that the venue has forgotten the end is told that the journal knows.
+        Of a job that the venue has forgotten, or whose document its support deleted, the end is told that the journal knows.
 
         Raises `SiooiSecurityError`, `SiooiFailure`, `SiooiRateLimited`, `SiooiProtocolError`, `TransportError` or `AuthError`.
         """
@@ -256,7 +256,9 @@ class Siooi:
     ) -> Result:
         """Follow a job until it has ended: `Succeeded`, `Failed` with the venue's errors, or `Expired`.
 
-        One whose end is in the journal is asked about once, for the venue's words; its end is returned in any case.
+        One whose end is in the journal is asked about once, for the venue's words, and its end is returned. If the venue says that
+        it still runs, it is followed; a second document is not sent then, also where a person had settled it as absent, and an
+        event (``job.contradicts_journal``) says so. A document that support deleted is `Failed`, whatever the venue says of the job.
 
         It is asked about after 2 s, then ever more slowly up to half a minute, through lost answers and ended sessions.
         ``on_status`` hears each answer. Raises `JobNotSettled` after ``deadline`` seconds, and what only a person can mend:
@@ -266,7 +268,7 @@ class Siooi:
         found, row = await self._job(job)
         known = rules.known_status(found, row, clock.now())
         if known is not None:
-            return await self._poller.end_of(found, known, deadline_s=deadline, on_status=on_status)
+            return await self._poller.end_of(found, row, known, deadline_s=deadline, on_status=on_status)
         return await self._poller.wait(
             found,
             heard_s=polling.heard_s(row),
@@ -309,9 +311,10 @@ class Siooi:
         return list(self._ledger.unknown.values())
 
     async def resolve(self, ref: str, finding: Literal["absent", "present"], *, by: str, note: str) -> Upload:
-        """Settle an unknown or expired upload by what a person, ``by``, found at the venue. It cannot be taken back.
+        """Settle an unknown or expired upload by what a person, ``by``, found at the venue. No person can take it back.
 
-        ``absent``: the document is not there, and may be sent again. ``present``: it was loaded. ``note`` says how they know.
+        ``absent``: the document is not there, and may be sent again, unless the venue says later that its job lives or has loaded
+        it. ``present``: it was loaded. ``note`` says how they know.
         """
         now = clock.now()
         row = await self._ledger.ask(lambda uploads: uploads.resolve(ref, finding, by=by, note=note, at=now))

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from gridwire import clock
 from gridwire.auth.login_session import LoginSession
 from gridwire.errors import AuthThrottled, AuthUnavailable, GridwireError, JournalError, TransportError
-from gridwire.intents.upload_records import Upload
+from gridwire.intents.upload_records import Upload, after
 from gridwire.observe.events import Events
 from gridwire.observe.redact import secret_path
 from gridwire.siooi import rules, wire
@@ -72,8 +72,8 @@ class Poller:
         """Where the job stands; the journal is told.
 
         ``doubtful``: the id came with an answer that settles nothing, and may be another document's job. Then only a success
-        is written down: a failure would let the document leave a second time. Of a job that the venue has forgotten and whose
-        end the journal knows, that end is told.
+        is written down: a failure would let the document leave a second time. Of a job that the venue has forgotten, or whose
+        document its support deleted, the end is told that the journal knows.
 
         Raises `SiooiSecurityError` and the others of `gridwire.siooi.errors`, `AuthError` and `TransportError`.
         """
@@ -132,11 +132,15 @@ class Poller:
                 return result
             self._unmapped(status, told)
 
-    async def end_of(self, job: JobRef, known: JobStatus, *, deadline_s: float, on_status: OnStatus | None) -> Result:
-        """The end of a job that the journal knows as ``known``.
+    async def end_of(
+        self, job: JobRef, row: Upload, known: JobStatus, *, deadline_s: float, on_status: OnStatus | None
+    ) -> Result:
+        """The end of a job that the journal knows as ``known``, from ``row``.
 
         The venue is asked once, because it may still have its own words for it: which errors, which status the document has.
+        If it says that the job still runs, the job is followed to its end.
         """
+        end = asyncio.get_running_loop().time() + deadline_s
         try:
             async with asyncio.timeout(deadline_s):
                 status = await self.ask(job, doubtful=False)
@@ -147,6 +151,9 @@ class Poller:
             status = known
         if on_status is not None:
             on_status(status)
+        if status.state in (JobState.QUEUED, JobState.RUNNING) and rules.takes_back(status.state, row):
+            left_s = end - asyncio.get_running_loop().time()
+            return await self.wait(job, heard_s=0.0, deadline_s=left_s, on_status=on_status, doubtful=False)
         ended = status if status.state in (JobState.SUCCEEDED, JobState.FAILED) else known
         if ended.state is JobState.SUCCEEDED:
             return Succeeded(job, ended.document_status)
@@ -177,16 +184,22 @@ class Poller:
             first = False  # once more, with the session of a new login
 
     async def _note(self, status: JobStatus, response: Response) -> JobStatus:
-        """Tell the journal. Returns ``status``, or the end that the journal knows of a job that the venue has forgotten."""
+        """Tell the journal. Returns ``status``, or the end that the journal knows where it outranks the venue's word."""
         state, ref = rules.journal_state(status), status.job.ref
-        forgotten = status.state is JobState.NOT_FOUND
-        if state is None or (self._written.get(ref) is status.state and not forgotten):
+        if state is None:
             return status
-        if forgotten:
-            with contextlib.suppress(JournalError):
-                known = rules.known_status(status.job, await self._ledger.row(ref), status.asked)
-                if known is not None:
-                    return known
+        row = None
+        with contextlib.suppress(JournalError):
+            row = await self._ledger.row(ref)  # another program, or a person, may have changed it since the last answer
+        if row is not None and (status.state is JobState.NOT_FOUND or row.state == "withdrawn"):
+            known = rules.known_status(status.job, row, status.asked)
+            if known is not None:
+                return known
+        news = row is not None and row.state != state and state in after(row.state)
+        if self._written.get(ref) is status.state and not news:
+            return status
+        if row is not None and rules.takes_back(status.state, row):
+            self._contradicted(status, row)
         hidden = wire.secrets_of(self._sessions.peek(), self._password)
         note = "; ".join(map(str, status.errors)) if status.state is JobState.FAILED else None
         text = response.text(last=self._profile.read_in(self._profile.status), errors="replace")
@@ -195,6 +208,18 @@ class Poller:
             self._written[ref] = status.state
             self._ledger.unknown.pop(ref, None)
         return status
+
+    def _contradicted(self, status: JobStatus, row: Upload) -> None:
+        self._events.emit(
+            "job.contradicts_journal",
+            f"The journal has upload {row.ref} as {row.state}{f' ({row.note})' if row.note else ''}, and the venue says that its job "
+            f"{status.job.job_id} is {status.state}. The venue's word counts: no second document is sent. If one was sent "
+            "meanwhile, have the venue's support look at both.",
+            level=logging.ERROR,
+            ref=row.ref,
+            job_id=status.job.job_id,
+            state=row.state,
+        )
 
     def _result(self, status: JobStatus, silence_s: float, doubtful: bool) -> Result | None:
         job = status.job

@@ -231,6 +231,22 @@ def known_status(job: JobRef, row: Upload, asked: datetime) -> JobStatus | None:
     )
 
 
+def takes_back(said: JobState, row: Upload) -> bool:
+    """Whether the venue's word on a job contradicts the end in the journal, so that the job is followed again.
+
+    Where the journal has the document as not loaded, a second one could leave while the first is being loaded.
+    """
+    return said in _TAKES_BACK.get(row.state, ())
+
+
+_LIVES = frozenset({JobState.QUEUED, JobState.RUNNING})
+_TAKES_BACK: dict[str, frozenset[JobState]] = {
+    "failed": _LIVES | {JobState.SUCCEEDED},
+    "resolved_absent": _LIVES | {JobState.SUCCEEDED},
+    "resolved_present": _LIVES,
+}
+
+
 _ENDS: dict[str, tuple[JobState, str]] = {
     "succeeded": (JobState.SUCCEEDED, "The journal knows it as loaded."),
     "resolved_present": (JobState.SUCCEEDED, "A person found it at the venue: {note}"),

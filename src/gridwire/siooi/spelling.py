@@ -65,6 +65,11 @@ def _elements(section: str, call: AnyCall, names: dict[str, str], charset: str) 
     for where, text in texts.items():
         if NOT_IN_XML.search(text):
             yield where, "holds a character that XML cannot carry"
+    space, where = "" if shape is None else shape.namespace, f"{section}.shape.namespace"
+    if xml.is_reserved(space):
+        yield where, f"is {space!r}, which XML keeps for itself: no element may be in it"
+    elif not NOT_IN_XML.search(space) and not xml.is_readable(space):
+        yield where, f"is {space!r}, which is {xml.NO_URI}; ask the venue's support for its exact spelling"
 
 
 def _levels(names: dict[str, str]) -> Iterator[Complaint]:

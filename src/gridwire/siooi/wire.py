@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from gridwire.errors import ConfigurationError, InvalidInput
 from gridwire.observe.redact import mask
+from gridwire.observe.spellings import hide
 from gridwire.siooi import bodies, digests
 from gridwire.siooi.bodies import Body, Document
 from gridwire.siooi.enums import JobState, ResultCode
@@ -225,9 +226,7 @@ def said(profile: Profile, call: Call, seen: Seen, hidden: Collection[str]) -> S
 
 
 def _shown(text: str, hidden: Collection[str], most: int) -> str:
-    for secret in sorted(filter(None, hidden), key=len, reverse=True):  # one may be the beginning of another
-        text = text.replace(secret, "***")
-    return mask(text[: 4 * most])[:most]
+    return mask(hide(text, hidden, most=4 * most)[: 4 * most])[:most]
 
 
 def session_life_s(profile: Profile, response: Response, now: datetime) -> float | None:

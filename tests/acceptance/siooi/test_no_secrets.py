@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from gridwire.intents.uploads import read
 from gridwire.observe.events import Event
 from gridwire.siooi import Account, Siooi
-from tests.acceptance.siooi.office import accepted, office, prepared, sent
+from tests.acceptance.siooi.office import accepted, office, prepared, sent, unknown
 from tests.support.planted import MARK, PASSWORD, leaks
 from tests.test_secrets import of_outcome
 
@@ -111,3 +112,19 @@ async def test_a_venue_that_repeats_the_password_does_not_put_it_anywhere(tmp_pa
         assert "пароль ***" in of_outcome(outcome)
         assert password not in of_outcome(outcome) + repr(desk.events) + repr(read(desk.journal))
         assert password.encode() not in desk.journal.read_bytes()
+
+
+@pytest.mark.parametrize("wire", ["json", "soap"])
+async def test_a_password_in_an_unusual_spelling_is_not_kept_in_the_journal(tmp_path: Path, wire: str) -> None:
+    async with office(tmp_path) as desk, desk.client(wire) as client:
+        password = desk.account(wire).password.get_secret_value()
+        forms = (
+            "".join(f"&#{ord(letter)};" for letter in password),
+            "".join(f"%{byte:02x}" for byte in password.encode("cp1251")),
+            base64.b64encode(password.encode()).decode(),
+        )
+        desk.venue.faults.add("raw", operation="send", status=502, content=f"<r>{' '.join(forms)}</r>".encode())
+        unknown(await sent(client))
+        (row,) = read(desk.journal)
+        assert row.answer == "<r>*** *** ***</r>"
+        assert not any(form.encode() in desk.journal.read_bytes() for form in forms)

@@ -10,6 +10,7 @@ from gridwire.transport.xml.build import DocumentBuilder
 from gridwire.transport.xml.documents import MAX_DOCUMENT_BYTES, Inspection, Progress, inspect
 from gridwire.transport.xml.elements import Element, Encoding, children, is_name, local_name, new, serialise, sub
 from gridwire.transport.xml.faults import DocumentRefused, Fault
+from gridwire.transport.xml.namespaces import NO_URI, is_readable, is_reserved
 from gridwire.transport.xml.parse import MAX_BYTES, XmlRefused, parse
 from gridwire.transport.xml.schema import Schema, Schemas
 from gridwire.transport.xml.xpath import XPath
@@ -17,6 +18,7 @@ from gridwire.transport.xml.xpath import XPath
 __all__ = [
     "MAX_BYTES",
     "MAX_DOCUMENT_BYTES",
+    "NO_URI",
     "DocumentBuilder",
     "DocumentRefused",
     "Element",
@@ -31,6 +33,8 @@ __all__ = [
     "children",
     "inspect",
     "is_name",
+    "is_readable",
+    "is_reserved",
     "local_name",
     "new",
     "parse",

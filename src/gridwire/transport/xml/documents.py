@@ -23,6 +23,7 @@ from gridwire.transport.xml.canonical import Canonical, TooDeep, TypeDeclared
 from gridwire.transport.xml.elements import Encoding
 from gridwire.transport.xml.faults import MOST_FAULTS, DocumentRefused, Fault, Lines, Locator, pieces
 from gridwire.transport.xml.hardened import BOM, MAX_DEPTH, declares_a_type, encoding_of, other_kind, parser
+from gridwire.transport.xml.namespaces import FAULT, NO_URI
 from gridwire.transport.xml.schema import Schema
 
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
@@ -66,7 +67,7 @@ def inspect(
 
     Raises `DocumentRefused` for more than ``max_bytes``, another encoding than UTF-8 and windows-1251, bytes that are not in the
     encoding they declare, a byte order mark if ``refuse_bom``, a document type declaration, more than 64 levels, a document that
-    is not well-formed, or one that breaks ``schema``. Without ``schema`` nothing is known about the form's own rules.
+    is not well-formed or declares a namespace that is no URI in ASCII, or one that breaks ``schema``. Without ``schema`` nothing is known about the form's own rules.
     """
     encoding = _check_start(data, max_bytes, refuse_bom)
     canonical, exact, faulty = Canonical(MAX_DEPTH), hashlib.sha256(), _Faulty()
@@ -88,6 +89,8 @@ def inspect(
         else:
             _close(reader, data)
             faulty.note(len(data), reader)
+    if schema is not None:
+        _check_faults(data, encoding, None, _against_namespaces(data))
     _check_faults(data, encoding, schema, faulty)
     return Inspection(canonical.root, encoding, len(data), exact.hexdigest(), canonical.hexdigest())
 
@@ -126,6 +129,23 @@ class _Faulty:
         if count > self.count:
             self.count = count
             self.starts.add(start)
+
+
+class _Nothing:
+    """A target that wants to hear of nothing, which lets the parser run at its full speed."""
+
+    def close(self) -> None:
+        """The document is over."""
+
+
+def _against_namespaces(data: bytes) -> _Faulty:
+    """Where the rules of namespaces are broken: beside a schema the parser says nothing of it."""
+    faulty, reader = _Faulty(), parser(target=_Nothing())
+    with _refusals():
+        for start in range(0, len(data), PIECE):
+            reader.feed(data[start : start + PIECE])
+            faulty.note(start, reader)
+    return faulty
 
 
 @contextmanager
@@ -179,6 +199,8 @@ def _check_faults(data: bytes, encoding: Encoding, schema: Schema | None, faulty
         faults = schema.faults(etree.fromstring(data, parser()))
     if faults:
         many = "" if len(faults) < MOST_FAULTS else f" in at least {MOST_FAULTS} places"
+        if any(fault.type == FAULT for fault in faults):
+            raise DocumentRefused(f"The document declares a namespace that is {NO_URI}.", faults[:MOST_FAULTS])
         what = f"breaks its schema {schema.name}" if schema is not None else "is not well-formed XML"
         raise DocumentRefused(f"The document {what}{many}.", faults[:MOST_FAULTS])
 

@@ -14,6 +14,7 @@ from gridwire.errors import ProtocolError
 from gridwire.transport.decoding import decoded
 from gridwire.transport.xml.elements import Element
 from gridwire.transport.xml.hardened import MAX_DEPTH, declared_name, declares_a_type, parser
+from gridwire.transport.xml.namespaces import NO_URI
 
 MAX_BYTES = 8 * 1024 * 1024
 """Largest answer read. The largest documented STP answer (a full depth) is well under 1 MiB."""
@@ -55,6 +56,10 @@ def parse(data: bytes, *, charset: str | None = None, last: str | None = None, m
     try:
         root = etree.fromstring(content, parser(remove_comments=True, remove_pis=True))
     except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.WAR_NS_URI:
+            raise XmlRefused(
+                f"The XML answer declares a namespace that is {NO_URI}: {error.msg}.", line=error.lineno
+            ) from None
         raise XmlRefused(f"The answer is not well-formed XML: {error.msg}.", line=error.lineno) from None
     except ValueError as error:
         raise XmlRefused(f"The answer is not XML: {error}.") from None

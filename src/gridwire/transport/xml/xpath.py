@@ -8,6 +8,7 @@ from typing import Any
 from lxml import etree
 
 from gridwire.transport.xml.elements import Element
+from gridwire.transport.xml.namespaces import NO_URI, is_readable
 
 
 class XPath:
@@ -15,6 +16,9 @@ class XPath:
 
     def __init__(self, expression: str, namespaces: Mapping[str, str] | None = None) -> None:
         self._said = expression, dict(namespaces or {})
+        for prefix, name in self._said[1].items():
+            if not is_readable(name):
+                raise ValueError(f"the namespace of {prefix} is {name!r}, which is {NO_URI}")
         try:
             self._run = etree.XPath(expression, namespaces=dict(namespaces or {}), smart_strings=False)
         except (etree.XPathError, ValueError, TypeError) as error:
