@@ -26,7 +26,7 @@ anything else                                                a new connection af
 ===========================================================  =================================================
 
 A broker that has worked before may refuse for a while: its other node starts, its identity provider's keys are new. So after
-the first link that stood, every end of the table but that of a redirect is put off: the broker is tried again with growing
+the first link that stood, every end of the table but that of a redirect is put off, and so is a refusal of the identity provider: the broker is tried again with growing
 pauses, and only after ``patience_s`` of refusals it is the end. Time in which other trouble kept it from answering does not
 count, and makes nothing good: only a link that stands does.
 
@@ -72,6 +72,7 @@ class Action(Enum):
     STOP_QUEUE = "give up: the queue is refused"
     STOP_SETTLED = "give up: every message would come settled"
     STOP_PLACE = "give up: no broker was ever reached"
+    STOP_ACCOUNT = "give up: the identity provider refuses the service account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +237,14 @@ class Reconnect:
             return Verdict(pause_s=self.pause_s(now))
         return self._unreached(failure, now)
 
+    def no_token(self, now: float) -> Verdict:
+        """What follows where the identity provider refuses to give a token."""
+        self._count_refusals(now)
+        return self._refused(Action.STOP_ACCOUNT, now)
+
     def _refused(self, action: Action, now: float) -> Verdict:
         if not self._stood or action is Action.STOP_REDIRECT:
             return Verdict(stop=action)
-        self._count_refusals(now)
         left_s = self._patience_s - self._refused_s
         if left_s <= 0:
             return Verdict(stop=action, tried_s=self._refused_s)
