@@ -179,7 +179,10 @@ def _parsed(body: Any, encoding: str | None) -> Any:
 def _packing(encoding: str | None) -> str:
     """A sentence about a packing that is not undone here, for a body that cannot be read."""
     named = "".join(letter for letter in ", ".join(words(encoding)) if letter.isprintable())[:40]
-    return f" Its content-encoding is {named!r}; gzip and deflate are unpacked here." if named else ""
+    undone = (
+        "gzip and deflate are unpacked here" if "," not in named else "one packing is undone here, by gzip or deflate"
+    )
+    return f" Its content-encoding is {named!r}; {undone}." if named else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
