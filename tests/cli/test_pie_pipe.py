@@ -78,7 +78,7 @@ def test_a_reader_that_stops_to_read_is_waited_for_and_ends_with_ctrl_c(cli: Cli
 def listen_into(sock: socket.socket, *arguments: str) -> subprocess.Popen[str]:
     """``listen`` with ``sock`` as its stdout, as Node's child_process starts programs."""
     line = [sys.executable, "-m", "gridwire.cli", "pie", "listen", "--json", *arguments]
-    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=sock, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=sock.fileno(), stderr=subprocess.PIPE, text=True)
 
 
 def lines_of(sock: socket.socket, count: int) -> str:

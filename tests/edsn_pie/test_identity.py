@@ -125,6 +125,8 @@ async def test_a_scope_that_was_narrowed_in_silence_is_told() -> None:
 async def test_a_provider_that_refuses_for_a_while_after_it_gave_a_token_is_asked_at_growing_intervals() -> None:
     """It restarts, and does not know its accounts yet. A stream waits for it, and nobody hammers it with refused assertions."""
     async with ground() as g, g.pie.notifications() as stream:
+        broker = g.venue.broker
+        assert broker is not None
         accounts = dict(g.venue.identity.accounts)
 
         async def until_streaming() -> None:
@@ -138,7 +140,7 @@ async def test_a_provider_that_refuses_for_a_while_after_it_gave_a_token_is_aske
             before, began = len(g.statuses("token")), loop.time()
             g.venue.identity.accounts.clear()
             g.venue.identity.revoke_all()
-            g.venue.broker.drop()
+            broker.drop()
             loop.call_later(seconds, g.venue.identity.accounts.update, accounts)
             await until_streaming()
             return len(g.statuses("token")) - before, loop.time() - began
