@@ -71,6 +71,12 @@ def test_a_key_file_is_read(tmp_path: Path) -> None:
         load_key(tmp_path)
     with pytest.raises(ConfigurationError, match="cannot be read: it is no path"):
         load_key(Path("a\0b"))
+    for end in ("\r", "\n", "\r\n"):
+        with pytest.raises(
+            ConfigurationError,
+            match=r"pie\.pem(\\r)?(\\n)?' cannot be read: its path ends with a line end \(CR or LF\)",
+        ):
+            load_key(Path(f"{path}{end}"))
 
 
 def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gridwire.auth.credentials import check_credential, flaw
+from gridwire.auth.credentials import check_credential
 from gridwire.edsn_pie import EdsnPie
 from gridwire.epias_stp import EpiasStp
 from gridwire.errors import ConfigurationError
+from gridwire.flaws import flaw
 from gridwire.sandbox import Sandbox
 from gridwire.siooi import Siooi
 
@@ -30,6 +31,12 @@ from gridwire.siooi import Siooi
         ("'hunter2'", "stands in quotes"),
         ("“hunter2”", "stands in quotes"),
         ('""', "stands in quotes"),
+        ('"hunter2" ', "stands in quotes"),
+        (" 'hunter2'", "stands in quotes"),
+        ("\xa0“hunter2”", "stands in quotes"),
+        ("hunter2\xa0", "no-break space"),
+        ("\u3000 hunter2", "no-break space"),
+        ("hunter2\ud800", "an invisible one"),
     ],
 )
 def test_what_belongs_to_the_file_is_told_and_never_shown(text: str, said: str) -> None:
@@ -41,7 +48,8 @@ def test_what_belongs_to_the_file_is_told_and_never_shown(text: str, said: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", '"', "'a", 'a"b"', "pass word", " blanks ", "naïve", "şifre", "пароль", "'a\""]
+    "text",
+    ["", "x", '"', "'a", 'a"b"', "pass word", " blanks ", "naïve", "şifre", "пароль", "'a\"", "'a' b", "a\xa0b", " "],
 )
 def test_what_may_be_a_password_is_left_alone(text: str) -> None:
     check_credential("password", SecretStr(text))
@@ -53,7 +61,7 @@ def test_a_name_has_no_blanks_around_it() -> None:
     check_credential("username", "TRADER 1")
 
 
-@pytest.mark.parametrize("odd", ["{}\r", "{}\n", '"{}"', "'{}'", "\ufeff{}"])
+@pytest.mark.parametrize("odd", ["{}\r", "{}\n", '"{}"', "'{}'", '"{}" ', "\ufeff{}", "{}\xa0"])
 async def test_every_venue_refuses_it_before_anything_is_sent(odd: str) -> None:
     def spoilt(value: str | SecretStr) -> Any:
         if isinstance(value, SecretStr):
@@ -75,7 +83,7 @@ async def test_every_venue_refuses_it_before_anything_is_sent(odd: str) -> None:
             lambda: replace(amqp, address=spoilt("queue")),
         ]  # fmt: skip
         for make in makers:
-            with pytest.raises(ConfigurationError, match=r"line end|invisible one|control character|quotes|blanks"):
+            with pytest.raises(ConfigurationError, match=r"line end|invisible one|control character|quotes|blank"):
                 make()
         async with EpiasStp(stp) as client:
             with pytest.raises(ConfigurationError, match="No login was tried"):

@@ -187,8 +187,13 @@ def test_a_jwk_may_be_an_elliptic_curve() -> None:
 
 @pytest.mark.parametrize("make", [lambda: pem(rsa_key()), lambda: jwk().decode()], ids=["pem", "jwk"])
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_quotes_around_a_key_are_no_part_of_it(quote: str, make: Callable[[], str]) -> None:
-    assert load_key(secret(f"{quote}{make()}{quote}\r\n")).private_numbers() == rsa_key().private_numbers()
+def test_quotes_around_a_key_are_no_part_of_it(quote: str, make: Callable[[], str], tmp_path: Path) -> None:
+    path = tmp_path / "pie.key"
+    for before in ("", "\ufeff"):
+        quoted = f"{before}{quote}{make()}{quote}\r\n"
+        path.write_text(quoted, encoding="utf-8", newline="")
+        assert load_key(secret(quoted)).private_numbers() == rsa_key().private_numbers()
+        assert load_key(path).private_numbers() == rsa_key().private_numbers()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +14,7 @@ from rich.console import Console
 
 from gridwire.cli import main
 from gridwire.cli.exits import ExitCode
-from gridwire.cli.output import Column, clean, count, fitting, local, plain, price, table, tell
+from gridwire.cli.output import Column, ReaderGone, clean, count, fitting, local, out, plain, price, table, tell
 from gridwire.epias_stp import Direction
 from gridwire.epias_stp.models import AmountPrice
 
@@ -115,3 +117,14 @@ def test_the_complaints_about_a_profile_stand_on_lines_of_their_own(
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith("Nothing was sent.")
     assert [line.partition(":")[0] for line in others[:4]] == ["  login", "  session", "  send", "  status"]
+
+
+def test_a_socket_that_was_closed_unread_has_no_reader_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first write after that ends with ECONNRESET, where a pipe gives EPIPE."""
+    ours, its = socket.socketpair()
+    with open(its.detach(), "w", encoding="utf-8") as stdout, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stdout)
+        out("unread")
+        ours.close()
+        with pytest.raises(ReaderGone):
+            out("more")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -70,6 +73,62 @@ def test_a_reader_that_stops_to_read_is_waited_for_and_ends_with_ctrl_c(cli: Cli
     assert ended.code == ExitCode.INTERRUPTED
     assert tickets(first) == names(1, 1)
     assert tickets(cli("pie", "listen", "--json", "--count", "1").out) == names(2, 2)
+
+
+def listen_into(sock: socket.socket, *arguments: str) -> subprocess.Popen[str]:
+    """``listen`` with ``sock`` as its stdout, as Node's child_process starts programs."""
+    line = [sys.executable, "-m", "gridwire.cli", "pie", "listen", "--json", *arguments]
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=sock.fileno(), stderr=subprocess.PIPE, text=True)
+
+
+def lines_of(sock: socket.socket, count: int) -> str:
+    """So many lines, read byte by byte: nothing behind them."""
+    read = b""
+    while read.count(b"\n") < count:
+        read += sock.recv(1)
+    return read.decode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a socket holds")
+def test_what_the_reader_of_a_socket_has_not_read_stays_in_the_queue(cli: Cli, pie: Running) -> None:
+    many(pie)
+    ours, its = socket.socketpair()
+    with ours:
+        with its:
+            process = listen_into(its)
+        assert tickets(lines_of(ours, 2)) == names(1, 2)
+        until(lambda: queue(pie).accepted >= 2, process)
+        time.sleep(0.3)
+        assert queue(pie).accepted == 2, "the third is in the socket, and nobody has read it"
+    assert "--peek looks without taking, --count N takes N, --inbox FILE stores what is taken." in finish(process).err
+    assert tickets(cli("pie", "listen", "--json", "--count", "2").out) == names(3, 4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a socket holds")
+def test_what_was_read_before_a_socket_was_closed_is_taken(cli: Cli, pie: Running) -> None:
+    ours, its = socket.socketpair()
+    with ours:
+        with its:
+            process = listen_into(its)
+        assert tickets(lines_of(ours, 3)) == names(1, 3)
+    until(lambda: queue(pie).accepted == 3, process)
+    many(pie, 1)
+    assert finish(process).code != ExitCode.FAILED
+    assert tickets(cli("pie", "listen", "--json", "--count", "1").out) == names(4, 4)
+
+
+def test_a_socket_that_does_not_tell_what_was_read_is_given_nothing_unasked(cli: Cli, pie: Running) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()) as its:
+            refused, counted = listen_into(its), listen_into(its, "--count", "1")
+        ended = finish(refused)
+        assert ended.code == ExitCode.BAD_INPUT
+        assert "the system does not tell what has been read" in ended.err
+        assert "Nothing was taken. --inbox FILE stores what is taken" in ended.err
+        assert finish(counted).code == ExitCode.DONE
+        with server.accept()[0] as ours:
+            assert tickets(lines_of(ours, 1)) == names(1, 1)
+    assert queue(pie).accepted == 1
 
 
 def test_a_look_takes_nothing(cli: Cli, pie: Running) -> None:

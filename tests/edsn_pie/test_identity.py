@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from gridwire.auth import client_assertion
+from gridwire.edsn_pie import LinkState
 from gridwire.edsn_pie.errors import EdsnAuthError
 from gridwire.errors import ConfigurationError
 from tests.acceptance.edsn_pie.ground import Ground, ground
@@ -119,3 +120,46 @@ async def test_a_scope_that_was_narrowed_in_silence_is_told() -> None:
         await g.pie.token()
         (event,) = g.told("token.scope")
         assert "granted 'openid', as the token itself says, and not roles" in event.text
+
+
+async def test_a_provider_that_refuses_for_a_while_after_it_gave_a_token_is_asked_at_growing_intervals() -> None:
+    """It restarts, and does not know its accounts yet. A stream waits for it, and nobody hammers it with refused assertions."""
+    async with ground() as g, g.pie.notifications() as stream:
+        broker = g.venue.broker
+        assert broker is not None
+        accounts = dict(g.venue.identity.accounts)
+
+        async def until_streaming() -> None:
+            async for item in stream:
+                if isinstance(item, LinkState) and item.state == "streaming":
+                    return
+
+        async def refusing(seconds: float) -> tuple[int, float]:
+            """How often it is asked, and after how many seconds messages can come again."""
+            await asyncio.sleep(120)  # the link is healthy, and its pauses begin anew
+            before, began = len(g.statuses("token")), loop.time()
+            g.venue.identity.accounts.clear()
+            g.venue.identity.revoke_all()
+            broker.drop()
+            loop.call_later(seconds, g.venue.identity.accounts.update, accounts)
+            await until_streaming()
+            return len(g.statuses("token")) - before, loop.time() - began
+
+        loop = asyncio.get_running_loop()
+        await until_streaming()
+        asked, took_s = await refusing(2)
+        assert (asked, took_s < 15) == (2, True)
+        asked, took_s = await refusing(200)
+        assert 5 <= asked <= 9
+        _, took_s = await refusing(10)
+        assert took_s < 60, "what it gave in between begins the count anew"
+
+
+async def test_an_account_that_never_had_a_token_is_asked_for_once_a_minute() -> None:
+    async with ground() as g:
+        g.venue.identity.accounts.clear()
+        for second in range(200):
+            with pytest.raises(EdsnAuthError):
+                await g.pie.token()
+            assert len(g.statuses("token")) == 1 + second // 60
+            await asyncio.sleep(1)

@@ -70,6 +70,11 @@ def test_a_binary_events_payload_is_unpacked_too() -> None:
         (b"\x00\xff" * 9, "deflate", "packed by deflate, and damaged"),
         (b"\x1b\xff\xff", "br", "not UTF-8. Its content-encoding is 'br'; gzip and deflate are unpacked here."),
         (b"text", "gzip, br\x1b", "not JSON. Its content-encoding is 'gzip, br'"),
+        (
+            gzip.compress(gzip.compress(EVENT)),
+            "gzip, gzip",
+            "Its content-encoding is 'gzip, gzip'; one packing is undone here",
+        ),
         (gzip.compress(b"x" * 50_000_000), "gzip", f"larger than the {MAX_BODY_BYTES} bytes"),
     ],
 )

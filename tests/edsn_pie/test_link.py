@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnTransientError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnTransientError, Facts
 from gridwire.edsn_pie.link_errors import EdsnLinkError
 from gridwire.transport.amqp import Link
 from tests.support.amqp_world import Tokens, World, amqp_world, handle, until_state
@@ -90,6 +90,44 @@ async def test_a_link_that_comes_pre_settled_after_it_has_worked_takes_nothing_a
             ):
                 await handle(consumer, 1)
         assert consumer.counts.received == 0
+
+
+@pytest.mark.parametrize("refused", [EdsnAuthError, EdsnConfigError])
+async def test_an_identity_provider_that_goes_on_refusing_after_a_link_stood_is_the_end_after_the_patience(
+    refused: type[EdsnAuthError | EdsnConfigError],
+) -> None:
+    async with amqp_world() as world, world.consumer(patience_s=20) as consumer:
+        await until_state(consumer, "streaming")
+
+        async def refuse() -> str:
+            raise refused("The account is unknown.", Facts("token", 401))
+
+        object.__setattr__(consumer._tokens, "get", refuse)
+        world.broker.drop()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(
+            refused, match=r"^The account is unknown\. It was asked again for 20 s\. \[token, HTTP 401\]$"
+        ):
+            await handle(consumer, 1)
+        assert loop.time() - began == pytest.approx(20, abs=5)
+        assert "It is asked again for 20 s (amqp_patience_s); again in" in lost(world)[1]
+        assert len(lost(world)) < 15
+
+
+async def test_without_patience_the_first_refusal_of_the_identity_provider_is_the_end() -> None:
+    async with amqp_world() as world, world.consumer(patience_s=0) as consumer:
+        await until_state(consumer, "streaming")
+        error = EdsnAuthError("The account is unknown.", Facts("token", 401))
+
+        async def refuse() -> str:
+            raise error
+
+        object.__setattr__(consumer._tokens, "get", refuse)
+        world.broker.drop()
+        with pytest.raises(EdsnAuthError) as raised:
+            await handle(consumer, 1)
+        assert raised.value is error
 
 
 # a place where no broker ever was

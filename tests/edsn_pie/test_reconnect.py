@@ -229,7 +229,7 @@ def test_a_login_that_is_refused_twice_after_it_worked_is_tried_on_with_new_toke
     assert (found, set(tokens), stop, end) == ([0, 1, 2, 4, 3], {True}, Action.NEW_LOGIN, 110.0)
 
 
-def test_the_patience_can_be_none_and_begins_anew_with_every_link_and_every_other_trouble() -> None:
+def test_the_patience_can_be_none_and_begins_anew_with_every_link() -> None:
     refused, lost = failure("attach", "null_source"), failure("stream", "eof")
     at_once = Reconnect(highest, patience_s=0.0)
     at_once.streaming(0.0)
@@ -241,9 +241,45 @@ def test_the_patience_can_be_none_and_begins_anew_with_every_link_and_every_othe
     assert rules.judge(refused, 109.0).left_s == 1.0
     rules.streaming(109.5)
     assert rules.judge(refused, 111.0).left_s == 10.0, "it worked again in between"
-    assert rules.judge(failure("connect", "network"), 120.0).stop is None
-    assert rules.judge(refused, 500.0).left_s == 10.0, "it was away in between, and has come back as it went"
+    assert rules.judge(failure("connect", "network"), 114.0).stop is None
+    assert rules.judge(refused, 500.0).left_s == 7.0, "it refused for 3 s before it was away"
     assert rules.judge(lost, 501.0).stop is None
+    assert rules.judge(refused, 600.0).left_s == 6.0
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        failure("connect", "network"),
+        failure("sasl", "outcome", outcome=4),
+        failure("open", "condition", "amqp:internal-error"),
+        failure("stream", "eof"),
+    ],
+    ids=lambda one: f"{one.stage} {one.cause}",
+)
+@pytest.mark.parametrize(
+    ("ended", "action"), [one for one in FINAL if one[1] not in (Action.STOP_PLACE, Action.STOP_REDIRECT)]
+)
+def test_refusals_end_a_stream_also_where_other_trouble_comes_between_them(
+    ended: AmqpFailure, action: Action, between: AmqpFailure
+) -> None:
+    """A cluster of which one node refuses and the other is down."""
+    rules, now, count, verdict = Reconnect(highest), 100.0, 0, None
+    rules.streaming(0.0)
+    while verdict is None or verdict.stop is None:
+        verdict = rules.judge((ended, between)[count % 2], now)
+        count, now = count + 1, now + verdict.pause_s
+        assert now < 3600
+    assert (verdict.stop, verdict.tried_s) == (action, 300.0)
+    assert rules.pause_s(now) > 0
+
+
+def test_time_in_which_no_token_was_to_be_had_is_no_refusal_of_the_broker() -> None:
+    rules, refused = Reconnect(highest), failure("attach", "null_source")
+    rules.streaming(0.0)
+    assert rules.judge(refused, 100.0).left_s == 300.0
+    rules.pause_s(110.0)
+    assert rules.judge(refused, 9000.0).left_s == 290.0
 
 
 def test_a_place_that_never_worked_ends_and_one_that_did_never_does() -> None:

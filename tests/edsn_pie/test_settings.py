@@ -246,9 +246,23 @@ def test_a_gateway_of_ones_own_is_no_mix() -> None:
         check_profile(replace(SANDBOX, audience=""))
 
 
-@pytest.mark.parametrize("client_id", ["", " pie", "p\nie", "pïe", None, 7])
-def test_a_client_id_is_a_text(client_id: Any) -> None:
-    with pytest.raises(ConfigurationError, match="is not the id of a service account"):
+@pytest.mark.parametrize(
+    ("client_id", "said"),
+    [
+        ("", "is not the id of a service account"),
+        ("pïe", "is not the id of a service account"),
+        (None, "is not the id of a service account"),
+        (7, "is not the id of a service account"),
+        (" pie", "client_id has blanks around it"),
+        ("pie\r", r"client_id ends with a line end \(CR or LF\)"),
+        ("pie\n", r"client_id ends with a line end \(CR or LF\)"),
+        ("p\nie", "client_id holds a control character"),
+        ('"pie"', "client_id stands in quotes"),
+        ("pie\xa0", "client_id has a no-break space"),
+    ],
+)
+def test_a_client_id_is_a_text(client_id: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
         check_account(Account(SANDBOX, client_id, SecretStr(PEM)))
 
 

@@ -133,8 +133,11 @@ FORMS = (
     Form("gzip", "9110 8.4.1.3", None, _coded("gzip", gzip.compress)),
     Form("gzip under its old name", "9110 8.4.1.3", None, _coded("X-GZIP", gzip.compress)),
     Form("gzip that is said and not done", "9110 8.4.1.3", None, _coded("gzip", _as_it_is)),
+    Form("gzip of several members", "9110 8.4.1.3", None, _coded("gzip", lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]))),
+    Form("gzip with zero bytes behind it", "9110 8.4.1.3", None, _coded("gzip", lambda body: gzip.compress(body) + bytes(512))),
+    Form("gzip with other bytes behind it", "9110 8.4.1.3", "the bytes are damaged", _coded("gzip", lambda body: gzip.compress(body) + b"trailer")),
     Form("gzip that is damaged", "9110 8.4.1.3", "the bytes are damaged", _coded("gzip", lambda body: gzip.compress(body)[:-3])),
-    Form("gzip twice", "9110 8.4", "nobody asked for", _coded("gzip, gzip", lambda body: gzip.compress(gzip.compress(body)))),
+    Form("gzip twice", "9110 8.4", r"2 content codings, one upon the other \(gzip, gzip\)", _coded("gzip, gzip", lambda body: gzip.compress(gzip.compress(body)))),
     Form("deflate", "9110 8.4.1.2", "nobody asked for", _coded("deflate", zlib.compress)),
     Form("br, zstd and every other coding", "9110 8.4", "nobody asked for", _coded("br", _as_it_is)),
 )  # fmt: skip

@@ -89,6 +89,31 @@ async def test_a_wrong_passphrase_is_told_and_not_shown(tmp_path: Path) -> None:
         assert not wrong or wrong not in str(caught.value) + repr(network) + repr(Network(client_cert_passphrase=wrong))
 
 
+@pytest.mark.parametrize("form", ENCRYPTED)
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ("{}\r", "ends with a line end"),
+        ("{}\n", "ends with a line end"),
+        ('"{}"', "stands in quotes"),
+        ("'{}' ", "stands in quotes"),
+        ("\ufeff{}", "an invisible one"),
+        ("{}\xa0", "a no-break space"),
+        ("{}\ud800", "an invisible one"),
+    ],
+)
+async def test_what_a_file_left_around_a_passphrase_is_told(tmp_path: Path, form: str, odd: str, said: str) -> None:
+    text = await refusal(client_cert=client_file(tmp_path, form=form), client_cert_passphrase=odd.format(PASSWORD))
+    assert "client_cert_passphrase" in text
+    assert said in text
+    assert PASSWORD not in text
+
+
+async def test_a_passphrase_with_quotes_that_opens_the_key_is_taken(tmp_path: Path) -> None:
+    path = client_file(tmp_path, form="pkcs8", phrase=f'"{PASSWORD}"')
+    assert await ssl_context(Network(client_cert=path, client_cert_passphrase=f'"{PASSWORD}"'))
+
+
 async def test_a_passphrase_that_is_not_needed_does_no_harm(tmp_path: Path) -> None:
     assert await ssl_context(Network(client_cert=client_file(tmp_path), client_cert_passphrase="x"))
 

@@ -11,6 +11,7 @@ Keys are parsed once: handing PyJWT a PEM text costs 36 ms for each assertion, a
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,9 +31,9 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 from pydantic import SecretStr
 
 from gridwire import clock
-from gridwire.auth.credentials import flaw
 from gridwire.auth.key_kinds import complaint, of_jwk
 from gridwire.errors import ConfigurationError, TransportError
+from gridwire.flaws import flaw
 from gridwire.observe.redact import excerpt, one_line
 from gridwire.settings import expanded
 from gridwire.transport.exchange import Flow, Request, Response
@@ -106,21 +107,25 @@ def load_key(source: SecretStr | Path | PrivateKey, passphrase: SecretStr | None
             data = expanded(source, "private_key_file").read_bytes()
         except (OSError, ConfigurationError) as error:  # the latter: a zero byte; nobody's home folder
             why = getattr(error, "strerror", None) or "it is no path, or begins in a home folder that is not there"
+            shown = str(source)
+            if shown.endswith(("", "
+")):
+                why, shown = "its path ends with a line end (CR or LF), which is to be taken away", repr(shown)
             raise ConfigurationError(
-                f"The private key in {source} cannot be read: {why}. Check the path (private_key_file), and that the user "
+                f"The private key in {shown} cannot be read: {why}. Check the path (private_key_file), and that the user "
                 "who runs this program may read the file. Nothing was sent."
             ) from None
-        return _checked(_parsed(data, passphrase, source))
+        return _checked(_parsed(_bare(data), passphrase, source))
     if isinstance(source, SecretStr):
-        text = _bare(source.get_secret_value())
-        return _checked(_parsed(text.encode("utf-8", "replace"), passphrase, None))
+        data = source.get_secret_value().encode("utf-8", "replace")
+        return _checked(_parsed(_bare(data), passphrase, None))
     return _checked(source)
 
 
-def _bare(text: str) -> str:
+def _bare(data: bytes) -> bytes:
     """A key without quotes that a file of settings left around it: none begins with one, so they are no part of it."""
-    whole = text.strip()
-    return whole[1:-1] if len(whole) > 1 and whole[0] == whole[-1] and whole[0] in "\"'`" else text
+    whole = data.removeprefix(codecs.BOM_UTF8).strip()
+    return whole[1:-1] if len(whole) > 1 and whole[0] == whole[-1] and whole[0] in b"\"'`" else data
 
 
 def _parsed(data: bytes, passphrase: SecretStr | None, file: Path | None) -> Any:

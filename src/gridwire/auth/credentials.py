@@ -6,15 +6,10 @@ Sent like that it is a wrong password, and venues block an account after a few o
 
 from __future__ import annotations
 
-import unicodedata
-
 from pydantic import SecretStr
 
 from gridwire.errors import ConfigurationError
-
-_PAIRS = ('""', "''", "``", "“”", "„“", "‘’", "«»")
-_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
-"""Unicode's categories of control characters, of invisible ones such as a byte-order mark, and of line ends."""
+from gridwire.flaws import flaw
 
 
 def check_credential(name: str, value: str | SecretStr) -> None:
@@ -27,20 +22,3 @@ def check_credential(name: str, value: str | SecretStr) -> None:
         found = "has blanks around it: take them away"
     if found is not None:
         raise ConfigurationError(f"{name} {found}. No login was tried, and nothing was sent.")
-
-
-def flaw(text: str) -> str | None:
-    """What is around or in ``text`` that belongs to the file it came from, and what to do; None if nothing is."""
-    if text.endswith(("\r", "\n")):
-        return (
-            "ends with a line end (CR or LF), as an .env file edited on Windows or a secret written with `echo` leaves it: "
-            "take it away, with `tr -d '\\r\\n'` say"
-        )
-    if any(unicodedata.category(letter) in _UNSEEN for letter in text):
-        return "holds a control character or an invisible one (a line end, a byte-order mark): write it anew, by hand"
-    if len(text) > 1 and text[0] + text[-1] in _PAIRS:
-        return (
-            "stands in quotes, which would be sent with it: docker --env-file and other readers of files do not take them off. "
-            "Take them away; if they are part of it, have it changed at the venue"
-        )
-    return None

@@ -84,7 +84,7 @@ def _stdout() -> Iterator[None]:
     except OSError as error:
         # The interpreter flushes stdout once more at its end; let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, (BrokenPipeError, ConnectionResetError)):  # of a pipe, and of a socket
             raise ReaderGone from None
         raise StdoutFull(error.strerror or type(error).__name__) from None
 

@@ -22,6 +22,7 @@ from gridwire.edsn_pie.models import CommentCreated, Envelope, Notification, Tic
 from gridwire.edsn_pie.profile import IdPointers
 from gridwire.edsn_pie.wire import id_text
 from gridwire.transport.amqp_message import AmqpMessage
+from gridwire.transport.decoding import charset_of, decoded
 
 MAX_BODY_BYTES = 256 * 1024
 """The sector's convention allows no larger event."""
@@ -130,31 +131,37 @@ def _payload(body: Mapping[str, Any]) -> Any:
         data = body.get("data")
         return _json_or(data) if isinstance(data, str) else data
     try:
-        return _json_or(base64.b64decode(encoded, validate=True))
+        packed = base64.b64decode(encoded, validate=True)
     except binascii.Error:
         return None
+    return _json_or(packed, _attribute(body, "datacontenttype"))
 
 
-def _json_or(text: str | bytes) -> Any:
+def _json_or(text: str | bytes, content_type: str | None = None) -> Any:
     """A payload that is JSON within JSON, or the text itself."""
     try:
-        return json.loads(text, strict=False)
+        return json.loads(_text(text, content_type), strict=False)
     except (ValueError, RecursionError):
         return text
 
 
+def _text(body: str | bytes, content_type: str | None) -> str:
+    """``body`` in the character set that its content type names, else in UTF-8. Raises `UnicodeDecodeError`."""
+    return decoded(body, charset_of(content_type or "")) if isinstance(body, bytes) else body
+
+
 def _body(message: AmqpMessage) -> Any:
     """The body's JSON, or the mapping that an AMQP value section held. Raises `_Unreadable`."""
-    return _parsed(message.body, message.content_encoding)
+    return _parsed(message.body, message.content_encoding, message.content_type)
 
 
-def _parsed(body: Any, encoding: str | None) -> Any:
+def _parsed(body: Any, encoding: str | None, content_type: str | None) -> Any:
     if isinstance(body, Mapping):
         return {str(name): value for name, value in body.items()}
     if isinstance(body, Sequence) and not isinstance(body, (str, bytes, bytearray, memoryview)):
         parts = list(body)
         if len(parts) == 1:
-            return _parsed(parts[0], encoding)
+            return _parsed(parts[0], encoding, content_type)
         if not parts or not all(isinstance(part, (bytes, bytearray, memoryview)) for part in parts):
             raise _Unreadable("The body is a sequence, and of its parts none can be told to be the event.")
         body = b"".join(bytes(part) for part in parts)
@@ -166,20 +173,28 @@ def _parsed(body: Any, encoding: str | None) -> Any:
         raise _Unreadable(f"The body is larger than the {MAX_BODY_BYTES} bytes that an event may have.")
     try:
         body = inflated(body, encoding, MAX_BODY_BYTES) if isinstance(body, bytes) else body
-        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
-        return json.loads(text, strict=False)  # a raw line break within a text is readable
+        return json.loads(_text(body, content_type), strict=False)  # a raw line break within a text is readable
     except Packed as why:
         raise _Unreadable(str(why)) from None
     except UnicodeDecodeError:
-        raise _Unreadable("The body is not UTF-8." + _packing(encoding)) from None
+        raise _Unreadable("The body is not UTF-8" + _charset(content_type) + "." + _packing(encoding)) from None
     except (ValueError, RecursionError):
         raise _Unreadable("The body is not JSON." + _packing(encoding)) from None
+
+
+def _charset(content_type: str | None) -> str:
+    """The character set that was named, for a body that is not in it."""
+    named = "".join(letter for letter in charset_of(content_type or "") or "" if letter.isprintable())[:40]
+    return f", nor what its content type names ({named})" if named not in ("", "utf-8") else ""
 
 
 def _packing(encoding: str | None) -> str:
     """A sentence about a packing that is not undone here, for a body that cannot be read."""
     named = "".join(letter for letter in ", ".join(words(encoding)) if letter.isprintable())[:40]
-    return f" Its content-encoding is {named!r}; gzip and deflate are unpacked here." if named else ""
+    undone = (
+        "gzip and deflate are unpacked here" if "," not in named else "one packing is undone here, by gzip or deflate"
+    )
+    return f" Its content-encoding is {named!r}; {undone}." if named else ""
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The token of one service account, shared by REST calls and the broker.
 
 The key is parsed in a thread when the first token is needed, and again when its file was replaced. A refusal is remembered for a minute: whoever asks
-meanwhile gets it again, and the identity provider is left alone.
+meanwhile gets it again, and the identity provider is left alone. After a token was given, the first refusals are remembered for seconds only,
+because a provider that restarts may refuse what it took before.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _Stamp: TypeAlias = tuple[int, int, int, int]
 TOKEN_DEADLINE_S = 60.0
 """Bound of one fetch with all its attempts."""
 REFUSAL_HELD_S = 60.0
+FIRST_REFUSAL_HELD_S = 4.0
+"""After a token was given; it doubles with each refusal that follows, up to `REFUSAL_HELD_S`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,7 @@ class Identity:
         self._quota = RetryQuota()
         self._tokens: TokenCache[Token] = TokenCache(self._fetch)
         self._refused: tuple[EdsnError, float] | None = None
+        self._refusal_held_s = REFUSAL_HELD_S
 
     async def get(self, *, least_s: float = 0.0) -> Token:
         """The token, with at least ``least_s`` seconds of life left, or half its life if that is less, if a new one can be had.
@@ -154,9 +158,10 @@ class Identity:
                 once, rule=rules.token_again, deadline_s=TOKEN_DEADLINE_S, quota=self._quota, on_retry=tell
             )
         except (EdsnAuthError, EdsnConfigError) as error:
-            self._refused = (error, loop.time() + REFUSAL_HELD_S)
+            self._refused = (error, loop.time() + self._refusal_held_s)
+            self._refusal_held_s = min(self._refusal_held_s * 2, REFUSAL_HELD_S)
             raise
-        self._refused = None
+        self._refused, self._refusal_held_s = None, FIRST_REFUSAL_HELD_S
         self._tell(grant)
         fresh_s, usable_s = rules.refresh_after_s(grant.life_s)
         earlier_s = began - first  # the cache counts from before the first attempt, the token from before the last

@@ -5,12 +5,9 @@ AMQP 1.0 (part 3, section 3.2.4) names the packing in ``content-encoding`` with 
 
 from __future__ import annotations
 
-import zlib
+from typing import Literal
 
-_GZIP = b"\x1f\x8b"
-"""How gzip begins (RFC 1952, section 2.3.1). No JSON text can begin so."""
-_AUTOMATIC = 32 + zlib.MAX_WBITS
-"""Read gzip or zlib, whichever it is."""
+from gridwire.transport import inflate
 
 
 class Packed(Exception):
@@ -23,34 +20,22 @@ def inflated(body: bytes, encoding: str | None, most: int) -> bytes:
     Everything else is returned as it is: many senders write a charset there, and what is no packing needs no unpacking.
     Raises `Packed` for what is damaged, and as soon as more than ``most`` bytes come of it.
     """
-    if body.startswith(_GZIP):
-        return _unpacked(body, "gzip", most)
-    plain = body.lstrip()[:1] in (b"{", b"[", b"")
-    return _unpacked(body, "deflate", most) if "deflate" in words(encoding) and not plain else body
+    is_gzip = body.startswith(inflate.GZIP)  # no JSON text can begin so
+    if not is_gzip and ("deflate" not in words(encoding) or body.lstrip()[:1] in (b"{", b"[", b"")):
+        return body
+    word: Literal["gzip", "deflate"] = "gzip" if is_gzip else "deflate"
+    try:
+        return inflate.inflated(body, word, most)
+    except inflate.NotInflated as error:
+        raise Packed(
+            {
+                "cut": f"The body is packed by {word}, and its end is missing.",
+                "damaged": f"The body is packed by {word}, and damaged.",
+                "too_large": f"The body is larger than the {most} bytes that an event may have, once it is unpacked.",
+            }[error.why]
+        ) from None
 
 
 def words(encoding: str | None) -> list[str]:
     """The packings that ``encoding`` lists, in small letters."""
     return [word.strip().lower() for word in (encoding or "").split(",") if word.strip()]
-
-
-def _unpacked(body: bytes, word: str, most: int) -> bytes:
-    found = b""
-    try:
-        while body:  # gzip may come in several members (RFC 1952, section 2.2)
-            bare = word == "deflate" and not _is_zlib(body)
-            member = zlib.decompressobj(-zlib.MAX_WBITS if bare else _AUTOMATIC)
-            found += member.decompress(body, most + 1 - len(found))
-            if len(found) > most:
-                raise Packed(f"The body is larger than the {most} bytes that an event may have, once it is unpacked.")
-            if not member.eof:
-                raise Packed(f"The body is packed by {word}, and its end is missing.")
-            body = member.unused_data.lstrip(b"\0")
-    except zlib.error:
-        raise Packed(f"The body is packed by {word}, and damaged.") from None
-    return found
-
-
-def _is_zlib(body: bytes) -> bool:
-    """Some senders mean by deflate the bare stream, without the zlib head that the word stands for (RFC 1950, section 2.2)."""
-    return len(body) > 1 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from gridwire import clock
 from gridwire.edsn_pie import claims
-from gridwire.edsn_pie.errors import EdsnProtocolError
+from gridwire.edsn_pie.errors import EdsnAuthError, EdsnConfigError, EdsnProtocolError
 from gridwire.edsn_pie.link_advice import PRECONDITION, advice, error_of
 from gridwire.edsn_pie.profile import AmqpSettings
 from gridwire.edsn_pie.reconnect import Reconnect, Verdict
@@ -216,6 +216,8 @@ class QueueLink:
                 if lasting(error) and not self._stood:
                     raise
                 await self._wait(error, float(getattr(error, "retry_after_s", None) or 0.0))
+            except (EdsnAuthError, EdsnConfigError) as error:
+                await self._wait_out(error)
             except EdsnProtocolError as error:
                 if not self._stood:
                     raise  # what has never worked may be a setting
@@ -345,6 +347,17 @@ class QueueLink:
         if verdict.left_s is not None:
             text += f" It is tried again for {verdict.left_s:.0f} s (amqp_patience_s)."
         return text
+
+    async def _wait_out(self, error: EdsnAuthError | EdsnConfigError) -> None:
+        """The provider gives no token. It, too, may only be restarting; how often it is asked is `Identity`'s to bound."""
+        verdict = self._rules.no_token(asyncio.get_running_loop().time())
+        if verdict.stop is not None:
+            if verdict.tried_s < 1:
+                raise error
+            text = f"{Exception.__str__(error)} It was asked again for {verdict.tried_s:.0f} s."
+            raise type(error)(text, error.facts) from None
+        left = f" It is asked again for {verdict.left_s:.0f} s (amqp_patience_s)."
+        await self._pause(str(error) + left, verdict.pause_s)
 
     async def _wait(self, error: GridwireError, least_s: float) -> None:
         await self._pause(str(error), self._rules.pause_s(asyncio.get_running_loop().time(), least_s))

@@ -26,8 +26,9 @@ anything else                                                a new connection af
 ===========================================================  =================================================
 
 A broker that has worked before may refuse for a while: its other node starts, its identity provider's keys are new. So after
-the first link that stood, every end of the table but that of a redirect is put off: the broker is tried again with growing
-pauses, and only ``patience_s`` after the first refusal it is the end.
+the first link that stood, every end of the table but that of a redirect is put off, and so is a refusal of the identity provider: the broker is tried again with growing
+pauses, and only after ``patience_s`` of refusals it is the end. Time in which other trouble kept it from answering does not
+count, and makes nothing good: only a link that stands does.
 
 Pauses are drawn between 0 and a bound that doubles from 1 s, to 60 s at most, and begins anew after a minute of streaming.
 While an outage is young the bound stays low, at a quarter of its age and at least 2 s: a broker that was only restarted is
@@ -71,6 +72,7 @@ class Action(Enum):
     STOP_QUEUE = "give up: the queue is refused"
     STOP_SETTLED = "give up: every message would come settled"
     STOP_PLACE = "give up: no broker was ever reached"
+    STOP_ACCOUNT = "give up: the identity provider refuses the service account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,10 @@ class Reconnect:
         self._reached = False
         self._stood = False
         self._vain_since: float | None = None
-        """Since when a broker has refused that worked before, or since when none was reached that never did."""
+        """Since when none was reached, where none ever was."""
+        self._refused_s = 0.0
+        """How long a broker has refused that worked before, since its last link stood."""
+        self._refusing_since: float | None = None
         self._streaming_since: float | None = None
         self._away_since: float | None = None
 
@@ -193,7 +198,7 @@ class Reconnect:
         """Messages can flow."""
         self.logged_in()
         self._stood = True
-        self._vain_since = None
+        self._refused_s, self._refusing_since = 0.0, None
         self._streaming_since = now
 
     def rolled_over(self) -> None:
@@ -208,6 +213,7 @@ class Reconnect:
 
     def judge(self, failure: AmqpFailure, now: float, *, served: bool = False) -> Verdict:
         """What follows on ``failure``. ``served`` says whether a message came by the link that ended."""
+        self._count_refusals(now)
         if failure.stage in ("attach", "stream"):  # not before: a broker may open the connection and close it at once
             self.logged_in()
         since, self._streaming_since = self._streaming_since, None
@@ -228,16 +234,21 @@ class Reconnect:
         if action is not Action.PAUSE:
             return self._refused(action, now)
         if self._reached:
-            self._vain_since = None  # what refused is away, and may refuse anew when it is back
             return Verdict(pause_s=self.pause_s(now))
         return self._unreached(failure, now)
+
+    def no_token(self, now: float) -> Verdict:
+        """What follows where the identity provider refuses to give a token."""
+        self._count_refusals(now)
+        return self._refused(Action.STOP_ACCOUNT, now)
 
     def _refused(self, action: Action, now: float) -> Verdict:
         if not self._stood or action is Action.STOP_REDIRECT:
             return Verdict(stop=action)
-        left_s = self._left_s(now)
+        left_s = self._patience_s - self._refused_s
         if left_s <= 0:
-            return Verdict(stop=action, tried_s=self._patience_s - left_s)
+            return Verdict(stop=action, tried_s=self._refused_s)
+        self._refusing_since = now
         pause_s = min(self._spare_pause_s(now), left_s)  # once more when the patience is over
         return Verdict(pause_s=pause_s, new_token=action is Action.NEW_LOGIN, left_s=left_s)
 
@@ -247,19 +258,21 @@ class Reconnect:
         if not unreached(failure):
             self._reached, self._vain_since = True, None
             return Verdict(pause_s=self.pause_s(now))
-        left_s = self._left_s(now)
+        if self._vain_since is None:
+            self._vain_since = now
+        left_s = self._vain_since + self._patience_s - now
         if left_s <= 0:
             return Verdict(stop=Action.STOP_PLACE, tried_s=self._patience_s - left_s)
         return Verdict(pause_s=min(self.pause_s(now), left_s), left_s=left_s)
 
-    def _left_s(self, now: float) -> float:
-        """How much of the patience is left; it begins with the first failure of its kind."""
-        if self._vain_since is None:
-            self._vain_since = now
-        return self._vain_since + self._patience_s - now
+    def _count_refusals(self, now: float) -> None:
+        if self._refusing_since is not None:
+            self._refused_s += now - self._refusing_since
+            self._refusing_since = None
 
     def pause_s(self, now: float, least_s: float = 0.0) -> float:
         """The next pause, at least ``least_s``, and short while the outage is young."""
+        self._count_refusals(now)
         if self._away_since is None:
             self._away_since = now
         patience = max(YOUNG_PAUSE_S, (now - self._away_since) * SHARE_OF_OUTAGE)

@@ -215,11 +215,12 @@ def check_account(account: Account) -> None:
     """Raise `ConfigurationError` if this account cannot work, before anything is opened."""
     check_profile(account.profile)
     name = account.client_id
-    if not isinstance(name, str) or not name or name != name.strip() or not name.isprintable() or not name.isascii():
+    if isinstance(name, str):
+        check_credential("client_id", name)
+    if not isinstance(name, str) or not name or not name.isascii():
         raise ConfigurationError(
-            f"client_id={name!r} is not the id of a service account: a text without blanks around it. Nothing was sent."
+            f"client_id={name!r} is not the id of a service account: a text of ASCII letters, digits and signs. Nothing was sent."
         )
-    check_credential("client_id", name)
 
 
 def check_profile(profile: Profile) -> None:

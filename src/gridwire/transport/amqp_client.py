@@ -124,6 +124,8 @@ class AmqpClient:
         name = self._broker.tls_name or host
         try:
             async with asyncio.timeout(self._timeout_s):
+                connect.check_name(host)
+                connect.check_name(name)
                 if proxy is not None and context is not None:
                     await tunnel.open_way(proxy, str(self._broker), self._wire, context, name)
                 else:

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from gridwire.errors import TransportError
 from gridwire.observe.redact import mask
+from gridwire.transport.connect import NoHostName
 
 Stage: TypeAlias = Literal["connect", "tls", "sasl", "open", "attach", "stream"]
 """How far the connection had come: each stage begins when the one before has succeeded."""
@@ -74,6 +75,8 @@ class AmqpFailure(TransportError):
 
 def os_words(error: Exception) -> str:
     """The operating system's words for it, without addresses."""
+    if isinstance(error, NoHostName):
+        return str(error.strerror)
     if isinstance(error, socket.gaierror):
         return "its name is not known"
     if isinstance(error, OSError) and error.errno:

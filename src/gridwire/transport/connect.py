@@ -27,11 +27,33 @@ _slow: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], float]
 """Per loop, because its time is: until when an address with its port is tried last."""
 
 
+class NoHostName(socket.gaierror):
+    """No host can have this name; ``strerror`` is a sentence that names it."""
+
+    def __init__(self, host: str) -> None:
+        shown = host if len(host) <= 80 else f"{host[:80]}..."
+        super().__init__(
+            socket.EAI_NONAME,
+            f"{shown!r} is no name of a host: between its full stops stand 1 to 63 letters, digits or hyphens",
+        )
+
+
+def check_name(host: str) -> None:
+    """Raise `NoHostName` where the resolver and TLS would raise `UnicodeError`: for an empty or a too long label."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise NoHostName(host) from None
+
+
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of ``host``, IPv6 and IPv4 in turn (RFC 8305, section 4). Raises `OSError` or `UnicodeError`."""
+    """The addresses of ``host``, IPv6 and IPv4 in turn (RFC 8305, section 4). Raises `OSError`, also `NoHostName`."""
     with contextlib.suppress(ValueError):
         return [str(ip_address(host))]  # without a thread: they may all be busy
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise NoHostName(host) from None
     families: dict[int, list[str]] = {}
     for family, _, _, _, address in found:
         families.setdefault(family, []).append(str(address[0]))

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
-from gridwire.errors import GridwireError, NoAnswer, NotSent, WrongLoop
+from gridwire.errors import ConfigurationError, GridwireError, NoAnswer, NotSent, WrongLoop
 from gridwire.observe.redact import guard_loggers, safe_url
 from gridwire.transport import connect, http_answer
 from gridwire.transport.exchange import Request, Response
@@ -145,6 +145,7 @@ class HttpTransport:
             bound.reschedule(now + limit_s)
 
         try:
+            connect.check_name(urlsplit(request.url).hostname or "")
             async with asyncio.timeout_at(now + start_s) as bound:
                 return await self._exchange(client, request, written, on_progress, alone=alone)
         except TimeoutError:
@@ -152,6 +153,8 @@ class HttpTransport:
                 f"no whole answer within {limit_s:g} s" if progress.written else f"no connection within {start_s:g} s"
             )
             failure = _failure(where, progress, "timeout", what)
+        except connect.NoHostName as error:
+            failure = NotSent(f"{where}: {error.strerror}. Nothing was sent.", reason="dns")
         except httpx.InvalidURL as error:
             failure = NotSent(f"{where} is not an address that can be called: {error}", reason="refused")
         except httpx.HTTPError as error:
@@ -184,12 +187,21 @@ class HttpTransport:
         return self._context
 
     def _client_for(self, url: str, context: ssl.SSLContext, *, alone: bool) -> tuple[httpx.AsyncClient, str | None]:
-        """The client for ``url``, and the proxy that it goes through. Raises `ConfigurationError`."""
+        """The client for ``url``, and the proxy that it goes through. Raises `ConfigurationError` and `NotSent`."""
         parts = urlsplit(url)
         proxy = self.network.proxy_for(parts.hostname or "", parts.scheme)
         client = self._clients.get((proxy, alone))
         if client is None:
-            client = self._new_client(context, proxy, kept=0 if alone else self._connections)
+            try:
+                connect.check_name(urlsplit(proxy or "").hostname or "")
+                client = self._new_client(context, proxy, kept=0 if alone else self._connections)
+            except connect.NoHostName as error:
+                what = f"the proxy cannot be reached, because {error.strerror}"
+                raise NotSent(f"{safe_url(url)}: {what}. Nothing was sent.", reason="dns") from None
+            except httpx.InvalidURL as error:
+                raise ConfigurationError(
+                    f"The proxy {place(proxy or '')} has no address that can be called: {error}. Nothing was sent."
+                ) from None
             self._clients[proxy, alone] = client
         return client, proxy
 

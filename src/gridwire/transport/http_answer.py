@@ -7,12 +7,13 @@ The page docs/protocols/http.md has the table of forms: which are read, which ar
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import h11
+
+from gridwire.transport import inflate
 
 MAX_HEAD_BYTES = 100 * 1024
 """Of status line and headers together. httpcore has the same bound."""
@@ -23,7 +24,6 @@ Framing: TypeAlias = Literal["length", "chunked", "interim"]
 _PLAIN_START = re.compile(rb"HTTP/1\.[01] [0-9]{3}(?: [\t -~]*)?\r\n")
 """A status line that every reader reads alike (RFC 9112, section 4)."""
 
-_GZIP = b"\x1f\x8b"
 _GZIP_NAMES = frozenset({"gzip", "x-gzip"})
 # IANA's registry of HTTP content codings (RFC 9110, section 16.6.1). Names that are not in it say nothing about the bytes.
 _CODINGS = _GZIP_NAMES | {"aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "pack200-gzip", "x-compress", "zstd"}  # fmt: skip
@@ -151,17 +151,18 @@ def content(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
     # RFC 9110, section 8.4: a list, in the order in which they were applied
     named = [name.strip().lower() for name in headers.get("content-encoding", "").split(",")]
     applied = [name for name in named if name in _CODINGS]
-    if not applied or (set(applied) <= _GZIP_NAMES and not body.startswith(_GZIP)):
+    if not applied or (set(applied) <= _GZIP_NAMES and not body.startswith(inflate.GZIP)):
         return body
-    if len(applied) > 1 or applied[0] not in _GZIP_NAMES:
-        raise CodedBody(f"it answered in the coding {', '.join(applied)}, which nobody asked for")
-    stream = zlib.decompressobj(wbits=31)  # 31: a gzip header and its checksum
+    if len(applied) > 1:
+        raise CodedBody(
+            f"it answered in {len(applied)} content codings, one upon the other ({', '.join(applied)}); nobody asked for "
+            "them, and only gzip alone is undone"
+        )
+    if applied[0] not in _GZIP_NAMES:
+        raise CodedBody(f"it answered in the coding {applied[0]}, which nobody asked for")
     try:
-        plain = stream.decompress(body, most + 1)
-    except zlib.error:
-        raise CodedBody("it answered in the coding gzip, which nobody asked for, and the bytes are damaged") from None
-    if len(plain) > most:
-        raise CodedBody(f"it answered with more than {most} bytes in the coding gzip", too_large=True)
-    if not stream.eof or stream.unused_data:
-        raise CodedBody("it answered in the coding gzip, which nobody asked for, and the bytes are damaged")
-    return plain
+        return inflate.inflated(body, "gzip", most)
+    except inflate.NotInflated as error:
+        if error.why == "too_large":
+            raise CodedBody(f"it answered with more than {most} bytes in the coding gzip", too_large=True) from None
+    raise CodedBody("it answered in the coding gzip, which nobody asked for, and the bytes are damaged")

@@ -245,7 +245,7 @@ class Lanes:
         if not self._addresses or self._addresses_until <= self._loop.time():
             try:
                 found = await connect.resolve(self._host, self._port)
-            except (OSError, UnicodeError):
+            except OSError:
                 if not self._addresses:  # old ones are better than none
                     raise NotSent(
                         f"The name {self._host} cannot be resolved. Nothing was sent.", reason="dns"

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from gridwire.errors import ConfigurationError
+from gridwire.flaws import flaw
 from gridwire.settings import existing
 
 if TYPE_CHECKING:
@@ -213,19 +214,20 @@ def _load_client(context: ssl.SSLContext, path: str, passphrase: str | None) -> 
     except ConfigurationError as error:
         raise error from None
     except ValueError:  # of Python's ssl; it does not quote it
-        raise ConfigurationError("client_cert_passphrase is longer than OpenSSL takes. Nothing was sent.") from None
+        why = flaw(passphrase or "") or "is longer than OpenSSL takes"
+        raise ConfigurationError(f"client_cert_passphrase {why}. Nothing was sent.") from None
     except (ssl.SSLError, OSError) as error:
-        raise _unusable("client_cert", path, error, "CERTIFICATE", "PRIVATE KEY") from None
+        raise _unusable("client_cert", path, error, "CERTIFICATE", "PRIVATE KEY", phrase=passphrase) from None
 
 
-def _unusable(setting: str, path: str, error: OSError, *needed: str) -> ConfigurationError:
+def _unusable(setting: str, path: str, error: OSError, *needed: str, phrase: str | None = None) -> ConfigurationError:
     """The refusal of a PEM file that should have ``needed`` blocks, with what is wrong about this one."""
     return ConfigurationError(
-        f"{setting} ({path}) cannot be loaded: {_wrong_with(path, error, needed)}. Nothing was sent."
+        f"{setting} ({path}) cannot be loaded: {_wrong_with(path, error, needed, phrase)}. Nothing was sent."
     )
 
 
-def _wrong_with(path: str, error: OSError, needed: tuple[str, ...]) -> str:
+def _wrong_with(path: str, error: OSError, needed: tuple[str, ...], phrase: str | None) -> str:
     if not isinstance(error, ssl.SSLError):
         return os.strerror(error.errno) if error.errno else type(error).__name__
     try:
@@ -246,7 +248,9 @@ def _wrong_with(path: str, error: OSError, needed: tuple[str, ...]) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return "its key does not belong to its first certificate"
     if any(b"ENCRYPTED" in block for block in blocks) or b"Proc-Type: 4,ENCRYPTED" in data:
-        return f"client_cert_passphrase does not open its key ({_openssl_words(error)})"
+        found = flaw(phrase or "")
+        hint = f"; the passphrase {found}" if found is not None else ""
+        return f"client_cert_passphrase does not open its key ({_openssl_words(error)}){hint}"
     return _openssl_words(error)
 
 

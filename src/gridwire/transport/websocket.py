@@ -173,6 +173,8 @@ class Stream(Generic[M]):
         parts = urlsplit(url)
         secure, host = parts.scheme == "wss", parts.hostname or ""
         proxy = self._network.proxy_for(host, parts.scheme)
+        tcp.check_name(host)
+        tcp.check_name(urlsplit(proxy or "").hostname or "")
         context = await renewed_context(self._network) if secure else None
         options: dict[str, Any] = {}
         if proxy is None:
@@ -230,6 +232,8 @@ def _why(error: BaseException, ca_bundle: str | None) -> tuple[str, float]:
         return f"the handshake was refused with HTTP {error.response.status_code}", 0.0
     if isinstance(error, ssl.SSLCertVerificationError):
         return certificate_words(error, ca_bundle), 0.0
+    if isinstance(error, tcp.NoHostName):
+        return str(error.strerror), 0.0
     if isinstance(error, TimeoutError):
         return "the handshake took too long", 0.0
     if isinstance(error, GridwireError):

@@ -288,7 +288,7 @@ def test_G20_what_the_simulator_sends_is_understood(envelope: Any, thin: bool) -
         ([], "of its parts none"),
         ([1, 2], "of its parts none"),
         (b"garbage", "not JSON"),
-        (b"\xff\xfe\x00{", "not UTF-8"),
+        (b"\xff\xfd\x00{", "not UTF-8"),
         (b"[1, 2]", "neither a CloudEvent nor a JSON object"),
         (b'"text"', "neither a CloudEvent nor a JSON object"),
         (b"{" + b" " * MAX_BODY_BYTES + b"}", "larger than"),

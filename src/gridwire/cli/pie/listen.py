@@ -13,7 +13,7 @@ import typer
 
 from gridwire.cli.output import ReaderGone, StdoutFull, clean, need_stdout, out, tell
 from gridwire.cli.pie.link import Link
-from gridwire.cli.pipes import pipe, taken
+from gridwire.cli.pipes import pipe, taken, tells
 from gridwire.errors import InvalidInput
 from gridwire.settings import expanded
 
@@ -27,6 +27,10 @@ _PEEKED = 20
 _INTO_A_PIPE = (
     "The next program gets each notification once, and what it has read is no longer in the queue, whatever it does with it. "
     "--peek looks without taking, --count N takes N, --inbox FILE stores what is taken."
+)
+_UNSEEN_READER = (
+    "stdout is a pipe or a socket of which the system does not tell what has been read, so a notification could be lost with "
+    "its reader. Nothing was taken. --inbox FILE stores what is taken, --count N takes N, --peek looks without taking."
 )
 _IN_THE_QUEUE = "The notification that was to be printed went back to the queue and will come again."
 _IN_THE_INBOX = "The notification that was to be printed stays in the inbox for the next start."
@@ -62,7 +66,9 @@ def listen(
         return
     in_queue = inbox is None and not link.settings().inbox
     kept = _IN_THE_QUEUE if in_queue else _IN_THE_INBOX
-    if in_queue and count is None and pipe() is not None:
+    if in_queue and count is None and (into := pipe()) is not None:
+        if not tells(into):
+            raise InvalidInput(_UNSEEN_READER)
         tell(_INTO_A_PIPE, label="Note", style="yellow")
     try:
         link.run(lambda pie: _listen(pie, link.json or jsonl, count, inbox))
