@@ -185,10 +185,12 @@ class StpDesk:
         """Cancel the bids of this account that the journal believes to be live, those of other processes too.
 
         Without arguments these are the bids on the desk's contracts; on all of the account's where the desk names none.
-        ``contract`` names another one, ``everything`` takes the whole account, and ``ref_prefix`` only those whose
-        ``client_ref`` begins with it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is
-        not known whether it rests is `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is
-        not touched. Another program's desk learns of it at its next `refresh`.
+        ``contract`` names another one (any text: of a name on which the journal has no bid, the list is empty; letters count
+        as they are), ``everything`` takes the whole account, and ``ref_prefix`` only those whose ``client_ref`` begins with
+        it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
+        `Unknown`: it has no id either, so look for it with `resolve`; with the cause ``underway`` it is being sent just now,
+        here or by another program. One entered elsewhere is not touched. Another program's desk learns of it at its next
+        `refresh`.
         """
         return self._bridge.call(
             self._calls.cancel_all, contract=contract, ref_prefix=ref_prefix, everything=everything
