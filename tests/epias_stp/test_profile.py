@@ -135,7 +135,9 @@ def test_a_path_cannot_change_the_host_or_the_request(name: str, path: str) -> N
     "address",
     ["https://u:geheim@127.0.0.1:1", "http://u:geheim@host.example/x?y=geheim", "u:geheim@host.example", "https://u:ge/heim@host.example:x"],
 )  # fmt: skip
-def test_a_login_in_an_address_is_refused_for_what_it_is_and_not_told(environment: str, name: str, address: str) -> None:
+def test_a_login_in_an_address_is_refused_for_what_it_is_and_not_told(
+    environment: str, name: str, address: str
+) -> None:
     here = {"cas_url": "http://127.0.0.1:1/cas/v1", "stp_url": "http://127.0.0.1:1", "service": "https://s"}
     given = {**(here if environment == "sandbox" else {}), name: address}
     with pytest.raises(ConfigurationError, match=f"{name} holds an @, which parts a login from its host") as caught:
@@ -143,7 +145,9 @@ def test_a_login_in_an_address_is_refused_for_what_it_is_and_not_told(environmen
     assert "heim" not in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["host.example?key=geheim", "https://host.example:x?key=geheim", "https://h/v1#geheim"])
+@pytest.mark.parametrize(
+    "address", ["host.example?key=geheim", "https://host.example:x?key=geheim", "https://h/v1#geheim"]
+)
 @pytest.mark.parametrize("name", ["cas_url", "stp_url"])
 def test_a_wrong_address_is_told_without_its_query(name: str, address: str) -> None:
     with pytest.raises(ConfigurationError, match=name) as caught:

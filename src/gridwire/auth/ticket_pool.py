@@ -66,8 +66,13 @@ class TicketPool:
     def __init__(
         self, *, ttl_s: float, margin_s: float, size: int, calls_per_minute: int, replacements_per_s: int
     ) -> None:
-        if not 0 < 2 * margin_s <= ttl_s:
-            raise InvalidInput("margin_s must be above 0, and st_ttl_s at least twice that.")
+        if not 0 < margin_s < math.inf:
+            raise InvalidInput(f"margin_s={margin_s:g} is no number of seconds above 0.")
+        if not 2 * margin_s <= ttl_s < math.inf:
+            raise InvalidInput(
+                f"st_ttl_s={ttl_s:g} is not for how many seconds a ticket lives: it is a number of at least {2 * margin_s:g}. "
+                "Nothing was sent."
+            )
         if not 1 <= size <= LARGEST_POOL or calls_per_minute < 2 or replacements_per_s < 1:
             raise InvalidInput(
                 f"pool_size is 1 to {LARGEST_POOL}, cas_calls_per_minute at least 2 (a login and a ticket), "

@@ -220,7 +220,8 @@ class EpiasStp:
         """A desk for entering bids fast, as an async context manager; one per client at a time.
 
         ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
-        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and
+        `Unconfirmed` as a bid would.
         """
         self._caller.refuse(OPERATIONS["bid_save"])
         kind = rules.type_of_bid(bid_type)

@@ -339,6 +339,10 @@ class StpDesk:
         settled = await self._resolver.resolve(outcome)
         if settled.closed is not None:
             self._guard.closed(settled.closed)
+            bid_id = outcome.intent.restated.get("bid_id")
+            if bid_id is not None:
+                cancelled = outcome.intent.operation == "bid_cancel" and isinstance(settled.outcome, Accepted)
+                self._caller.bid_ended(str(bid_id), cancelled=cancelled)
         elif outcome.intent.operation == "bid_update" and not isinstance(settled.outcome, Unknown):
             order = settled.outcome.order if isinstance(settled.outcome, Accepted) else None
             now = order.restated if order is not None else {}

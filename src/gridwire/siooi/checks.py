@@ -176,7 +176,10 @@ def _address(profile: Profile) -> Iterator[Complaint]:
     except ValueError:
         parts = urlsplit("")
     if "@" in parts.netloc:
-        yield "base_url", "holds a login or an @ before its host, where it would be told in errors and logs; leave it out"
+        yield (
+            "base_url",
+            "holds a login or an @ before its host, where it would be told in errors and logs; leave it out",
+        )
     elif parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         yield (
             "base_url",
