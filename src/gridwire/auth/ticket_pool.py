@@ -21,6 +21,7 @@ How often CAS is asked for the pool:
 from __future__ import annotations
 
 import asyncio
+import math
 from bisect import insort
 from dataclasses import dataclass, field
 

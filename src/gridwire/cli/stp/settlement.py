@@ -10,6 +10,7 @@ from gridwire import clock
 from gridwire.cli.stp import values
 from gridwire.cli.stp.link import Link
 from gridwire.cli.stp.writes import ClientRef, TransactionId, Yes, write
+from gridwire.errors import InvalidInput
 
 _PAYMENT = "NUMBER,EIC,AMOUNT"
 
@@ -64,7 +65,10 @@ def order_payments(
     orders, said = [], []
     for one in payment:
         number, eic, amount = values.parts(one, "PAYMENT", _PAYMENT)
-        money = values.amount(amount, "PAYMENT", "TL")
+        try:
+            money = values.amount(amount, "AMOUNT", "TL")
+        except InvalidInput as error:
+            raise InvalidInput(f"PAYMENT {one!r} is {_PAYMENT}, and {error}") from None
         number_ = values.number(number, "PAYMENT")
         orders.append(values.checked(payment_of, number_, eic=eic, amount=money, request_time=at))
         said.append(f"{money} TL to {eic} (number {number})")
