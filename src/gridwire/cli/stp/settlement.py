@@ -26,7 +26,8 @@ def change_match(
 ) -> int:  # fmt: skip
     """Change the state of matches (operator), all in one request.
 
-    Each match has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, else 3.
+    Each match has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, 7 if some were accepted
+    and the others refused, 3 if all were refused.
     """
     from gridwire.epias_stp import match_change
 
@@ -57,7 +58,8 @@ def order_payments(
 ) -> int:  # fmt: skip
     """Order payments (settlement), all in one request. A repeated order pays twice: give a --client-ref.
 
-    Each payment has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, else 3.
+    Each payment has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, 7 if some were accepted
+    and the others refused, 3 if all were refused.
     """
     from gridwire.epias_stp import payment as payment_of
 
