@@ -49,6 +49,7 @@ PURE = (
         for name in (
             "book",
             "dates",
+            "earlier",
             "evidence",
             "gone",
             "judgement",

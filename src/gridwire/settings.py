@@ -93,6 +93,15 @@ def require_confirmed(
     )
 
 
+def refuse_login(name: str, url: str) -> None:
+    """Raise `ConfigurationError`, without repeating it, for a login in an address: no address of a venue holds one."""
+    if "@" in url:
+        raise ConfigurationError(
+            f"{name} holds an @, which parts a login from its host: write the address without it, and the login in the "
+            "settings that are made for it. Nothing was sent."
+        )
+
+
 def known_fields(confirmed: Collection[str], facts: Mapping[str, Fact]) -> frozenset[str]:
     """Check that every name in ``confirmed`` is one of the uncertain fields, so that a typing error is not a silent no."""
     if isinstance(confirmed, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -33,11 +34,26 @@ def test_a_ticket_hides_its_value() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"margin_s": 0.0}, {"ttl_s": 9.9}, {"size": 0}, {"size": 5}, {"calls_per_minute": 1}, {"replacements_per_s": 0}],
+    [
+        {"margin_s": 0.0},
+        {"margin_s": math.inf},
+        {"margin_s": math.nan},
+        {"ttl_s": 9.9},
+        {"size": 0},
+        {"size": 5},
+        {"calls_per_minute": 1},
+        {"replacements_per_s": 0},
+    ],
 )
 def test_limits_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         pool(**options)
+
+
+@pytest.mark.parametrize("ttl_s", [math.nan, math.inf, 0.0, -1.0, 9.9])
+def test_a_life_of_tickets_that_cannot_be_is_named(ttl_s: float) -> None:
+    with pytest.raises(InvalidInput, match=f"^st_ttl_s={ttl_s:g} is not for how many seconds a ticket lives: .* 10"):
+        pool(ttl_s=ttl_s)
 
 
 class TestHandingOut:

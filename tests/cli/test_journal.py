@@ -182,10 +182,11 @@ def test_a_cancellation_of_a_bid_that_has_ended_or_is_not_known_is_settled_alone
     assert json.loads(cli("journal", "list", "--json", "--directory", place).out)["damaged_lines"] == 0
 
 
-def test_a_bid_that_rests_no_more_can_be_closed_by_hand(cli: Cli, place: str) -> None:
-    left_unknown(place, operation="bid_cancel")
+@pytest.mark.parametrize("operation", ["bid_cancel", "bid_update"])
+def test_a_bid_that_rests_no_more_can_be_closed_by_hand(cli: Cli, place: str, operation: str) -> None:
+    left_unknown(place, operation=operation)
     assert cli("journal", "resolve", "B", "--as", "closed", *NOTE, "--directory", place).code == ExitCode.DONE
-    assert states(cli, place)["B"] == "closed"
+    assert states(cli, place) == {"B": "closed", "K": "resolved_ended"}
     again = cli("journal", "resolve", "B", "--as", "closed", *NOTE, "--directory", place)
     assert "it is closed already" in again.err
 

@@ -142,6 +142,39 @@ def test_a_bid_takes_every_field_of_the_api(box: Running, cli: Cli) -> None:
     assert (cancelled["client_ref"], cancelled["bid_id"]) == ("end", told["bid_id"])
 
 
+def test_the_same_bid_with_the_same_reference_answers_for_the_first(box: Running, cli: Cli) -> None:
+    save = ("stp", "bid", "save", box.contract, *BUY, "--client-ref", "m")
+    first = json.loads(cli(*save, "--json").out)
+    again = cli(*save, "--json")
+    told = json.loads(again.out)
+    assert (again.code, told) == (ExitCode.DONE, {**first, "already": True})
+    assert again.err.strip() == "The journal has this call already, so nothing was sent. What became of it then:"
+    cli("stp", "bid", "update", first["bid_id"], "--price", "11999", "--quantity", "7", "--status", "active")
+    plain = cli(*save)
+    assert plain.code == ExitCode.DONE
+    assert plain.out.startswith("Accepted: bid_save of 20")
+    assert f", bid {first['bid_id']} [transactionId {first['transaction_id']}]" in plain.out
+    end = ("stp", "bid", "cancel", first["bid_id"], "--client-ref", "end")
+    assert [cli(*end).code, cli(*end).code] == [ExitCode.DONE, ExitCode.DONE]
+    for other in (("stp", "bid", "cancel", first["bid_id"], "--client-ref", "m"), (*end[:3], "77", *end[4:])):
+        refused = cli(*other)
+        assert (refused.code, "is in the journal already" in refused.err) == (ExitCode.REJECTED, True)
+    assert [len(box.venue.log.calls(f"bid_{name}")) for name in ("save", "update", "cancel")] == [1, 1, 1]
+
+
+def test_the_same_bid_again_is_as_unknown_or_refused_as_the_first(box: Running, cli: Cli) -> None:
+    box.venue.faults.add("drop_after_execute", operation="bid_save")
+    save = ("stp", "bid", "save", box.contract, *BUY, "--json", "--client-ref")
+    assert [cli(*save, "lost").code, cli(*save, "lost").code] == [ExitCode.UNKNOWN, ExitCode.UNKNOWN]
+    again = json.loads(cli(*save, "lost").out)
+    assert (again["outcome"], again["cause"], again["already"]) == ("unknown", "disconnected", True)
+    box.venue.faults.add("result", result_type="BUSINESSERROR", result_code="BID-0001", operation="bid_save")
+    assert [cli(*save, "no").code, cli(*save, "no").code] == [ExitCode.REJECTED, ExitCode.REJECTED]
+    again = json.loads(cli(*save, "no").out)
+    assert (again["outcome"], again["code"], again["origin"]) == ("rejected", "BID-0001", "venue")
+    assert len(box.venue.log.calls("bid_save")) == 2
+
+
 def test_depth_and_matches_mark_what_is_ours(box: Running, cli: Cli) -> None:
     cli("stp", "bid", "save", box.contract, *BUY)
     cli("stp", "bid", "save", box.contract, "--side", "sell", "--price", "12000", "--quantity", "100")

@@ -12,6 +12,7 @@ import pytest
 from gridwire.cli.exits import ExitCode
 from tests.cli.conftest import Cli, Ran, Running, Terminal, finish, spawn, until
 
+ALREADY = "The journal has this call already, so nothing was sent. What became of it then:"
 UUID = "8c6fd1b0-7b1e-4f53-a3a0-5f5f0f4f7a10"
 
 
@@ -110,6 +111,11 @@ def test_a_contract_is_made_for_several_days(operator: Running, cli: Cli) -> Non
     )  # fmt: skip
     again = cli(*arguments, "--client-ref", "week 52")
     assert (again.code, "client_ref='week 52' is in the journal already" in again.err) == (ExitCode.REJECTED, True)
+    again = cli(*arguments, "--point", "101", "--client-ref", "week 52")
+    assert (again.code, again.err.strip()) == (ExitCode.DONE, ALREADY), again.err
+    assert again.out.startswith("Accepted: contract_save of 20")
+    repeated = cli(*arguments, "--point", "101", "--transaction-id", UUID)
+    assert (repeated.code, repeated.err.strip()) == (ExitCode.DONE, ALREADY), repeated.err
     refused = cli(*arguments)
     assert (refused.code, refused.out) == (ExitCode.REJECTED, "")
     plain = cli("stp", "contract", "save", "STANDART", "--side", "buy", "--quantity", "1", "--day", "2031-12-24")
@@ -185,7 +191,7 @@ def test_payments_have_an_outcome_each_and_the_worst_gives_the_code(operator: Ru
     ran = cli(
         "stp", "payment", "order", f"17,{eic},60000.25", f"18,{eic},60000.25", *at, "--json", "--client-ref", "dec"
     )
-    assert ran.code == ExitCode.REJECTED
+    assert ran.code == ExitCode.PARTLY
     one, two = json.loads(ran.out)["outcomes"]
     assert (one["outcome"], one["fields"]["payment_order_id"], one["fields"]["amount"]) == ("accepted", 17, "60000.25")
     assert one["fields"]["request_time"] == "2026-12-01T09:00:00+03:00"
@@ -193,7 +199,16 @@ def test_payments_have_an_outcome_each_and_the_worst_gives_the_code(operator: Ru
     assert one["transaction_id"] == two["transaction_id"] == operator.venue.log[-1].transaction_id
     assert one["client_ref"] == "dec"
     assert ran.err.startswith("Rejected: Payment 18: ")
-    assert cli("stp", "payment", "order", f"19,{eic},1", "--client-ref", "dec").code == ExitCode.REJECTED
+    again = cli("stp", "payment", "order", f"17,{eic},60000.25", f"18,{eic},60000.25", "--json", "--client-ref", "dec")
+    assert (again.code, "so nothing was sent" in again.err) == (ExitCode.PARTLY, True)
+    told = json.loads(again.out)["outcomes"]
+    assert [(each["outcome"], each["fields"]["payment_order_id"], each["already"]) for each in told] == [
+        ("accepted", 17, True),
+        ("rejected", 18, True),
+    ]
+    for other in ((f"19,{eic},1",), (f"17,{eic},60000.26", f"18,{eic},60000.25")):
+        refused = cli("stp", "payment", "order", *other, "--client-ref", "dec")
+        assert (refused.code, "is in the journal already" in refused.err) == (ExitCode.REJECTED, True)
     assert len(operator.venue.log.calls("payment_order")) == 1
     plain = cli("stp", "payment", "order", f"20,{eic},1.50")
     assert plain.out.startswith("Accepted: payment 20 ordered [transactionId ")
@@ -228,7 +243,8 @@ def test_an_interrupt_while_payments_are_under_way_leaves_each_unknown(operator:
         (("payment", "order", "17,40X1,250000,75"), "is not of the form NUMBER,EIC,AMOUNT"),
         (("payment", "order", "x,40X1,1"), "is not a whole number"),
         (("payment", "order", "17,40X1,0"), "more than zero"),
-        (("payment", "order", "17,40X1,1.005"), "too many decimals"),
+        (("payment", "order", "17,40X1,1.005"), "PAYMENT '17,40X1,1.005' is NUMBER,EIC,AMOUNT, and AMOUNT='1.005' has too many decimals"),
+        (("payment", "order", "17,40X1,-1"), "AMOUNT='-1' is negative"),
         (("payment", "order", "17,40X1,1", "17,40X1,2"), "17"),
         (("payment", "order", "17,40X1,1", "--time", "09:00"), "is not a moment"),
         (("match", "change", "1", "--status", "", "--description", "x"), "status is empty"),

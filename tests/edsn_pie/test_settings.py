@@ -184,7 +184,11 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
         ({"rest_url": "http://api.example.nl"}, "must be reached over TLS"),
         ({"rest_url": "https://api.example.nl/v1"}, "scheme and host alone"),
         ({"rest_url": "ftp://api.example.nl"}, "scheme and host alone"),
-        ({"rest_url": "https://u@api.example.nl"}, "scheme and host alone"),
+        ({"rest_url": "https://u@api.example.nl"}, "rest_url holds an @, which parts a login"),
+        ({"idp_url": "https://u:geheim@api.example.nl"}, "idp_url holds an @"),
+        ({"rest_url": "https://api.example.nl/?key=geheim"}, "scheme and host alone"),
+        ({"amqp_host": "amqps://u:geheim@b:5671", "amqp_address": "q"}, "a name alone"),
+        ({"amqp_host": "b?key=geheim", "amqp_address": "q"}, "is not the name of a host"),
         ({"rest_url": "api.example.nl"}, "scheme and host alone"),
         ({"rest_url": "https://[::1"}, "is not an address"),
         ({"rest_url": "https://api.example.nl:99999"}, "is not an address"),
@@ -233,8 +237,9 @@ def test_the_key_comes_from_the_keyring_where_no_other_is_set() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_right_is_one_sentence(change: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ConfigurationError, match=sentence):
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
         account_of(settings(**change))
+    assert "geheim" not in str(caught.value)
 
 
 def test_a_gateway_of_ones_own_is_no_mix() -> None:

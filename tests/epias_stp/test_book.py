@@ -89,6 +89,20 @@ def test_what_a_person_finds_out_reaches_the_bid() -> None:
         assert said(settled_by_a_person(call, [bid, call], "absent", "n")) == [("K", "resolved_absent")]
         assert said(settled_by_a_person(call, [call], "done", "n")) == [("K", "resolved_done")]
     assert said(settled_by_a_person(LOST, [LOST], "live", "n")) == [("L", "resolved_live")]
+    lost = [row("U", "unknown", "bid_update", bid_id="7"), row("C", "unknown", "bid_cancel", bid_id="7")]
+    rows = [bid, *lost, row("D", "done", "bid_update", bid_id="7"), row("V", "unknown", "bid_update", bid_id="8")]
+    assert said(settled_by_a_person(bid, rows, "closed", "n")) == [
+        ("B", "closed"),
+        ("U", "resolved_ended"),
+        ("C", "resolved_ended"),
+    ]
+    assert said(settled_by_a_person(lost[1], rows, "done", "n")) == [
+        ("B", "closed"),
+        ("C", "resolved_done"),
+        ("U", "resolved_ended"),
+    ]
+    found = row("F", "resolved_live")  # a bid without an id was never changed
+    assert said(settled_by_a_person(found, [found, *lost], "closed", "n")) == [("F", "closed")]
     assert meant(row("K", "unknown", "bid_cancel", bid_id="7"), row("B", "closed", id_="7"), "n") == []
 
 

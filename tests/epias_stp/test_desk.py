@@ -115,6 +115,45 @@ async def test_cancel_all_names_the_bids_of_which_nobody_knows_whether_they_rest
         assert len(t.venue.log.executed("bid_cancel")) == 1
 
 
+async def test_cancel_all_names_the_bids_that_are_under_way(tmp_path: Path) -> None:
+    async with trading(journal=tmp_path) as t:
+        rests = accepted(await buy(t.desk))
+        for _ in range(2):
+            t.venue.faults.add("slow_answer", operation="bid_save", seconds=2.0, chunk=4096)
+        sending = asyncio.create_task(buy(t.desk, price="12345.00", client_ref="quote-1"))
+        past_the_desk = asyncio.create_task(
+            t.stp.bids.save(CONTRACT, direction="BUY", price="12346.00", quantity=1, client_ref="other-1")
+        )
+        await asyncio.sleep(0.5)
+        first, *under_way = await t.desk.cancel_all()
+        assert accepted(first).id == rests.id
+        assert [(type(one), getattr(one, "cause", "")) for one in under_way] == [(Unknown, "underway")] * 2
+        assert [one.intent.client_ref for one in under_way if one.intent] == ["quote-1", "other-1"]
+        assert all("was not cancelled" in getattr(one, "reason", "") for one in under_way)
+        assert [one.intent.client_ref for one in await t.desk.cancel_all(ref_prefix="quote-") if one.intent] == [
+            "quote-1"
+        ]
+        late = [accepted(await sending).id, accepted(await past_the_desk).id]
+        assert [accepted(one).id for one in await t.desk.cancel_all()] == late
+        assert await t.desk.cancel_all() == []
+
+
+async def test_cancel_all_names_what_another_program_is_sending(tmp_path: Path) -> None:
+    async with trading(journal=tmp_path) as t, EpiasStp(t.venue.account(), journal=tmp_path) as other:
+        t.venue.faults.add("slow_answer", operation="bid_save", seconds=2.0, chunk=4096)
+        sending = asyncio.create_task(other.bids.save(CONTRACT, direction="SELL", price="12346.00", quantity=1))
+        await asyncio.sleep(0.5)
+        (under_way,) = await t.desk.cancel_all()
+        assert isinstance(under_way, Unknown)
+        assert under_way.cause == "underway"
+        still = await t.desk.resolve(under_way)
+        assert isinstance(still, Unknown)
+        assert "under way" in still.reason
+        entered = accepted(await sending)
+        assert accepted(await t.desk.resolve(under_way)).id == entered.id
+        assert [accepted(one).id for one in await t.desk.cancel_all()] == [entered.id]
+
+
 async def test_change_by_a_bare_reference_does_not_slip_past_the_limits(tmp_path: Path) -> None:
     async with trading(Limits(sides=["BUY"]), journal=tmp_path, contracts=[CONTRACT]) as t:
         market = t.venue.market

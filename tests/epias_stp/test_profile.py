@@ -129,6 +129,32 @@ def test_a_path_cannot_change_the_host_or_the_request(name: str, path: str) -> N
         check_profile(replace(PRODUCTION, **{name: path}))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("environment", ["test", "sandbox"])
+@pytest.mark.parametrize("name", ["cas_url", "stp_url", "service"])
+@pytest.mark.parametrize(
+    "address",
+    ["https://u:geheim@127.0.0.1:1", "http://u:geheim@host.example/x?y=geheim", "u:geheim@host.example", "https://u:ge/heim@host.example:x"],
+)  # fmt: skip
+def test_a_login_in_an_address_is_refused_for_what_it_is_and_not_told(
+    environment: str, name: str, address: str
+) -> None:
+    here = {"cas_url": "http://127.0.0.1:1/cas/v1", "stp_url": "http://127.0.0.1:1", "service": "https://s"}
+    given = {**(here if environment == "sandbox" else {}), name: address}
+    with pytest.raises(ConfigurationError, match=f"{name} holds an @, which parts a login from its host") as caught:
+        account_of(settings(environment=environment, **given))
+    assert "heim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["host.example?key=geheim", "https://host.example:x?key=geheim", "https://h/v1#geheim"]
+)
+@pytest.mark.parametrize("name", ["cas_url", "stp_url"])
+def test_a_wrong_address_is_told_without_its_query(name: str, address: str) -> None:
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        account_of(settings(environment="test", **{name: address}))
+    assert "geheim" not in str(caught.value)
+
+
 @pytest.mark.parametrize("tail", ["/", "/x", "?x", "#x", "/?", "?", "#"])
 def test_stp_url_is_scheme_and_host_alone(tail: str) -> None:
     with pytest.raises(ConfigurationError, match="stp_url must be scheme and host alone"):

@@ -44,6 +44,31 @@ class TestCancellation:
             assert await t.stp.bids.known() == []
             assert t.desk.open_notional == 0
 
+    async def test_what_was_lost_before_it_is_settled_with_it(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            await t.lost(t.desk.modify(bid, price="101.00", quantity=10), "bid_update", NOT_EXECUTED)
+            cancels = [await t.lost(t.desk.cancel(bid), "bid_cancel") for _ in range(2)]
+            await asyncio.sleep(61.0)
+            assert isinstance(await t.desk.resolve(cancels[0]), Accepted)
+            assert t.stp.unknown() == []
+            assert await t.states() == ["closed", "resolved_ended", "resolved_done", "resolved_done"]
+            assert t.desk.open_notional == 0
+
+    async def test_what_was_lost_before_a_filling_is_settled_with_it_and_acted_or_not(self, tmp_path: Path) -> None:
+        async with trading(tmp_path) as t:
+            bid = await t.bid()
+            other = await t.bid("90.00")
+            lost = [await t.lost(t.desk.cancel(bid), "bid_cancel", NOT_EXECUTED) for _ in range(2)]
+            t.other("SELL", 10000, 10)
+            kept = await t.lost(t.desk.cancel(other), "bid_cancel", NOT_EXECUTED)
+            found = await t.desk.resolve(lost[0])
+            assert isinstance(found, Rejected)
+            assert found.code == "filled"
+            assert t.stp.unknown() == [kept]
+            assert await t.states() == ["closed", "accepted", "resolved_absent", "resolved_ended", "unknown"]
+            assert ended(await t.desk.resolve(lost[1]), "the bid has ended")
+
     async def test_without_the_venues_time_a_trade_leaves_only_the_end_of_the_bid_certain(self, tmp_path: Path) -> None:
         async with trading(tmp_path) as t:
             bid = await t.bid()
@@ -132,7 +157,7 @@ class TestCancellation:
             await t.lost(t.desk.modify(bid, price="110.00", quantity=bid.restated["quantity"]), "bid_update")
             cancel = await t.lost(t.desk.cancel(bid), "bid_cancel")
             assert isinstance(await t.desk.resolve(cancel), Accepted)
-            assert await t.states() == ["closed", "unknown", "resolved_done"]
+            assert await t.states() == ["closed", "resolved_ended", "resolved_done"]
 
 
 class TestChange:

@@ -11,7 +11,25 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from gridwire.observe.redact import MOST_OF_AN_ANSWER, excerpt, guard_loggers, mask, safe_url, secret_path
+from gridwire.observe.redact import MOST_OF_AN_ANSWER, excerpt, guard_loggers, mask, safe_url, secret_path, shown_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://host.example/cas/v1", "https://host.example/cas/v1"),
+        ("https://u:secret@host.example:1/x", "https://***@host.example:1/x"),
+        ("https://u:sec@ret//@host", "https://***@host"),
+        ("u:secret@host", "***@host"),
+        ("https://secret@host?key=secret#x", "https://***@host?***"),
+        ("https://host#secret", "https://host#***"),
+        ("https://host?a\nsecret", "https://host?***"),
+        ("ht tp://host/TGT-237-U0TU0", "ht tp://host/TGT-***"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_shown_as_it_was_written_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert shown_url(url) == repr(shown)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def test_the_profiles_of_the_sandbox_are_complete() -> None:
 
 CASES: list[tuple[str, Change, str]] = [
     ("base_url", lambda p: p.update(base_url="host"), "is not an address"),
-    ("base_url", lambda p: p.update(base_url="https://u:p@host"), "is not an address"),
+    ("base_url", lambda p: p.update(base_url="https://u:p@host"), "holds a login"),
+    ("base_url", lambda p: p.update(base_url="https://u@host"), "holds a login"),
     ("base_url", lambda p: p.update(base_url="https://host:port"), "is not an address"),
     ("base_url", lambda p: p.update(base_url="https://host/?a=b"), "is not an address"),
     ("base_url", lambda p: p.update(base_url="http://host"), "https://"),

@@ -108,8 +108,7 @@ def load_key(source: SecretStr | Path | PrivateKey, passphrase: SecretStr | None
         except (OSError, ConfigurationError) as error:  # the latter: a zero byte; nobody's home folder
             why = getattr(error, "strerror", None) or "it is no path, or begins in a home folder that is not there"
             shown = str(source)
-            if shown.endswith(("", "
-")):
+            if shown.endswith(("\r", "\n")):
                 why, shown = "its path ends with a line end (CR or LF), which is to be taken away", repr(shown)
             raise ConfigurationError(
                 f"The private key in {shown} cannot be read: {why}. Check the path (private_key_file), and that the user "

@@ -21,6 +21,7 @@ How often CAS is asked for the pool:
 from __future__ import annotations
 
 import asyncio
+import math
 from bisect import insort
 from dataclasses import dataclass, field
 
@@ -66,10 +67,12 @@ class TicketPool:
     def __init__(
         self, *, ttl_s: float, margin_s: float, size: int, calls_per_minute: int, replacements_per_s: int
     ) -> None:
-        if not 0 < 2 * margin_s <= ttl_s:
+        if not 0 < margin_s < math.inf:
+            raise InvalidInput(f"margin_s={margin_s:g} is no number of seconds above 0.")
+        if not 2 * margin_s <= ttl_s < math.inf:
             raise InvalidInput(
-                f"st_ttl_s={ttl_s:g} must be at least twice margin_s={margin_s:g}, and that above 0: a ticket is used only while "
-                "it has that much life left. Nothing was sent."
+                f"st_ttl_s={ttl_s:g} is not for how many seconds a ticket lives: it is a number of at least {2 * margin_s:g}. "
+                "Nothing was sent."
             )
         if not 1 <= size <= LARGEST_POOL or calls_per_minute < 2 or replacements_per_s < 1:
             raise InvalidInput(

@@ -35,6 +35,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 4, "a bid, a document or another change: unknown, it may be at the venue; look before you repeat it"
     SETUP = 5, "settings, login, rights or the journal do not allow it"
     VENUE = 6, "the network or the venue failed, or the venue said no to a question"
+    PARTLY = 7, "a call with several entries: some accepted, the others rejected; do not repeat the accepted ones"
     INTERRUPTED = 130, "interrupted (Ctrl-C, SIGTERM) or called off; nothing was sent but what is listed"
 
 

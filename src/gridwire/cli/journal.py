@@ -161,7 +161,8 @@ def resolve(
 ) -> None:
     """Settle an intent by what a person found out. It sends nothing and cannot be taken back.
 
-    A change that is done restates the bid it was about, and a cancellation that is done closes it.
+    A change that is done restates the bid it was about, and a cancellation that is done closes it. What is unknown of the
+    changes and cancellations of a bid that has ended is settled with it.
     """
     from gridwire.intents.journal import Journal
 
@@ -206,10 +207,8 @@ def _told(row: Row, rows: list[Row], finding: str, note: str) -> list[bytes]:
     from gridwire.epias_stp.outcomes import VENUE
     from gridwire.intents.journal import line
 
-    if finding == "closed":
-        return [line("closed", row.key, n=note)]
     if row.venue != VENUE:
-        return [line(f"resolved_{finding}", row.key, n=note)]
+        return [line("closed" if finding == "closed" else f"resolved_{finding}", row.key, n=note)]
     environment = row.account.partition("/")[0]
     beside = [one for one in rows if one.venue == VENUE and one.account.partition("/")[0] == environment]
     return settled_by_a_person(row, beside, finding, note)

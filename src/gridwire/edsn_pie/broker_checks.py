@@ -12,6 +12,7 @@ from typing import Any
 
 from gridwire.auth.credentials import check_credential
 from gridwire.errors import ConfigurationError
+from gridwire.observe.redact import shown_url
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}")
 _DEEPEST = 8
@@ -33,7 +34,8 @@ def check_host(host: str, setting: str = "host") -> str:
     elif not set("/@[]") & set(bare):
         return _name(bare, setting)
     if not bare or set("/@[]") & set(bare):
-        raise ConfigurationError(f"amqp_{setting} is a name alone, without scheme, user or port; not {host[:300]!r}.")
+        shown = shown_url(host)[:300]
+        raise ConfigurationError(f"amqp_{setting} is a name alone, without scheme, user or port; not {shown}.")
     return bare
 
 
@@ -45,7 +47,7 @@ def _name(host: str, setting: str) -> str:
         known = False
     if not known:
         raise ConfigurationError(
-            f"amqp_{setting}={host[:300]!r} is not the name of a host: letters, digits and hyphens, with 1 to 63 of them between "
+            f"amqp_{setting}={shown_url(host)[:300]} is not the name of a host: letters, digits and hyphens, with 1 to 63 of them between "
             "full stops, 253 in all."
         )
     return bare

@@ -16,7 +16,8 @@ from gridwire.auth.credentials import check_credential
 from gridwire.edsn_pie.profile import PRESETS, Account, AmqpSettings, IdPointers, Profile
 from gridwire.errors import ConfigurationError
 from gridwire.intents.inbox import default_inbox
-from gridwire.settings import IsPath, check_environment, flag_or_path, password_from_keyring
+from gridwire.observe.redact import shown_url
+from gridwire.settings import IsPath, check_environment, flag_or_path, password_from_keyring, refuse_login
 from gridwire.transport.tls import is_loopback
 
 PREFIX = "GRIDWIRE_EDSN_PIE_"
@@ -256,15 +257,18 @@ def check_profile(profile: Profile) -> None:
 
 
 def _host(name: str, url: str) -> str | None:
+    refuse_login(name, url)
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ConfigurationError(f"{name}={url!r} is not an address.") from None
+        raise ConfigurationError(f"{name}={shown_url(url)} is not an address.") from None
     host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
-    whole = parts.path or parts.query or parts.fragment or parts.username is not None
+    whole = parts.path or parts.query or parts.fragment
     if host is None or parts.scheme not in ("https", "http") or whole or not url.isprintable():
-        raise ConfigurationError(f"{name} must be scheme and host alone, like https://api.example.nl, not {url!r}.")
+        raise ConfigurationError(
+            f"{name} must be scheme and host alone, like https://api.example.nl, not {shown_url(url)}."
+        )
     return host
 
 

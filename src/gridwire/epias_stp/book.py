@@ -76,6 +76,10 @@ class Book:
         """The changes of a bid."""
         return [] if bid.order_id is None else self._about["bid_update", bid.order_id]
 
+    def about(self, bid: Row) -> list[Row]:
+        """The changes and the cancellations of a bid."""
+        return [] if bid.order_id is None else [*self.changes(bid), *self._about["bid_cancel", bid.order_id]]
+
     def others(self, row: Row, target: Row) -> list[Wanted]:
         """Our other orders that can have left marks or matches since ``row`` was sent."""
         found: list[Wanted] = []
@@ -154,11 +158,18 @@ def meant(row: Row, target: Row, note: str) -> list[bytes]:
 
 
 def settled_by_a_person(row: Row, rows: Iterable[Row], finding: str, note: str) -> list[bytes]:
-    """The records of what a person found out about ``row``, and of what that means for the bid it was about."""
-    target = Book(rows).target(row)
-    told = [line(f"resolved_{finding}", row.key, n=note)]
+    """The records of what a person found out about ``row``, and of what that means for the bid it was about.
+
+    With a bid that has ended what is unknown of its changes and cancellations is settled too.
+    """
+    book = Book(rows)
+    target = book.target(row)
+    told = [line("closed" if finding == "closed" else f"resolved_{finding}", row.key, n=note)]
     if row.operation in ("bid_cancel", "bid_update") and finding == "done" and target is not None:
         told[:0] = meant(row, target, note)
+    if target is not None and (finding == "closed" or (row.operation == "bid_cancel" and finding == "done")):
+        lost = [one for one in book.about(target) if one.state == "unknown" and one.key != row.key]
+        told += [line("resolved_ended", one.key, n=f"the bid has ended ({note})") for one in lost]
     return told
 
 

@@ -381,7 +381,8 @@ class Caller:
     ) -> Attempt:
         """One request with its own ticket, judged. Raises nothing that the venue, the network or CAS did.
 
-        ``before_sending`` is called when the ticket is there and nothing has been sent. After an attempt whose ticket may have been dead, the next one comes from CAS, which knows whether the session is.
+        ``before_sending`` is called when the ticket is there and nothing has been sent. After an attempt whose ticket may have
+        been dead, the next one comes from CAS, which knows whether the session is.
         """
         self._under_way.add(done := asyncio.get_running_loop().create_future())
         try:
@@ -512,9 +513,10 @@ class Caller:
             use=use,
         )
 
-    def bid_ended(self, bid_id: str) -> None:
-        """Settle what is unknown about a bid that was cancelled: nothing depends on it any more."""
-        told = self._ledger.settle_about(bid_id, "the bid was cancelled")
+    def bid_ended(self, bid_id: str, *, cancelled: bool = True) -> None:
+        """Settle what is unknown about a bid that was cancelled, or ended otherwise: nothing depends on it any more."""
+        why = "the bid was cancelled" if cancelled else "the bid has ended"
+        told = self._ledger.settle_about(bid_id, why, cancelled=cancelled)
         if told:
             self._ledger.journal.soon(lambda: told, partial(self._not_written, bid_id))
 

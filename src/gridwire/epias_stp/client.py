@@ -19,6 +19,7 @@ from gridwire.epias_stp.armed import Armed
 from gridwire.epias_stp.broadcast import BroadcastSession, Message
 from gridwire.epias_stp.calls import Caller, Policy
 from gridwire.epias_stp.desk import StpDesk
+from gridwire.epias_stp.earlier import REPEATED, earlier
 from gridwire.epias_stp.enums import BidType
 from gridwire.epias_stp.ledger import Ledger
 from gridwire.epias_stp.models import BroadcastEndpoint, EmptyRequestBody
@@ -35,11 +36,11 @@ from gridwire.epias_stp.services import (
     Matches,
     Payments,
 )
-from gridwire.errors import ConfigurationError, ProtocolError, WrongLoop
+from gridwire.errors import ConfigurationError, InvalidInput, ProtocolError, WrongLoop
 from gridwire.intents.guard import Limits
 from gridwire.observe.events import Events, Listener
 from gridwire.observe.redact import safe_url
-from gridwire.outcome import Unknown
+from gridwire.outcome import Outcome, Rejected, Unknown
 from gridwire.transport.http import HttpTransport
 from gridwire.transport.lanes import LaneLimits, Lanes
 from gridwire.transport.tls import Network, refuse_cleartext
@@ -208,6 +209,17 @@ class EpiasStp:
         self._ledger.check()
         return list(self._ledger.unknown.values())
 
+    async def earlier(self, *refused: Rejected) -> list[Outcome] | None:
+        """What became of the call that was made before ``refused``, under the same ``client_ref`` or transactionId.
+
+        ``refused`` are all outcomes of one call, with the code ``client_ref`` or ``transaction_id``. None where the earlier
+        call said something else: what was refused is then certainly not at the venue. The venue is not asked. Raises
+        `InvalidInput` for any other outcome, and `JournalError`.
+        """
+        if not refused or any(one.code not in REPEATED or one.intent is None for one in refused):
+            raise InvalidInput("earlier() takes what was Rejected with the code client_ref or transaction_id.")
+        return earlier(await self._ledger.rows(), refused)
+
     def desk(
         self,
         *,
@@ -220,7 +232,8 @@ class EpiasStp:
         """A desk for entering bids fast, as an async context manager; one per client at a time.
 
         ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
-        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and
+        `Unconfirmed` as a bid would.
         """
         self._caller.refuse(OPERATIONS["bid_save"])
         kind = rules.type_of_bid(bid_type)

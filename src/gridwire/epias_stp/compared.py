@@ -9,6 +9,7 @@ the answer                                  what it means
 ==========================================  ==========================================================
 names something that was not sent           it may be another call's answer: unknown, for all of the call
 contradicts a field that was sent           unknown
+has a content that is none of its own       unknown
 leaves an entry of a list out               unknown, for that entry
 a payment's status ``ACCEPTED``             accepted
 a payment's status ``REJECTED``             refused
@@ -28,6 +29,7 @@ from typing import Any, TypeAlias, cast
 from gridwire.epias_stp.errors import StpProtocolError
 from gridwire.epias_stp.judgement import bid_id
 from gridwire.epias_stp.models import (
+    BidAnswer,
     ContractDetails,
     ContractGate,
     MatchDetails,
@@ -68,20 +70,29 @@ Finding: TypeAlias = Differs | Refused | None
 
 def findings(envelope: Envelope, sent: Sequence[Sent]) -> list[Finding]:
     """One finding for each of the intents that the call carried, in their order."""
-    compare = _COMPARE.get(envelope.operation.name)
-    if compare is None:
-        return [None] * len(sent)
+    compare = _COMPARE[envelope.operation.name]
     try:
         return compare(envelope, sent)
     except StpProtocolError as error:
         return [Differs("unreadable", f"its details cannot be read: {error.args[0]}")] * len(sent)
 
 
+def _new_bid(envelope: Envelope, sent: Sequence[Sent]) -> list[Finding]:
+    # Its identifier was found already, and nothing that was sent is told again.
+    return [None] * len(sent)
+
+
+def _nothing(envelope: Envelope, sent: Sequence[Sent]) -> list[Finding]:
+    envelope.model()
+    return [None] * len(sent)
+
+
 def _bid(envelope: Envelope, sent: Sequence[Sent]) -> list[Finding]:
-    named = bid_id(envelope)
+    named = (cast("BidAnswer", envelope.model()).bid_id or "").strip()
+    which = f"the bid {named}" if bid_id(envelope) == named else "another bid"  # a ticket in its place is not repeated
     return [
-        Differs("foreign_answer", f"about the bid {named}, which is not the one that was sent.")
-        if named is not None and fields.get("bid_id") is not None and named != str(fields["bid_id"])
+        Differs("foreign_answer", f"about {which}, which is not the one that was sent.")
+        if named and fields.get("bid_id") is not None and named != str(fields["bid_id"])
         else None
         for fields in sent
     ]
@@ -201,12 +212,14 @@ def _code(value: NamedCode | None) -> str | None:
 
 
 _COMPARE: Mapping[str, Callable[[Envelope, Sequence[Sent]], list[Finding]]] = {
+    "bid_save": _new_bid,
     "bid_update": _bid,
     "bid_cancel": _bid,
     "contract_gate_change_status": _gate,
     "contract_gate_update": _gate,
+    "contract_conf_save": _nothing,
     "contract_save": _contract,
     "match_change_status": _matches,
     "payment_order": _payments,
 }
-"""Saving a configuration answers nothing (STP document 7.18), and a new bid nothing that was sent."""
+"""Every call that changes something. Saving a configuration answers nothing (STP document 7.18)."""

@@ -290,10 +290,12 @@ class StpDesk:
         """Cancel the bids of this account that the journal believes to be live, those of other processes too.
 
         Without arguments these are the bids on the desk's contracts; on all of the account's where the desk names none.
-        ``contract`` names another one, ``everything`` takes the whole account, and ``ref_prefix`` only those whose
-        ``client_ref`` begins with it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is
-        not known whether it rests is `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is
-        not touched. Another program's desk learns of it at its next `refresh`.
+        ``contract`` names another one (any text: of a name on which the journal has no bid, the list is empty; letters count
+        as they are), ``everything`` takes the whole account, and ``ref_prefix`` only those whose ``client_ref`` begins with
+        it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
+        `Unknown`: it has no id either, so look for it with `resolve`; with the cause ``underway`` it is being sent just now,
+        here or by another program. One entered elsewhere is not touched. Another program's desk learns of it at its next
+        `refresh`.
         """
         if everything and contract is not None:
             raise InvalidInput("cancel_all() takes contract= or everything=True, not both. Nothing was cancelled.")
@@ -308,14 +310,15 @@ class StpDesk:
             )
 
         outcomes: list[Outcome] = []
-        for bid in await self._resolver.known():
+        bids, questions = await self._resolver.known_and_open()
+        for bid in bids:
             if not is_meant(bid.intent):
                 continue
             if bid.id is None:
                 outcomes.append(Rejected("no_id", _NO_ID.format(key=bid.intent.key), "guard", bid.intent))
             else:
                 outcomes.append(await self.cancel(bid))
-        questions = await self._resolver.open_questions()
+        self._ledger.journal.flush()  # so that other programs know of it
         # Where damage hides what a call was, it may be a bid on any contract.
         return [*outcomes, *(one for one in questions if one.cause == "damaged" or is_meant(one.intent))]
 
@@ -336,6 +339,10 @@ class StpDesk:
         settled = await self._resolver.resolve(outcome)
         if settled.closed is not None:
             self._guard.closed(settled.closed)
+            bid_id = outcome.intent.restated.get("bid_id")
+            if bid_id is not None:
+                cancelled = outcome.intent.operation == "bid_cancel" and isinstance(settled.outcome, Accepted)
+                self._caller.bid_ended(str(bid_id), cancelled=cancelled)
         elif outcome.intent.operation == "bid_update" and not isinstance(settled.outcome, Unknown):
             order = settled.outcome.order if isinstance(settled.outcome, Accepted) else None
             now = order.restated if order is not None else {}

@@ -221,15 +221,13 @@ class StpForm:
 
     def _plain_success(self, answer: Answer, intent: Intent) -> Accepted | None:
         """The outcome, if the answer is the documented success form and nothing else; None sends it the long way."""
-        if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None:
-            return None
-        if _LONG_WAY.search(answer.content_type) is not None:
+        if (found := _plain(answer)) is None:
             return None
         said, first, number, last = found.groups()
         echoed = None
         if first is not None or last is not None:
             echoed = (first or last).decode("ascii")
-            if echoed != intent.key or (first is not None and last is not None):
+            if echoed != intent.key:
                 return None
         bid_id = number.decode("ascii")
         if intent.restated.get("bid_id", bid_id) != bid_id:  # an answer about another bid
@@ -258,6 +256,24 @@ def _success() -> re.Pattern[bytes]:
     return re.compile(
         rb"[ \t\r\n]*\{%b(?:,%b)?,%b(?:,%b)?\}[ \t\r\n]*" % (start, echo % b"first", body, echo % b"last")
     )
+
+
+def repeats(answer: Answer, key: str) -> bool:
+    """Whether the answer's envelope names ``key``, as the table reads it: a copy is then known from another's answer."""
+    if key.encode("ascii") not in answer.body:
+        return False
+    if (found := _plain(answer)) is not None:
+        return key.encode("ascii") in found.group("first", "last")
+    return wire.named_transaction(Response(answer.status, answer.headers, answer.body)) == key
+
+
+def _plain(answer: Answer) -> re.Match[bytes] | None:
+    """The parts of an answer that is the documented success form and nothing else; None for any other."""
+    if answer.status != 200 or (found := _SUCCESS.fullmatch(answer.body)) is None:
+        return None
+    if _LONG_WAY.search(answer.content_type) is not None or None not in found.group("first", "last"):
+        return None
+    return found
 
 
 _SUCCESS = _success()

@@ -10,7 +10,7 @@ Rules, in the order in which they are asked:
 5. An envelope that contradicts itself is no answer: success with a code other than "0" or with a status other than 2xx,
    an error with code "0", no result type or an unknown one, or the document's own placeholder that names all four.
 6. What is left is what the result type says; a saved bid without an identifier is not success.
-7. Without an envelope the status decides, and then the form of the body.
+7. Without an envelope the status decides, and then the form of the body; another operation's answer refuses nothing.
 
 What a failure means for the caller is in `gridwire.epias_stp.outcomes`.
 """
@@ -257,7 +257,7 @@ def _of_status(status: int, unread: StpProtocolError | None) -> tuple[Failure, s
     came = f"{came.rstrip('.')} (HTTP {status})."
     if unread is None:
         return Failure.REDIRECT, came
-    if status == 429:
+    if status == 429 and unread.kind != "other_operation":  # of which this call's answer says nothing
         return Failure.RATE_LIMITED, came
     if status in (401, 403):
         return Failure.ACCESS_DENIED, came

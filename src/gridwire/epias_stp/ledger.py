@@ -31,6 +31,7 @@ from gridwire.outcome import Cause, Intent, OrderRef, Unknown
 from gridwire.settings import temporary_folder
 
 _WHEN_CANCELLED = {"bid_cancel": "resolved_done", "bid_update": "resolved_ended"}
+_WHEN_ENDED = dict.fromkeys(_WHEN_CANCELLED, "resolved_ended")
 
 NAMES_KEPT = 10_000
 """Identifiers of bids that are remembered, to know one that comes a second time; the oldest are forgotten first."""
@@ -162,14 +163,15 @@ class Ledger:
         """Let go of an outcome that is known now."""
         self.unknown.pop(key, None)
 
-    def settle_about(self, bid_id: str, why: str) -> tuple[bytes, ...]:
-        """Let go of what is unknown about a bid that was cancelled; returns the records of it.
+    def settle_about(self, bid_id: str, why: str, *, cancelled: bool) -> tuple[bytes, ...]:
+        """Let go of what is unknown about a bid that has ended; returns the records of it.
 
-        A lost cancellation of it has what it wanted. Whether a lost change acted before is not known.
+        A lost cancellation of a bid that was ``cancelled`` has what it wanted. Whether any other lost one, or a lost change,
+        acted before is not known.
         """
         told: list[bytes] = []
         for key, outcome in list(self.unknown.items()):
-            state = _WHEN_CANCELLED.get(outcome.intent.operation)
+            state = (_WHEN_CANCELLED if cancelled else _WHEN_ENDED).get(outcome.intent.operation)
             if state is not None and str(outcome.intent.restated.get("bid_id")) == bid_id:
                 told.append(line(state, key, n=why))
                 self.forget(key)

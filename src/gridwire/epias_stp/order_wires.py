@@ -8,6 +8,7 @@ from functools import partial
 
 from gridwire.auth.ticket_pool import Ticket
 from gridwire.auth.tickets import TicketManager
+from gridwire.epias_stp.forms import repeats
 from gridwire.errors import NoAnswer, NotSent
 from gridwire.transport.exchange import Request
 from gridwire.transport.http import HttpTransport, Progress
@@ -56,8 +57,8 @@ class LaneWire:
         self._lanes.write(payload)
 
     def expect(self, keys: Sequence[str]) -> Sequence[asyncio.Future[Answer]]:
-        """One lane carries one intent."""
-        return (self._lanes.expect(keys[0]),)
+        """One lane carries one intent; it is used again if the answer's envelope names that."""
+        return (self._lanes.expect(keys[0], repeats),)
 
     def doubt(self) -> None:
         """Let the standing lanes go: on one of them something came that was another order's."""

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from gridwire.errors import ConfigurationError
-from gridwire.settings import Fact, IsPath, check_environment, flag_or_path, password_from_keyring
+from gridwire.observe.redact import shown_url
+from gridwire.settings import Fact, IsPath, check_environment, flag_or_path, password_from_keyring, refuse_login
 from gridwire.transport.tls import is_loopback
 
 Environment: TypeAlias = Literal["sandbox", "test", "production"]
@@ -173,20 +174,23 @@ def account_of(settings: StpSettings) -> Account:
 
 def _host(name: str, url: str) -> str | None:
     """The host that ``url`` names. Raises `ConfigurationError` unless an address is one that can be called."""
+    refuse_login(name, url)
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ConfigurationError(f"{name}={url!r} is not an address.") from None
+        raise ConfigurationError(f"{name}={shown_url(url)} is not an address.") from None
     host = (parts.hostname or "").rstrip(".") or None  # a full stop at the end names the same host
     if name == "service":
         return host
-    if host is None or parts.scheme not in ("https", "http") or parts.username is not None or not _PLAIN.fullmatch(url):
-        raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
+    if host is None or parts.scheme not in ("https", "http") or not _PLAIN.fullmatch(url):
+        raise ConfigurationError(f"{name} must be a full address with https://, not {shown_url(url)}.")
     allowed = parts.path == "" if name == "stp_url" else _is_path(parts.path.removesuffix("/") or "/cas")
     if not allowed or "?" in url or "#" in url:
         what = "scheme and host alone, without a slash at the end" if name == "stp_url" else "host and path alone"
-        raise ConfigurationError(f"{name} must be {what}, like {getattr(TEST, name)}, not {url!r}. Nothing was sent.")
+        raise ConfigurationError(
+            f"{name} must be {what}, like {getattr(TEST, name)}, not {shown_url(url)}. Nothing was sent."
+        )
     return host
 
 
@@ -220,7 +224,7 @@ def check_profile(profile: Profile) -> None:
                 "the environment or in gridwire.toml? Nothing was sent."
             )
         if name != "service" and profile.environment != "sandbox" and urlsplit(url).scheme != "https":
-            raise ConfigurationError(f"{name} must be a full address with https://, not {url!r}.")
+            raise ConfigurationError(f"{name} must be a full address with https://, not {shown_url(url)}.")
         if profile.environment == "sandbox":
             if name != "service" and not is_loopback(host):
                 raise ConfigurationError(

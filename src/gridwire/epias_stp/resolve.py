@@ -23,14 +23,14 @@ from gridwire.epias_stp.calls import FOREIGN, Caller
 from gridwire.epias_stp.errors import StpError, StpProtocolError
 from gridwire.epias_stp.evidence import Seen, seen
 from gridwire.epias_stp.gone import Contract, Gone, gone, live, may_hide, needs_matches
-from gridwire.epias_stp.ledger import Ledger, order_of, restated_of, unknown_of
+from gridwire.epias_stp.ledger import Ledger, intent_of, order_of, restated_of, unknown_of
 from gridwire.epias_stp.models import ContractDepth, ContractDetails, Matchings
 from gridwire.epias_stp.outcomes import VENUE
 from gridwire.epias_stp.settled import FILLED, settled_as
 from gridwire.intents import reconcile
 from gridwire.intents.journal import line
 from gridwire.intents.reconcile import Evidence, Judgement, Wanted
-from gridwire.intents.records import ENDED, Row
+from gridwire.intents.records import ENDED, LIVE, Row
 from gridwire.observe.events import Events
 from gridwire.outcome import Accepted, OrderRef, Outcome, Rejected, Unknown
 
@@ -79,14 +79,11 @@ class Resolver:
             if (target := book.target(row)) is not None
         ]
 
-    async def open_questions(self) -> list[Unknown]:
-        """New bids of this account of which it is not known whether they rest."""
-        rows = await self._ledger.rows(clock.now())
-        return [unknown_of(row) for row in rows if row.operation in ("bid_save", "") and row.state == "unknown"]
-
-    async def known(self) -> list[OrderRef]:
-        """Bids that may be resting as far as the journal knows."""
-        return await self._ledger.known()
+    async def known_and_open(self) -> tuple[list[OrderRef], list[Unknown]]:
+        """Bids that may be resting as far as the journal knows, and those of which it is not known whether they rest. Both of one look."""
+        bids = [row for row in await self._ledger.rows(clock.now()) if row.operation in ("bid_save", "")]
+        live = [order_of(row) for row in bids if row.state in LIVE]
+        return live, [_question(row) for row in bids if row.state in ("unknown", "sending")]
 
     async def note_foreign(self, contracts: Collection[str]) -> None:
         """Remember own marks that nothing known here can have left: bids entered elsewhere before. Raises as a read does.
@@ -336,6 +333,16 @@ class Resolver:
         order = OrderRef(VENUE, target.order_id, order_of(target).intent, restated_of({**target.fields, **row.fields}))
         ended = row.operation == "bid_cancel" or (row.operation == "bid_save" and found == "done")
         return Settled(Accepted(intent, order, judged), closed=target.key if ended else None)
+
+
+def _question(row: Row) -> Unknown:
+    if row.state == "unknown":
+        return unknown_of(row)
+    text = (
+        "It is under way: no answer to it has been written down. It may be at the venue or reach it yet, and it was not "
+        "cancelled: once its outcome is known, cancel it then, or look for it with resolve()."
+    )
+    return Unknown(intent_of(row), "underway", text)
 
 
 _UNDER_WAY = "its intent is under way: the process that sent it is alive, and waits for the answer or could not write it down yet"

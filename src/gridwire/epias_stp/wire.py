@@ -24,7 +24,7 @@ from gridwire.epias_stp.errors import Facts, StpProtocolError
 from gridwire.epias_stp.models.base import StpModel, StpRequest, Wire, check_text, digits
 from gridwire.epias_stp.operations import OPERATIONS, Operation
 from gridwire.observe.redact import mask
-from gridwire.transport.classify import BodyKind, body_kind
+from gridwire.transport.classify import BodyKind, body_kind, is_redirect
 from gridwire.transport.exchange import Response
 from gridwire.transport.xml import XmlRefused
 
@@ -128,8 +128,26 @@ def decode(operation: Operation, response: Response, *, transaction_id: str) -> 
     """The envelope of an answer, whatever its status. Raises `StpProtocolError` if its body is not one.
 
     The body's first bytes decide whether it is JSON or XML, not the media type it claims; only ``text/html`` is
-    believed, because that is what stands in front of a venue answers. ``kind`` of the error is ``html`` or ``unreadable``.
+    believed, because that is what stands in front of a venue answers. ``kind`` of the error is ``html``, ``unreadable``, or
+    ``other_operation`` for XML of another one.
     """
+    return _decode(operation, response, transaction_id, operation.response_root.lower())
+
+
+def named_transaction(response: Response) -> str | None:
+    """The transactionId that the envelope of an answer names, whichever operation's it is.
+
+    None where it names none, and where `decode` finds no envelope or `gridwire.epias_stp.judgement` asks for none.
+    """
+    if is_redirect(response):
+        return None
+    try:
+        return _decode(OPERATIONS["bid_save"], response, "", None).echoed_transaction_id
+    except StpProtocolError:
+        return None
+
+
+def _decode(operation: Operation, response: Response, transaction_id: str, root_wanted: str | None) -> Envelope:
     facts = Facts(operation=operation.name, transaction_id=transaction_id, http_status=response.status)
     kind = body_kind(response)
     if kind is BodyKind.HTML or response.media_type == "text/html":
@@ -140,7 +158,10 @@ def decode(operation: Operation, response: Response, *, transaction_id: str) -> 
     try:
         if fmt == "xml":
             root, message = wire_xml.read(response.content, response.charset)
-            _check_root(root, operation)
+            if root_wanted is not None and root.lower() != root_wanted and root.lower() in _ROOTS:
+                # Unknown roots pass, because error answers have no documented one.
+                what = f"The answer cannot be read as XML of STP: it is a {root}, the answer of another operation"
+                raise StpProtocolError(what, facts, kind="other_operation")
         else:
             message = wire_json.read(response.content, response.charset)
         return _envelope(operation, message, transaction_id, response.status, fmt)
@@ -150,12 +171,6 @@ def decode(operation: Operation, response: Response, *, transaction_id: str) -> 
         raise StpProtocolError(
             f"The answer cannot be read as {fmt.upper()} of STP: {_reason(error)}", facts, kind="unreadable"
         ) from None
-
-
-def _check_root(root: str, operation: Operation) -> None:
-    # Unknown roots pass, because error answers have no documented one; another operation's root does not.
-    if root.lower() != operation.response_root.lower() and root.lower() in _ROOTS:
-        raise ValueError(f"it is a {root}, the answer of another operation")
 
 
 def _envelope(operation: Operation, message: object, transaction_id: str, status: int, fmt: Format) -> Envelope:

@@ -22,7 +22,8 @@ others         (nothing)
 ``accepted`` and ``resolved_live`` orders may be resting until they are ``closed`` (cancelled, filled or expired, as far as
 we know). ``done`` is for what the venue took and nothing rests of: cancellations, changes, immediate-or-cancel orders,
 operator writes. ``resolved_ended`` is for a change or a cancellation whose order has ended since: whether it acted before
-then is not known, and nothing depends on it any more. A record that the table does not allow is kept out and reported; it never overwrites what is there.
+then is not known, and nothing depends on it any more. A record that the table does not allow is kept out and reported; it
+never overwrites what is there.
 """
 
 from __future__ import annotations

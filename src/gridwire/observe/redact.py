@@ -97,6 +97,18 @@ def safe_url(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{path}"
 
 
+def shown_url(url: str) -> str:
+    """An address as a person wrote it, right or not, for an error about it: what may be a login or a key in it is ``***``."""
+    before, at, host = url.rpartition("@")  # the last one: a password may hold others
+    if at:
+        scheme, slashes, _ = before.partition("//")
+        url = f"{scheme}{slashes}***@{host}" if slashes else f"***@{host}"
+    return repr(mask(_QUERY.sub(r"\1***", url)))
+
+
+_QUERY = re.compile(r"([?#]).*", re.DOTALL)
+
+
 class _AllowList(logging.Filter):
     """Lets through what is known to be harmless of a library's record and drops the rest of its text."""
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from gridwire.observe.redact import shown_url
 from gridwire.settings import expanded, lasting_path
 from gridwire.siooi import digests
 from gridwire.siooi.errors import ProfileError, ProfileNotConfirmed
@@ -182,10 +183,15 @@ def _address(profile: Profile) -> Iterator[Complaint]:
         _ = parts.port
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if "@" in parts.netloc:
         yield (
             "base_url",
-            f"{profile.base_url!r} is not an address; write scheme, host and path, like https://host.example/api",
+            "holds a login or an @ before its host, where it would be told in errors and logs; leave it out",
+        )
+    elif parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        yield (
+            "base_url",
+            f"{shown_url(profile.base_url)} is not an address; write scheme, host and path, like https://host.example/api",
         )
     elif parts.scheme == "http" and not is_loopback(parts.hostname):
         yield "base_url", "must begin with https://; without encryption only this machine may be reached"

@@ -49,7 +49,7 @@ from gridwire.epias_stp.services.operator import Payments as AsyncPayments
 from gridwire.intents.guard import Limits
 from gridwire.observe.events import Listener
 from gridwire.observe.timings import Timings
-from gridwire.outcome import OrderRef, Outcome, Unknown
+from gridwire.outcome import OrderRef, Outcome, Rejected, Unknown
 from gridwire.periods import GasDay
 from gridwire.sync.base import Blocking
 from gridwire.sync.bridge import Bridge
@@ -185,10 +185,12 @@ class StpDesk:
         """Cancel the bids of this account that the journal believes to be live, those of other processes too.
 
         Without arguments these are the bids on the desk's contracts; on all of the account's where the desk names none.
-        ``contract`` names another one, ``everything`` takes the whole account, and ``ref_prefix`` only those whose
-        ``client_ref`` begins with it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is
-        not known whether it rests is `Unknown`: it has no id either, so look for it with `resolve`. One entered elsewhere is
-        not touched. Another program's desk learns of it at its next `refresh`.
+        ``contract`` names another one (any text: of a name on which the journal has no bid, the list is empty; letters count
+        as they are), ``everything`` takes the whole account, and ``ref_prefix`` only those whose ``client_ref`` begins with
+        it. One whose id is not known is `Rejected` with the code ``no_id``. One of which it is not known whether it rests is
+        `Unknown`: it has no id either, so look for it with `resolve`; with the cause ``underway`` it is being sent just now,
+        here or by another program. One entered elsewhere is not touched. Another program's desk learns of it at its next
+        `refresh`.
         """
         return self._bridge.call(
             self._calls.cancel_all, contract=contract, ref_prefix=ref_prefix, everything=everything
@@ -724,6 +726,15 @@ class EpiasStp(Blocking):
         """
         return [*self._client.unknown(), *self._bridge.undelivered]
 
+    def earlier(self, *refused: Rejected) -> list[Outcome] | None:
+        """What became of the call that was made before ``refused``, under the same ``client_ref`` or transactionId.
+
+        ``refused`` are all outcomes of one call, with the code ``client_ref`` or ``transaction_id``. None where the earlier
+        call said something else: what was refused is then certainly not at the venue. The venue is not asked. Raises
+        `InvalidInput` for any other outcome, and `JournalError`.
+        """
+        return self._bridge.call(self._client.earlier, *refused)
+
     def desk(
         self,
         *,
@@ -736,7 +747,8 @@ class EpiasStp(Blocking):
         """A desk for entering bids fast, as a context manager; one per client at a time.
 
         ``contracts`` are the only ones it may trade (None: any); ``limits`` are its guard's. Orders go in the client's
-        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and `Unconfirmed` as a bid would.
+        ``message_format`` over warm lanes; over httpx with ``order_transport="httpx"`` or a proxy. Raises `ReadOnly` and
+        `Unconfirmed` as a bid would.
         """
         return StpDesk(
             self._bridge,

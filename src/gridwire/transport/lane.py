@@ -7,7 +7,8 @@ each round trip (measured; see docs/decisions). What this room guarantees:
 * `write` hands the bytes to an open connection or raises `NotSent`. That moment is the line between "certainly not sent"
   and "may have arrived". Nothing here retries, redirects or reconnects.
 * After an answer that does not repeat the request's key the lane ends: a copy of that answer could come later, and would be
-  taken for the next request's (HTTP/1.1 has nothing but the order to tell answers apart, RFC 9112 section 9.3).
+  taken for the next request's (HTTP/1.1 has nothing but the order to tell answers apart, RFC 9112 section 9.3). The venue
+  says what repeats a key, since it is the one who must know the copy again.
 * Whatever goes wrong after it (end of connection, silence, garbage, too long an answer) ends the one future with `NoAnswer`.
 * An answer of the plain form is read by httptools, which is fast. Any other is read by `gridwire.transport.http_answer`, as
   over httpx, and ends the lane.
@@ -71,15 +72,6 @@ class Answer:
         return kind.lower()
 
 
-def repeats(body: bytes, key: str) -> bool:
-    """Whether an answer names ``key`` as its ``transactionId``, in JSON or XML: a copy of it is then known as one."""
-    name = key.encode("ascii")
-    return any(form % name in body for form in _REPEATED)
-
-
-_REPEATED = (b'"transactionId":"%b"', b'"transactionId": "%b"', b"<transactionId>%b</transactionId>")
-
-
 class Owner(Protocol):
     """Who keeps a lane."""
 
@@ -137,7 +129,8 @@ class Lane(asyncio.BufferedProtocol):
         self.used: bool = False
         """Whether it has carried a request."""
         self.key: str | None = None
-        """The key of its last request, for venues whose answers repeat it."""
+        """The key of its last request."""
+        self._repeats: Callable[[Answer, str], bool] | None = None
         self.used_at: float = 0.0
         """Loop time of the last write, or of coming up."""
 
@@ -146,12 +139,16 @@ class Lane(asyncio.BufferedProtocol):
         polled = self._polled
         return polled is None or not polled(0)
 
-    def expect(self, key: str | None = None) -> asyncio.Future[Answer]:
+    def expect(
+        self, key: str | None = None, repeats: Callable[[Answer, str], bool] | None = None
+    ) -> asyncio.Future[Answer]:
         """Register for the one answer that the next write will draw.
 
-        With a ``key`` the lane is used again only after an answer that repeats it as its ``transactionId``.
+        With ``repeats`` the lane is used again only after an answer for which ``repeats(answer, key)`` is true: one that the
+        reader of the next answer will know as that of ``key``.
         """
         self.key = key
+        self._repeats = repeats
         self.pending = future = self._loop.create_future()
         return future
 
@@ -356,12 +353,15 @@ class Lane(asyncio.BufferedProtocol):
         answer = Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
         self._headers, self._body, self._size, self._raw = [], [], 0, b""
         pending, self.pending = self.pending, None
-        if self._parser.should_keep_alive() and (self.key is None or repeats(answer.body, self.key)):
+        if not pending.done():
+            pending.set_result(answer)  # before anything else can fail; whoever waits goes on when this has returned
+        if self._parser.should_keep_alive() and self._is_known_again(answer):
             self._owner.lane_idle(self)
         else:
             self.retire()
-        if not pending.done():
-            pending.set_result(answer)
+
+    def _is_known_again(self, answer: Answer) -> bool:
+        return self._repeats is None or (self.key is not None and self._repeats(answer, self.key))
 
     def _plain_framing(self) -> http_answer.Framing | None:
         return http_answer.plain_framing(self._raw, self._parser.get_status_code(), self._headers)

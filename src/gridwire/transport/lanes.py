@@ -133,13 +133,15 @@ class Lanes:
                 free.pop()
         return False
 
-    def expect(self, key: str | None = None) -> asyncio.Future[Answer]:
+    def expect(
+        self, key: str | None = None, repeats: Callable[[Answer, str], bool] | None = None
+    ) -> asyncio.Future[Answer]:
         """Take the lane that `ready` found; the future is its answer. `write` must follow without an await.
 
-        ``key`` is as in `Lane.expect`.
+        ``key`` and ``repeats`` are as in `Lane.expect`.
         """
         self._current = lane = self._free.pop()
-        return lane.expect(key)
+        return lane.expect(key, repeats)
 
     def write(self, payload: bytes) -> None:
         """Write to the lane taken. Raises `NotSent` if it closed meanwhile; after anything else it is used no more."""

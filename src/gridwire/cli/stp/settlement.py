@@ -10,6 +10,7 @@ from gridwire import clock
 from gridwire.cli.stp import values
 from gridwire.cli.stp.link import Link
 from gridwire.cli.stp.writes import ClientRef, TransactionId, Yes, write
+from gridwire.errors import InvalidInput
 
 _PAYMENT = "NUMBER,EIC,AMOUNT"
 
@@ -25,7 +26,8 @@ def change_match(
 ) -> int:  # fmt: skip
     """Change the state of matches (operator), all in one request.
 
-    Each match has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, else 3.
+    Each match has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, 7 if some were accepted
+    and the others refused, 3 if all were refused.
     """
     from gridwire.epias_stp import match_change
 
@@ -56,7 +58,8 @@ def order_payments(
 ) -> int:  # fmt: skip
     """Order payments (settlement), all in one request. A repeated order pays twice: give a --client-ref.
 
-    Each payment has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, else 3.
+    Each payment has an outcome of its own. The exit code is 0 if all were accepted, 4 if one is unknown, 7 if some were accepted
+    and the others refused, 3 if all were refused.
     """
     from gridwire.epias_stp import payment as payment_of
 
@@ -64,7 +67,10 @@ def order_payments(
     orders, said = [], []
     for one in payment:
         number, eic, amount = values.parts(one, "PAYMENT", _PAYMENT)
-        money = values.amount(amount, "PAYMENT", "TL")
+        try:
+            money = values.amount(amount, "AMOUNT", "TL")
+        except InvalidInput as error:
+            raise InvalidInput(f"PAYMENT {one!r} is {_PAYMENT}, and {error}") from None
         number_ = values.number(number, "PAYMENT")
         orders.append(values.checked(payment_of, number_, eic=eic, amount=money, request_time=at))
         said.append(f"{money} TL to {eic} (number {number})")

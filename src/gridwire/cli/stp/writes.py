@@ -10,7 +10,7 @@ import typer
 
 from gridwire.cli import interrupts
 from gridwire.cli.exits import ExitCode
-from gridwire.cli.output import ReaderGone, StdoutFull, clean, out, out_json, tell
+from gridwire.cli.output import ReaderGone, StdoutFull, clean, local, out, out_json, tell
 from gridwire.cli.stp import values
 from gridwire.cli.stp.link import Link
 from gridwire.errors import InvalidInput
@@ -58,9 +58,13 @@ def write(link: Link, act: Act, what: str, done: Done, *, yes: bool, transaction
                 tell("Interrupted before anything was sent.")
                 raise
             came = list[Outcome](kept) if len(kept) > 1 or kept[0].intent.operation in _LISTS else kept[0]
-        reached.append(_code(came if isinstance(came, list) else [came]))
+        before = await _before(stp, came)
+        reached.append(_code(came if before is None else before))
         interrupts.settle()
-        _say(came, done, as_json=link.json)
+        if before is None:
+            _say(came, done, as_json=link.json)
+        else:
+            _say(before if isinstance(came, list) else before[0], None, as_json=link.json)
         return reached[0]
 
     try:
@@ -77,21 +81,42 @@ def write(link: Link, act: Act, what: str, done: Done, *, yes: bool, transaction
 _LISTS = ("match_change_status", "payment_order")
 
 
-def _code(outcomes: Sequence[Outcome]) -> ExitCode:
+async def _before(stp: EpiasStp, came: Outcome | list[Outcome]) -> list[Outcome] | None:
+    """What became of the same call when it was made before; None where it was not, and for another with its key."""
+    from gridwire.epias_stp.earlier import REPEATED
+
+    outcomes = came if isinstance(came, list) else [came]
+    refused = [one for one in outcomes if isinstance(one, Rejected) and one.code in REPEATED]
+    if not refused:
+        return None
+    before = await stp.earlier(*refused)
+    if before is not None:
+        tell("The journal has this call already, so nothing was sent. What became of it then:")
+    return before
+
+
+def _code(came: Outcome | Sequence[Outcome]) -> ExitCode:
     """The worst of them: what may have happened outweighs what certainly did not."""
+    outcomes = came if isinstance(came, Sequence) else [came]
     if any(isinstance(one, Unknown) for one in outcomes):
         return ExitCode.UNKNOWN
-    return ExitCode.REJECTED if any(isinstance(one, Rejected) for one in outcomes) else ExitCode.DONE
+    if not any(isinstance(one, Rejected) for one in outcomes):
+        return ExitCode.DONE
+    return ExitCode.PARTLY if any(isinstance(one, Accepted) for one in outcomes) else ExitCode.REJECTED
 
 
-def _say(came: Outcome | list[Outcome], done: Done, *, as_json: bool) -> None:
-    """Report it; what cannot go to stdout goes to stderr, for a bid's id must not be lost."""
+def _say(came: Outcome | list[Outcome], done: Done | None, *, as_json: bool) -> None:
+    """Report it; what cannot go to stdout goes to stderr, for a bid's id must not be lost.
+
+    Without ``done`` it is what became of an earlier call.
+    """
     outcomes = came if isinstance(came, list) else [came]
     try:
         for outcome in outcomes:
             _report(outcome, done, as_json=as_json)
         if as_json:
-            out_json({"outcomes": [as_dict(one) for one in outcomes]} if isinstance(came, list) else as_dict(came))
+            told = [{**as_dict(one), **({"already": True} if done is None else {})} for one in outcomes]
+            out_json({"outcomes": told} if isinstance(came, list) else told[0])
     except (ReaderGone, StdoutFull) as error:
         why = str(error) or "nobody reads it any more"
         for outcome in outcomes:
@@ -99,7 +124,7 @@ def _say(came: Outcome | list[Outcome], done: Done, *, as_json: bool) -> None:
                 tell(f"{_accepted(outcome, done)}. (It could not be written to stdout: {why}.)")
 
 
-def _report(outcome: Outcome, done: Done, *, as_json: bool) -> None:
+def _report(outcome: Outcome, done: Done | None, *, as_json: bool) -> None:
     match outcome:
         case Accepted() if not as_json:
             out(clean(_accepted(outcome, done)))
@@ -109,8 +134,13 @@ def _report(outcome: Outcome, done: Done, *, as_json: bool) -> None:
             tell(f"{_entry(outcome)}{outcome.reason} {_look(outcome)}".rstrip(), label="Unknown", style="yellow")
 
 
-def _accepted(outcome: Accepted, done: Done) -> str:
-    return f"Accepted: {done(outcome)} [transactionId {outcome.intent.key.partition('/')[0]}]"
+def _accepted(outcome: Accepted, done: Done | None) -> str:
+    if done is None:
+        bid = f", bid {outcome.order.id}" if outcome.order is not None else ""
+        what = f"{_entry(outcome)}{outcome.intent.operation} of {local(outcome.intent.created)}{bid}"
+    else:
+        what = done(outcome)
+    return f"Accepted: {what} [transactionId {outcome.intent.key.partition('/')[0]}]"
 
 
 def _entry(outcome: Outcome) -> str:
@@ -154,7 +184,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         facts |= {"fields": restated}
     match outcome:
         case Accepted():
-            answer = {"answer": outcome.raw.model()} if operation in _ANSWERED else {}
+            answer = {"answer": outcome.raw.model()} if operation in _ANSWERED and hasattr(outcome.raw, "model") else {}
             return {**facts, **answer, "possibly_duplicate": outcome.possibly_duplicate}
         case Rejected():
             names = ("origin", "code", "reason", "repeatable", "retry_after_s")

@@ -56,7 +56,7 @@ def parse(data: bytes, *, charset: str | None = None, last: str | None = None, m
     try:
         root = etree.fromstring(content, parser(remove_comments=True, remove_pis=True))
     except etree.XMLSyntaxError as error:
-        if error.code == etree.ErrorTypes.WAR_NS_URI:
+        if getattr(error, "code", None) == etree.ErrorTypes.WAR_NS_URI:
             raise XmlRefused(
                 f"The XML answer declares a namespace that is {NO_URI}: {error.msg}.", line=error.lineno
             ) from None
