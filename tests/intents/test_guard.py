@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gridwire.errors import ConfigurationError
@@ -182,6 +182,7 @@ class TestRate:
         )
 
     @given(st.integers(1, 3), st.floats(0, 1e9), st.floats(0, 0.999999))
+    @example(most=1, began=0.005, later=0.0)
     def test_who_waits_as_long_as_told_is_let_pass(self, most: int, began: float, later: float) -> None:
         guarded = guard(orders_per_second=most)
         for _ in range(most):

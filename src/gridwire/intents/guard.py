@@ -34,6 +34,10 @@ _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 """The caller's decimal context must not decide about a limit."""
 
 
+_SECOND = 1.0 - 1e-6
+"""Less than a second by what rounding may take from the difference of two moments, so that the pause told is long enough."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a desk may do. None means no limit of that kind.
@@ -181,7 +185,7 @@ class Guard:
         if self._most_open is not None and (breach := self._too_much(price, quantity, key)) is not None:
             return breach
         sent = self._sent
-        if len(sent) == limits.orders_per_second and now - sent[0] < 1.0:
+        if len(sent) == limits.orders_per_second and now - sent[0] < _SECOND:
             return self._too_fast(sent[0] + 1.0 - now)
         return None
 
