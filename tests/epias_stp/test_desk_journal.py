@@ -267,8 +267,7 @@ async def test_caller_who_leaves_before_anything_was_sent_leaves_his_transaction
     async with trading(journal=tmp_path) as t:
         order: dict[str, Any] = {"direction": "BUY", "price": "1.00", "quantity": 1, "transaction_id": key}
         caller = asyncio.create_task(t.stp.bids.save(CONTRACT, **order))
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the key is reserved, and a thread looks whether it was used before
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
