@@ -19,6 +19,7 @@ from gridwire.cli.siooi.words import _STATES, _WORDS, Words, language_of_locale
 from gridwire.errors import AuthUnavailable
 from gridwire.intents.upload_records import STATES, Reason
 from gridwire.intents.uploads import default_path, read
+from gridwire.observe.redact import mask
 from gridwire.outcome import Cause, Rejected
 from gridwire.sandbox.siooi import forms
 from gridwire.siooi import Siooi
@@ -314,7 +315,7 @@ def test_what_a_command_line_may_lack(
     assert cli("letter", "2000").code == ExitCode.BAD_INPUT  # type: ignore[operator]
     assert cli("status", "20000101-x").code == ExitCode.BAD_INPUT  # type: ignore[operator]
     assert cli("profile", "new", str(tmp_path / "none" / "p.toml")).code == ExitCode.SETUP  # type: ignore[operator]
-    assert cli("journal", "--lang", "ru").err == "В журнале нет таких отправок.\n"  # type: ignore[operator]
+    assert cli("journal", "--lang", "ru").err == f"В журнале {mask(str(default_path()))} нет таких отправок.\n"  # type: ignore[operator]
     lone = tmp_path / "отчёт.xml"
     lone.write_bytes(forms.document())
     named = ("--form", "F101", "--object", "TPP-1", "--period", "2026-Q3")

@@ -11,6 +11,7 @@ import pytest
 
 from gridwire.cli.exits import ExitCode
 from gridwire.intents.uploads import default_path, read
+from gridwire.observe.redact import mask
 from gridwire.sandbox.siooi import forms
 from tests.cli.conftest import Office, Ran, finish, spawn, until
 from tests.intents.runs import files_no_longer_than
@@ -151,3 +152,26 @@ def test_what_the_venue_holds_already_is_not_said_to_be_missing(siooi_box: Offic
         assert NOT_THERE[lang] not in ran.err
     assert "the venue holds such a document already" in answers["en"]
     assert "такой документ в системе уже есть" in answers["ru"]
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "The journal"), ("ru", "Журнал")])
+def test_the_journal_is_named_that_was_read(
+    siooi_box: Office, siooi_cli: Cli, tmp_path: Path, lang: str, word: str
+) -> None:
+    path, other = str(siooi_box.documents / NAME), tmp_path / "другой.sqlite"
+    assert siooi_cli("submit", path, "--yes").code == ExitCode.DONE
+    listed = siooi_cli("journal", "--lang", lang)
+    assert listed.err == f"{word} {mask(str(default_path()))}.\n"
+    assert json.loads(siooi_cli("journal", "--json").out)["journal"] == str(default_path())
+    (row,) = read(default_path())
+    assert siooi_cli("prepare", path, "--journal", str(other)).code == ExitCode.DONE
+    empty = siooi_cli("journal", "--journal", str(other), "--lang", lang)
+    assert mask(str(other)) in empty.err
+    assert json.loads(siooi_cli("journal", "--journal", str(other), "--json").out) == {
+        "journal": str(other),
+        "uploads": [],
+    }
+    assert (
+        f"0 uploads in {mask(str(other))} begin with {row.ref}"
+        in siooi_cli("letter", row.ref, "--journal", str(other)).err
+    )

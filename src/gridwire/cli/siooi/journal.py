@@ -34,10 +34,10 @@ def journal(
     link.note_new_journal()
     rows = [row for row in read(link.journal_path) if state in (None, row.state)]
     if link.json:
-        out_json({"uploads": [as_dict(row) for row in rows]})
+        out_json({"journal": str(link.journal_path), "uploads": [as_dict(row) for row in rows]})
         return ExitCode.DONE
     if not rows:
-        tell(link.words("no_rows"))
+        tell(link.words("no_rows", file=link.journal_path))
         return ExitCode.DONE
     words = link.words
     columns = [
@@ -45,6 +45,7 @@ def journal(
         Column(words("period")), Column(words("job")), Column(words("account"), spare=1), Column(words("note"), spare=2),
     ]  # fmt: skip
     show_table(columns, [_cells(row, link) for row in rows])
+    tell(words("journal_of", file=link.journal_path))
     return ExitCode.DONE
 
 
@@ -109,7 +110,9 @@ def letter(link: Link, upload: Ref) -> int:
 
     found = [row for row in read(link.journal_path) if row.ref.startswith(upload)]
     if len(found) != 1:
-        raise InvalidInput(f"{len(found)} uploads begin with {upload}; `gridwire siooi journal` shows all.")
+        raise InvalidInput(
+            f"{len(found)} uploads in {link.journal_path} begin with {upload}; `gridwire siooi journal` shows all."
+        )
     text = deletion_request(found[0])
     if link.json:
         out_json({"ref": found[0].ref, "letter": text})

@@ -85,7 +85,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Задание {job} ещё не завершено. Проверьте позже: gridwire siooi wait {ref}",
     ),
     "nothing_pending": ("No job is under way.", "Незавершённых заданий нет."),
-    "no_rows": ("The journal holds no such upload.", "В журнале нет таких отправок."),
+    "no_rows": ("The journal {file} holds no such upload.", "В журнале {file} нет таких отправок."),
+    "journal_of": ("The journal {file}.", "Журнал {file}."),
     # questions
     "confirm": (
         "Send {count} document(s) as {account}? A loaded document is signed and cannot be corrected.",
