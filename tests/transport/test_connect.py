@@ -73,6 +73,37 @@ async def test_two_that_connect_at_once_are_one_and_the_other_is_closed() -> Non
     assert tries.discarded == [B]
 
 
+@pytest.mark.parametrize("gives", [False, True])
+async def test_a_cancellation_while_the_others_are_ended_is_no_success(gives: bool) -> None:
+    """One attempt takes its time to end, and may even connect meanwhile; the caller is cancelled while it is waited for."""
+    discarded: list[str] = []
+
+    async def attempt(address: str) -> str:
+        if address == A:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                await asyncio.sleep(2)
+                if not gives:
+                    raise
+        return address
+
+    async def discard(address: str) -> None:
+        discarded.append(address)
+
+    tasks, loop = asyncio.all_tasks(), asyncio.get_running_loop()
+    racing = loop.create_task(connect.race([A, B], 1, attempt, discard))
+    await asyncio.sleep(0.5)
+    assert racing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await racing
+    assert loop.time() == pytest.approx(0.5, abs=0.1)
+    await asyncio.sleep(3)
+    assert sorted(discarded) == ([A, B] if gives else [B])
+    assert asyncio.all_tasks() == tasks
+    assert not connect._ending
+
+
 async def test_a_bad_address_is_tried_last_for_ten_minutes() -> None:
     tries = Attempts(a=-1, b=0)
     await tries.race(A, B)

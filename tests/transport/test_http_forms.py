@@ -60,6 +60,34 @@ async def test_both_paths_read_a_form_or_refuse_it(form: Form, tls: bool) -> Non
         assert len({found.reason for found in ways if isinstance(found, NoAnswer)}) == 1
 
 
+@pytest.mark.parametrize("lead", ["", "X-Trace: a\r\n b\r\n"], ids=["plain", "folded"])
+@pytest.mark.parametrize("over", [0, 1, 2_000, 30_000, 200_000])
+async def test_both_paths_bound_a_head_at_the_same_byte(over: int, lead: str) -> None:
+    start = f"HTTP/1.1 200 OK\r\n{lead}Content-Length: {len(BODY)}\r\nX: ".encode()
+    filling = http_answer.MAX_HEAD_BYTES + over - len(start) - 4
+    answer = start + b"x" * filling + b"\r\n\r\n" + BODY
+    for way in (over_httpx, over_a_lane):
+        found = await way(answering(answer))
+        if over:
+            assert isinstance(found, NoAnswer)
+            assert found.reason == "garbage"
+            assert re.search("a head of more than 102400 bytes|Receive buffer too long", str(found))
+        else:
+            assert found == (200, BODY, "")
+
+
+async def test_each_answer_of_a_connection_has_a_head_of_its_own() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            await read_request(reader)
+            writer.write(plain_answer(b"a" * 60_000, "200 OK", f"X: {'x' * 60_000}"))
+        await reader.read()
+
+    async with raw_server(serve) as server, HttpTransport() as http:
+        for _ in range(3):
+            assert len((await http.send(Request("POST", server.url, content=b"hello"))).content) == 60_000
+
+
 @pytest.mark.parametrize("form", FORMS, ids=str)
 async def test_a_form_is_read_in_single_bytes_too(form: Form) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -103,6 +103,7 @@ async def race(
         dict[asyncio.Task[T], tuple[str, float]](),
         OSError("no address"),
     )
+    won: asyncio.Task[T] | None = None
     try:
         while waiting or running:
             if waiting:
@@ -115,6 +116,7 @@ async def race(
                 if (error := task.exception()) is None:
                     address, began = running.pop(task)
                     _note(loop, address, port, slow=False)
+                    won = task
                     return task.result()
                 address, _ = running.pop(task)
                 _note(loop, address, port, slow=True)
@@ -125,9 +127,39 @@ async def race(
             if loop.time() - began >= HEAD_START_S:
                 _note(loop, address, port, slow=True)
             task.cancel()
-        for task in running:
+        if running:
+            await _end(list(running), won, discard)
+
+
+_ending: set[asyncio.Task[None]] = set()
+"""Kept here, because the loop itself does not hold its tasks."""
+
+
+async def _end(
+    others: list[asyncio.Task[T]], won: asyncio.Task[T] | None, discard: Callable[[T], Awaitable[object]]
+) -> None:
+    """Wait for attempts that were cancelled; what they gave all the same is discarded.
+
+    Whoever is cancelled meanwhile learns it at once: the rest is done behind its back, and nobody has what the first one gave.
+    """
+
+    async def end(tasks: list[asyncio.Task[T]]) -> None:
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await discard(await task)
+
+    def begin(tasks: list[asyncio.Task[T]]) -> asyncio.Task[None]:
+        ending = asyncio.get_running_loop().create_task(end(tasks))
+        _ending.add(ending)
+        ending.add_done_callback(_ending.discard)
+        return ending
+
+    try:
+        await asyncio.shield(begin(others))
+    except asyncio.CancelledError:
+        if won is not None:
+            begin([won])
+        raise
 
 
 async def _awaited(attempt: Callable[[str], Awaitable[T]], address: str) -> T:

@@ -217,6 +217,9 @@ class HttpTransport:
         watch = _Watch(written)
         answer = await client.send(_outgoing(client, request, watch, on_progress, alone=alone), stream=True)
         try:
+            stream = answer.extensions["network_stream"]
+            if isinstance(stream, _Stream):
+                stream.head_is_read()
             if watch.early:
                 raise NoAnswer(
                     f"{safe_url(request.url)}: what came was there before the request had left, so it answers another "
@@ -294,17 +297,33 @@ class _Backend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection whose TLS, if it is the venue's and not a proxy's, is begun with the files of this moment."""
+    """A connection whose TLS, if it is the venue's and not a proxy's, is begun with the files of this moment.
+
+    It gives an answer's head in pieces that end at its bound, where h11 looks only while it waits for more.
+    """
 
     def __init__(self, inner: httpcore.AsyncNetworkStream, network: Network, context: ssl.SSLContext) -> None:
         self._inner = inner
         self._network = network
         self._context = context
+        self._head_left: int | None = None
+        """How many bytes more the head may have that is being read; None where none is."""
+
+    def head_is_read(self) -> None:
+        """What comes now is the body."""
+        self._head_left = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max_bytes, timeout)
+        if self._head_left is None:
+            return await self._inner.read(max_bytes, timeout)
+        if self._head_left == 0:
+            raise httpcore.RemoteProtocolError(f"a head of more than {http_answer.MAX_HEAD_BYTES} bytes")
+        data = await self._inner.read(min(max_bytes, self._head_left), timeout)
+        self._head_left -= len(data)
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._head_left = http_answer.MAX_HEAD_BYTES
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:

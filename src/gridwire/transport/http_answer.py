@@ -124,7 +124,7 @@ def plain_framing(raw: bytes, status: int, headers: Iterable[tuple[bytes, bytes]
             return None
     if _PLAIN_START.match(raw) is None:
         return None
-    if len(raw) > MAX_HEAD_BYTES and raw.find(b"\r\n\r\n") > MAX_HEAD_BYTES:
+    if len(raw) > MAX_HEAD_BYTES and raw.find(b"\r\n\r\n") + 4 > MAX_HEAD_BYTES:
         return None
     if 100 <= status < 200:
         return "interim" if found is None and status != 101 else None
