@@ -18,8 +18,8 @@ from gridwire.sandbox import Sandbox
 from tests.epias_stp.trading import accepted, buy, refused, trading
 
 NOW = datetime(2026, 12, 1, 6, tzinfo=UTC)
-BID = {"contract": "C", "direction": "BUY", "price": Decimal("100.00"), "quantity": 5}
-ROW_OF_BID = {"contract": "C", "direction": "BUY", "price": "100.00", "quantity": "5"}
+BID: dict[str, Any] = {"contract": "C", "direction": "BUY", "price": Decimal("100.00"), "quantity": 5}
+ROW_OF_BID: dict[str, Any] = {"contract": "C", "direction": "BUY", "price": "100.00", "quantity": "5"}
 
 
 def row(key: str, state: str, operation: str = "bid_save", at_s: float = 0.0, **more: Any) -> Row:
