@@ -124,6 +124,7 @@ async def test_a_reference_that_cannot_be_reserved_leaves_the_transaction_id_fre
     blocked = tmp_path / "refs" / hashlib.sha256(reference.encode()).hexdigest()[:2]
     async with floor(journal=tmp_path) as f:
         await f.stp.bids.known()
+        blocked.rmdir()
         blocked.write_text("a file where a folder should be")
         key = str(uuid4())
         outcome = await f.stp.bids.save(TODAY, **BID, client_ref=reference, transaction_id=key)
@@ -131,6 +132,7 @@ async def test_a_reference_that_cannot_be_reserved_leaves_the_transaction_id_fre
         assert (outcome.origin, outcome.code) == ("guard", "journal")
         assert len(f.venue.log) == 0
         blocked.unlink()
+        blocked.mkdir()
         accepted(await f.stp.bids.save(TODAY, **BID, client_ref=reference, transaction_id=key))
 
 

@@ -53,7 +53,7 @@ def judge(told: dict[str, Any], uploads: list[dict[str, Any]], where: Point) -> 
     if reached:
         assert {row[1] for row in told["before"]} & MAY_BE_AT_THE_VENUE, f"a job was lost, killed at {where}"
         lost = {row[1] for row in told["before"]} == {"unknown"}
-        assert told["again"] == ["held_back", "Unknown" if lost else "Accepted"], where
+        assert told["again"] == ["held_back", "Unknown" if lost else "AcceptedBefore"], where
     if told["again"][0] == "accepted":
         assert executed[0]["job_id"] == told["again"][1]
         assert not {row[1] for row in told["before"]} & MAY_BE_AT_THE_VENUE
