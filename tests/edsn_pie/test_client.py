@@ -267,13 +267,13 @@ async def test_the_same_page_before_the_first_link_ends_the_stream(fault: Any, m
             await g.pie.run(lambda _: None)
 
 
-async def test_a_refused_account_ends_the_stream_also_after_its_link_stood() -> None:
+async def test_an_account_that_goes_on_being_refused_ends_the_stream_also_after_its_link_stood() -> None:
     async with ground() as g:
         broker = g.venue.broker
         assert broker is not None
         running = asyncio.create_task(g.pie.run(lambda _: None))
         await asyncio.sleep(1)
-        g.venue.identity_faults.add("raw", times=1, status=401, content=b'{"error": "invalid_client"}')
+        g.venue.identity_faults.add("raw", times=None, status=401, content=b'{"error": "invalid_client"}')
         g.pie._identity.refused(await g.pie.token())
         broker.drop()
         with pytest.raises(EdsnAuthError):
